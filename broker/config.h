@@ -1,0 +1,112 @@
+// The settings of weir-broker. One table in config.cpp names each of them once: flag, environment variable, TOML key,
+// unit, range and help; --help, docs/settings.md and the tests walk it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/envelope.h"
+#include "proto/result.h"
+
+namespace weir {
+
+// What happens to a client whose lag passes its queue's limits.
+enum class SlowClientPolicy {
+  kSkip,        // Jump to the newest messages that fit, after a weir:gap with the number missed.
+  kDisconnect,  // Close the stream; it comes back with its Last-Event-ID.
+  kLatest,      // Past the limit the newest message of each type: conflation, no gap.
+};
+
+// What may differ from channel to channel. The defaults, once.
+struct ChannelSettings {
+  std::size_t history_messages = 100;
+  std::size_t history_bytes = 1 << 20;
+  std::chrono::seconds history_seconds{300};
+  std::size_t queue_messages = 10'000;
+  std::size_t queue_bytes = 4 << 20;
+  SlowClientPolicy slow_client = SlowClientPolicy::kSkip;
+  EnvelopeMode envelope = EnvelopeMode::kAuto;
+};
+
+// One [[channel]] table of the TOML file: what it sets, for the channels that `match` covers. First match wins.
+struct ChannelRule {
+  std::string match;  // A pattern (proto/channel_name.h).
+  ChannelSettings settings;  // What the table leaves out has the value of the setting of the same name.
+};
+
+struct Config {
+  std::string listen = "127.0.0.1:8080";
+  std::string admin_listen = "127.0.0.1:8081";
+
+  std::string bus = "auto";  // auto: Redis if there is a URL, else memory (on loopback only); memory; redis.
+  std::string redis_url;     // Empty: none.
+  std::string redis_prefix;
+
+  ChannelSettings channel;
+  std::vector<ChannelRule> channel_rules;
+  std::vector<std::string> record;  // Patterns of channels that are kept subscribed and logged with no client.
+  std::chrono::seconds linger{120};
+  std::size_t memory_limit = 256 << 20;  // Bytes of the frames of all channels together.
+
+  std::chrono::seconds heartbeat{15};
+  std::chrono::milliseconds retry{2'000};  // The reconnection time told to clients: jittered, up to twice this.
+  std::chrono::seconds stuck{60};          // A socket that accepts nothing for so long is closed.
+  std::chrono::seconds max_stream{0};      // 0: never. Jittered by 20 %.
+  std::chrono::seconds drain{10};
+  std::size_t socket_unsent_bytes = 128 << 10;
+
+  std::vector<std::string> cors_origin;
+  std::vector<std::string> anonymous_subscribe;  // Patterns. Both empty: anyone, and on loopback only.
+  std::vector<std::string> anonymous_publish;
+  std::string console = "auto";  // auto: served on loopback only; on; off.
+
+  std::size_t max_clients = 0;  // 0: as many as the descriptor limit allows, less a reserve.
+  std::size_t max_channels = 100'000;
+  std::size_t max_channels_per_client = 100;
+  std::size_t max_message_bytes = 4 << 20;
+  std::size_t max_requests = 1'024;  // Whole requests in progress; past it 503.
+  std::size_t request_memory = 64 << 20;  // Bytes of all requests being collected.
+  std::size_t head_bytes = 16 << 10;
+  std::chrono::seconds head_seconds{10};
+  std::chrono::seconds body_seconds{30};
+  std::chrono::seconds keep_alive{75};  // An idle connection between two requests.
+  std::size_t max_publishes_waiting = 10'000;
+  std::chrono::milliseconds publish_timeout{5'000};
+
+  std::size_t shards = 0;        // 0: one per core.
+  std::size_t http_threads = 4;
+  std::string log_level = "info";
+  std::string log_format = "text";
+};
+
+// What the command line asked for.
+struct CommandLine {
+  Config config;
+  std::optional<std::string> text;  // --help or --version: print this and exit with 0.
+  std::vector<std::string> warnings;  // For the log, such as unknown WEIR_* variables.
+};
+
+// Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names the
+// setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
+Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment);
+
+// The settings of `channel`: the first rule that matches, else the general ones.
+const ChannelSettings& settings_of(const Config& config, std::string_view channel);
+
+// --help in Markdown: what docs/settings.md holds.
+std::string settings_markdown();
+
+// "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses).
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+  bool is_loopback() const;
+};
+Result<ListenAddress> parse_listen_address(const std::string& text);
+
+}  // namespace weir
