@@ -1,0 +1,197 @@
+// The settings of one program as a table. A row is a setting: the flag --queue-bytes, the environment
+// variable WEIR_QUEUE_BYTES and the key queue-bytes of the TOML file (--config, WEIR_CONFIG), in that order
+// of precedence; then the default, which is what the bound variable holds when the row is made. A list is a
+// repeated flag, a comma-separated variable, and an array (or one string) in TOML.
+//
+//   Options options;
+//   SettingsTable table("weir-publish-log", "Publishes the lines of a file as they are written.");
+//   table.positional(Setting::text("file", options.file, "The file to follow.").required());
+//   table.section("Where to", {
+//       Setting::url("to", options.to, "redis://…, unix://… or http://….", check_target).required(),
+//       Setting::integer("rounds", options.rounds, {1, 1'000}, "times", "How often it is sent."),
+//       Setting::duration("pause-ms", options.pause, {0, 60'000}, "Time between two messages."),
+//       Setting::flag("end", options.end, "End the channel afterwards."),
+//   });
+//   const auto outcome = table.read(argc, argv, environ);
+//   if (!outcome) { std::fprintf(stderr, "%s\n", outcome.error().message.c_str()); return 2; }
+//   if (outcome->text) { std::fputs(outcome->text->c_str(), stdout); return 0; }
+//
+// Threads: none of its own; build, read and destroy on one thread, at start.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+// "0.1.0".
+extern const char* const kVersion;
+
+// What a number may be, both ends included.
+struct Range {
+  std::uint64_t min = 0;
+  std::uint64_t max = std::numeric_limits<std::uint32_t>::max();
+};
+
+template <typename Enum>
+struct Choice {
+  std::string name;
+  Enum value;
+};
+
+// Says what a text must be ("must be …") where it isn't; empty where it is fine.
+using Check = std::function<std::string(const std::string&)>;
+
+// One row. The bound variable outlives it.
+class Setting {
+ public:
+  static Setting text(std::string name, std::string& value, std::string help, Check check = {});
+  // A text that may hold user:password@, which no error and no help repeats.
+  static Setting url(std::string name, std::string& value, std::string help, Check check = {});
+  // `check` is for each item. Setting a list replaces the default; an empty item is dropped.
+  static Setting list(std::string name, std::vector<std::string>& values, std::string help, Check check = {});
+  // --name, --name=false, WEIR_NAME=true|false|1|0|yes|no|on|off, name = true.
+  static Setting flag(std::string name, bool& value, std::string help);
+  // One of `names`.
+  static Setting choice(std::string name, std::string& value, std::vector<std::string> names,
+                        std::string help);
+
+  template <typename Enum>
+  static Setting choice(std::string name, Enum& value,
+                        std::vector<Choice<std::type_identity_t<Enum>>> choices, std::string help) {
+    std::vector<std::string> names;
+    std::string default_name;
+    for (const auto& each : choices) {
+      names.push_back(each.name);
+      if (each.value == value) default_name = each.name;
+    }
+    return named(std::move(name), std::move(default_name), std::move(names), std::move(help),
+                 [&value, choices = std::move(choices)](std::size_t index) { value = choices[index].value; });
+  }
+
+  // A whole number. `unit` is a plural noun for --help: "clients".
+  template <typename Integer>
+  static Setting integer(std::string name, Integer& value, Range range, std::string unit, std::string help) {
+    static_assert(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>);
+    return number(std::move(name), static_cast<std::uint64_t>(value), range, std::move(unit), std::move(help),
+                  [&value](std::uint64_t n) { value = static_cast<Integer>(n); });
+  }
+
+  // A number of bytes: 4194304, 4096K or 4M (K, M and G, also as KB or KiB, are 1024, 1024² and 1024³).
+  template <typename Integer>
+  static Setting bytes(std::string name, Integer& value, Range range, std::string help) {
+    static_assert(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>);
+    return size(std::move(name), static_cast<std::uint64_t>(value), range, std::move(help),
+                [&value](std::uint64_t n) { value = static_cast<Integer>(n); });
+  }
+
+  // A whole number of seconds or milliseconds, as the variable's type says; the name should say it too.
+  template <typename Duration>
+  static Setting duration(std::string name, Duration& value, Range range, std::string help) {
+    constexpr bool kIsSeconds = std::is_same_v<Duration, std::chrono::seconds>;
+    static_assert(kIsSeconds || std::is_same_v<Duration, std::chrono::milliseconds>);
+    return number(std::move(name), static_cast<std::uint64_t>(value.count()), range, kIsSeconds ? "s" : "ms",
+                  std::move(help),
+                  [&value](std::uint64_t n) { value = Duration(static_cast<typename Duration::rep>(n)); });
+  }
+
+  // No default: leaving it out is an error.
+  Setting required() &&;
+
+ private:
+  friend class SettingsTable;
+  friend class Rows;
+
+  enum class Kind { kText, kList, kFlag, kNumber };
+
+  Setting(std::string name, std::string help, Kind kind);
+  static Setting named(std::string name, std::string default_name, std::vector<std::string> names,
+                       std::string help, std::function<void(std::size_t)> set);
+  static Setting number(std::string name, std::uint64_t value, Range range, std::string unit,
+                        std::string help, std::function<void(std::uint64_t)> set);
+  static Setting size(std::string name, std::uint64_t value, Range range, std::string help,
+                      std::function<void(std::uint64_t)> set);
+
+  // What may be shown of `text`: passwords and control characters are not.
+  std::string shown(const std::string& text) const;
+
+  std::string name_;
+  std::string help_;
+  Kind kind_;
+  std::string accepted_;  // "0 to 100 clients"; empty for any text.
+  std::string default_;   // As --help shows it; empty for none.
+  bool is_required_ = false;
+  bool is_url_ = false;
+  // Sets the variable; returns "must be …" and leaves it alone where a value is not accepted. kList takes any
+  // number of values, the others exactly one.
+  struct Refusal {
+    std::string value;
+    std::string rule;
+  };
+  std::function<std::optional<Refusal>(const std::vector<std::string>&)> set_;
+};
+
+class SettingsTable {
+ public:
+  // `summary` is one sentence for --help.
+  SettingsTable(std::string program, std::string summary);
+
+  // Rows under a heading of --help, in that order.
+  void section(std::string title, std::vector<Setting> settings);
+  // An argument without a flag, in the order of the calls; --help shows its name in capitals. It has a flag,
+  // a variable and a key as well.
+  void positional(Setting setting);
+  // The [[name]] tables of the TOML file. `next` is called for each, after every other setting has its value,
+  // and returns the rows for one more element.
+  void tables(std::string name, std::string help, std::function<std::vector<Setting>()> next);
+  // Text after the rows of --help, such as examples.
+  void epilogue(std::string text);
+
+  struct Outcome {
+    std::optional<std::string> text;    // --help or --version: print this and exit with 0.
+    std::vector<std::string> warnings;  // Unknown WEIR_* variables, one line each.
+    std::map<std::string, std::string>
+        sources;  // Of each setting that was set: "the flag --to", "weir.toml:3".
+  };
+  // Fills the bound variables. The error is one line that names the setting, its value, what is accepted and
+  // where the value came from: print it and exit with 2. `environment` is environ's shape; nullptr is an
+  // empty one.
+  Result<Outcome> read(int argc, const char* const* argv, const char* const* environment);
+
+  std::string help() const;
+  // The same in Markdown, without the epilogue.
+  std::string markdown() const;
+
+ private:
+  friend class Rows;
+  struct Section {
+    std::string title;
+    std::vector<Setting> settings;
+  };
+  struct Tables {
+    std::string name;
+    std::string help;
+    std::function<std::vector<Setting>()> next;
+  };
+
+  std::string program_;
+  std::string summary_;
+  std::string epilogue_;
+  std::string config_path_;
+  std::vector<Setting> positionals_;
+  std::vector<Section> sections_;
+  std::vector<Tables> tables_;
+};
+
+}  // namespace weir
