@@ -7,16 +7,18 @@
 
 namespace weir {
 
-// 1 to 128 of A-Z a-z 0-9 _ . : @ - ; names that begin with "__" (Redis keeps its own there) or "weir:" are refused.
+// 1 to 128 of A-Z a-z 0-9 _ . : @ - ; names that begin with "__" (Redis keeps its own there) or "weir:" are
+// refused.
 bool is_channel_name(std::string_view name);
 // The same rules as one sentence, for error texts.
 extern const char* const kChannelNameRule;
 
-// Percent-decodes one path segment or query value ("user%3A42" is "user:42"); nullopt where an escape is broken
-// or stands for a control character.
+// Percent-decodes one path segment or query value ("user%3A42" is "user:42"); nullopt where an escape is
+// broken or stands for a control character.
 std::optional<std::string> percent_decode(std::string_view text);
 
-// `*` stands for any characters (also none), all else for itself, anchored at both ends. Linear memory, O(n*m) time.
+// `*` stands for any characters (also none), all else for itself, anchored at both ends. Linear memory,
+// O(n*m) time.
 bool matches_pattern(std::string_view pattern, std::string_view name);
 
 }  // namespace weir

@@ -5,7 +5,9 @@
 //   g<epoch>.<sequence>~end        the end of a channel (also ...~<own id>~end)
 //
 // An id has at most 128 bytes, printable ASCII without "():<>?@[\]{} : with others a browser turns the
-// reconnect of a cross-origin stream into a CORS preflight (Fetch, "CORS-unsafe request-header byte").
+// reconnect of a cross-origin stream into a CORS preflight (Fetch, "CORS-unsafe request-header byte"). No
+// space at either end: a header loses it on the way back, and an own id "end " would come back as the mark of
+// the end.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +25,15 @@ inline constexpr std::size_t kEventIdBytesMax = 128;
 
 struct EventId {
   std::string epoch;
-  Sequence sequence = 0;
+  Sequence sequence = 0;  // 0 is the position before the first message.
 };
 
 // An epoch: 8 to 16 characters of a-z and 0-9, from a random number.
 std::string make_epoch(std::uint64_t random);
 
 std::string format_event_id(std::string_view epoch, Sequence sequence);
-// With the publisher's own id (may be empty; left out where the id would become too long) and the end's mark.
+// With the publisher's own id (empty or is_own_id(); left out where the id would become too long) and the
+// end's mark.
 std::string format_event_id(std::string_view epoch, Sequence sequence, std::string_view own_id, bool is_end);
 
 // The part that resumes; nullopt if `id` is not one of the forms above (any epoch is accepted).

@@ -19,12 +19,12 @@ enum class DataKind {
 struct Message {
   std::string data;
   DataKind data_kind = DataKind::kPayload;
-  std::string type;                                // The SSE event type; empty is "message".
-  std::string id;                                  // The publisher's own id; empty if it gave none, or a bad one.
+  std::string type;  // The SSE event type; empty is "message".
+  std::string id;    // The publisher's own; empty if it gave none, or a bad one.
   std::optional<std::chrono::milliseconds> retry;  // Clamped to 1 to 60 s, not jittered yet.
   bool is_end = false;                             // Type weir:end: the last message of its channel.
   bool has_data = true;                            // False only for a weir:end whose data was left out.
-  std::size_t replaced = 0;                        // Byte sequences that were not UTF-8, each replaced by U+FFFD.
+  std::size_t replaced = 0;                        // Sequences that were not UTF-8, each now U+FFFD.
 };
 
 }  // namespace weir

@@ -17,12 +17,13 @@ namespace weir {
 struct Event {
   std::string_view id;    // Empty: no `id:` line.
   std::string_view type;  // Empty: no `event:` line.
-  std::string_view data;  // Each line (LF, CRLF or a lone CR ends one) becomes a `data:` line; empty is one empty line.
+  // Each line (LF, CRLF or a lone CR ends one) becomes a `data:` line; empty is one empty line.
+  std::string_view data;
   std::optional<std::chrono::milliseconds> retry;
 };
 
-// The fixed width of the digits of an encoded `retry:`, leading zeros included, so that they can be overwritten
-// for each client without moving a byte. The retry line is always the first of its block.
+// The fixed width of the digits of an encoded `retry:`, leading zeros included, so that they can be
+// overwritten for each client without moving a byte. The retry line is always the first of its block.
 inline constexpr std::size_t kRetryDigits = 5;
 
 // The block of one event: [retry:] [id:] [event:] data:... and the blank line.
@@ -61,10 +62,10 @@ inline constexpr std::size_t kForms = 3;
 
 // The block of `message` in the kChannel form. An end without data gets {"channel":…}.
 std::string encode_message(const Message& message, std::string_view channel, std::string_view id);
-// The block in another form, made from the one in the kChannel form. Types that begin with "weir:" (the gateway's
-// own events and the end) keep their type in every form; the end's data becomes {"channel":…,"data":…} there.
-// `id` and `type` of the JSON form are left out where empty; data of kind kPayload is embedded as it is where it
-// is JSON, else as a JSON string.
+// The block in another form, made from the one in the kChannel form. Types that begin with "weir:" (the
+// gateway's own events and the end) keep their type in every form; the end's data becomes
+// {"channel":…,"data":…} there. `id` and `type` of the JSON form are left out where empty; data of kind
+// kPayload is embedded as it is where it is JSON, else as a JSON string.
 std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form);
 
 // The gateway's own events (types weir:gap, weir:live, ...).

@@ -1,0 +1,77 @@
+#include "proto/channel_name.h"
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kChannelNameBytesMax = 128;
+
+bool is_channel_character(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == ':' || c == '@' || c == '-';
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+const char* const kChannelNameRule =
+    "a channel name has 1 to 128 of A-Z a-z 0-9 _ . : @ - and begins neither with \"__\" nor with \"weir:\"";
+
+bool is_channel_name(std::string_view name) {
+  return !name.empty() && name.size() <= kChannelNameBytesMax && !name.starts_with("__") &&
+         !name.starts_with("weir:") && std::all_of(name.begin(), name.end(), is_channel_character);
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    if (text.size() - i < 3) return std::nullopt;
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    const int byte = high * 16 + low;
+    if (byte < 0x20 || byte == 0x7f) return std::nullopt;
+    decoded += static_cast<char>(byte);
+    i += 2;
+  }
+  return decoded;
+}
+
+bool matches_pattern(std::string_view pattern, std::string_view name) {
+  std::size_t p = 0;
+  std::size_t n = 0;
+  // Only the last star can still have to give way: what an earlier one took is settled once the text between
+  // the two is found at its first place.
+  std::size_t after_star = std::string_view::npos;
+  std::size_t taken_by_star = 0;
+  while (n < name.size()) {
+    // The star first: it stands for itself nowhere.
+    if (p < pattern.size() && pattern[p] == '*') {
+      after_star = ++p;
+      taken_by_star = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p;
+      ++n;
+    } else if (after_star != std::string_view::npos) {
+      p = after_star;
+      n = ++taken_by_star;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+}  // namespace weir
