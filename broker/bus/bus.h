@@ -1,8 +1,8 @@
 // Where messages come from and go to: Redis (redis_bus.h), or this process alone (memory_bus.h).
 //
 // Threads:   subscribe(), unsubscribe(), publish() and state() may be called from any thread and never block.
-//            All of the listener's functions and all completions run on the bus thread, one at a time: that is
-//            what makes the order of a channel's messages one.
+//            All of the listener's functions and all completions run on the bus thread, one at a time: that
+//            is what makes the order of a channel's messages one.
 // Ownership: the listener outlives the bus.
 #pragma once
 
@@ -24,8 +24,8 @@ class BusListener {
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
   // A message of `channel` that was larger than BusLimits::message_bytes_max and was thrown away unread.
   virtual void on_too_large(std::string_view channel) = 0;
-  // From now on every message of `channel` arrives: the bus has acknowledged the subscription. After a loss it is
-  // said again for every channel that is wanted.
+  // From now on every message of `channel` arrives: the bus has acknowledged the subscription. After a loss
+  // it is said again for every channel that is wanted.
   virtual void on_subscribed(std::string_view channel) = 0;
   // The same for a pattern given to record().
   virtual void on_recording(std::string_view pattern) = 0;
@@ -50,11 +50,11 @@ struct PublishResult {
 };
 
 struct BusState {
-  bool is_connected = true;         // Both connections have answered.
-  bool was_ever_connected = true;   // What /readyz asks.
-  std::uint64_t wanted = 0;         // Subscriptions asked for (channels and patterns).
-  std::uint64_t acknowledged = 0;   // Of these, confirmed on the present connection.
-  std::uint64_t reconnects = 0;     // Times the subscriber connection was lost.
+  bool is_connected = true;        // Both connections have answered.
+  bool was_ever_connected = true;  // What /readyz asks.
+  std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).
+  std::uint64_t acknowledged = 0;  // Of these, confirmed on the present connection.
+  std::uint64_t reconnects = 0;    // Times the subscriber connection was lost.
   std::uint64_t publishes_waiting = 0;
 };
 
@@ -66,17 +66,21 @@ class Bus {
 
   // Starts the bus thread.
   virtual void start() = 0;
-  // Ends it; waiting publishes complete with kUnavailable or kUnknown first. No listener call comes after it returns.
+  // Ends it; waiting publishes complete with kUnavailable or kUnknown first. No listener call comes after it
+  // returns.
   virtual void stop() = 0;
 
   // Wants every message of `channel`; on_subscribed() follows. Calls for one channel are not nested:
-  // one unsubscribe() ends it. A channel that a record() pattern covers is not subscribed twice.
+  // one unsubscribe() ends it, though messages that are on their way still come. A channel that a record() pattern
+  // covers is not subscribed twice.
   virtual void subscribe(std::string channel) = 0;
   virtual void unsubscribe(std::string channel) = 0;
-  // Wants all channels that match `pattern` (channel_name.h), for as long as the bus lives. Before start() only.
+  // Wants all channels that match `pattern` (channel_name.h), for as long as the bus lives. Before start()
+  // only.
   virtual void record(std::string pattern) = 0;
 
-  // `done` is called once, on the bus thread, in the order of the calls; it must not block.
+  // `done` is called once, on the bus thread; it must not block. What is sent completes in the order of the calls;
+  // what can't be sent completes at once. After stop() it is called before publish() returns.
   virtual void publish(std::string channel, std::string payload, PublishDone done) = 0;
 
   virtual BusState state() const = 0;

@@ -1,4 +1,5 @@
-// The bus inside one process: what is published here is delivered here. The default when no Redis is configured.
+// The bus inside one process: what is published here is delivered here. The default when no Redis is
+// configured.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,7 @@ namespace weir {
 
 struct MemoryBusLimits {
   std::size_t message_bytes_max = 4 << 20;
-  std::size_t publishes_waiting_max = 10'000;        // Past it a publish is kUnavailable.
+  std::size_t publishes_waiting_max = 10'000;  // Past it a publish is kUnavailable.
   std::size_t publishes_waiting_bytes_max = 64 << 20;
 };
 
