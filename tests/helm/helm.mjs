@@ -1,0 +1,64 @@
+// What the chart's tests say to helm: render, lint, and what a render refused.
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {parseAllDocuments} from 'yaml';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const chart = fileURLToPath(new URL('../../helm/weir', import.meta.url));
+
+export const majors = [3, 4];
+
+// The least that a user has to say.
+export const minimal = {
+  redis: {url: 'redis://:secret@redis:6379'},
+  config: {'anonymous-subscribe': ['*']},
+};
+
+// Calls helm with `values` in a file, as a user has them: numbers arrive as they do from YAML, not as from --set.
+function helm(major, args, values) {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-helm-'));
+  try {
+    const file = join(folder, 'values.yaml');
+    writeFileSync(file, JSON.stringify(values));  // JSON is YAML.
+    const result = spawnSync(join(here, 'node_modules/.helm', String(major), 'helm'), [...args, '--values', file], {
+      encoding: 'utf8',
+      // Nothing of the user's own helm is read or written.
+      env: {PATH: process.env.PATH, HOME: folder, HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder},
+    });
+    if (result.error) throw result.error;
+    return result;
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
+}
+
+export function lint(major, values = minimal) {
+  return helm(major, ['lint', '--strict', chart], values);
+}
+
+// The rendered documents, parsed. Throws with helm's words when it refuses.
+export function render(major, values = minimal, release = 'r') {
+  const result = helm(major, ['template', release, chart, '--namespace', 'ns'], values);
+  if (result.status !== 0) throw new Error(result.stderr);
+  return parseAllDocuments(result.stdout)
+      .map((document) => {
+        if (document.errors.length) throw document.errors[0];
+        return document.toJS();
+      })
+      .filter((document) => document !== null);
+}
+
+// Why helm refuses `values`: its error text, or undefined when it renders them after all.
+export function refusal(major, values) {
+  const result = helm(major, ['template', 'r', chart], values);
+  return result.status === 0 ? undefined : result.stderr;
+}
+
+// The names of the settings that `broker --help` lists.
+export function settingsOf(broker) {
+  const help = execFileSync(broker, ['--help'], {encoding: 'utf8', env: {}});
+  return new Set([...help.matchAll(/^\s*(?:-\w, ?)?--([a-z][a-z0-9-]*)/gm)].map((match) => match[1]));
+}
