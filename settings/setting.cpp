@@ -1,1 +1,227 @@
+#include <algorithm>
+#include <cassert>
+#include <cctype>
+#include <charconv>
+#include <memory>
+
 #include "settings/settings.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kShownBytesMax = 120;
+
+bool ends_with_password(std::string_view name) { return name == "password" || name.ends_with("-password"); }
+
+// Hides what stands before the last '@', and where there is none, what looks like user:password.
+std::string without_password(const std::string& url) {
+  const auto scheme_end = url.find("://");
+  const std::size_t start = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  const auto at = url.rfind('@');
+  if (at != std::string::npos && at >= start) return url.substr(0, start) + "***" + url.substr(at);
+  const auto end = std::min(url.find('/', start), url.size());
+  const auto colon = url.rfind(':', end);
+  if (colon == std::string::npos || colon < start) return url;
+  const bool is_port = std::all_of(url.begin() + static_cast<std::ptrdiff_t>(colon) + 1,
+                                   url.begin() + static_cast<std::ptrdiff_t>(end),
+                                   [](unsigned char c) { return std::isdigit(c) != 0; });
+  return is_port || url[start] == '[' ? url : url.substr(0, start) + "***" + url.substr(end);
+}
+
+// One line, whatever came in.
+std::string printable(const std::string& text) {
+  std::string result;
+  for (const char c : text.substr(0, kShownBytesMax)) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += byte < 0x20 || byte == 0x7f ? '?' : c;
+  }
+  return text.size() > kShownBytesMax ? result + "..." : result;
+}
+
+std::string bytes_text(std::uint64_t n) {
+  for (const auto& [unit, name] : {std::pair{std::uint64_t{1} << 30, " GiB"},
+                                   {std::uint64_t{1} << 20, " MiB"},
+                                   {std::uint64_t{1} << 10, " KiB"}}) {
+    if (n >= unit && n % unit == 0) return std::to_string(n / unit) + name;
+  }
+  return std::to_string(n);
+}
+
+// Digits and nothing else; nullopt also where they are too many.
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return n;
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto n = parse_number(text.substr(0, digits));
+  std::string suffix;
+  for (const char c : text.substr(digits))
+    suffix += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (suffix.starts_with(' ')) suffix.erase(0, 1);
+  if (!n || (suffix.empty() && digits != text.size())) return std::nullopt;
+  if (suffix.empty()) return n;
+  const auto shift = suffix[0] == 'k' ? 10 : suffix[0] == 'm' ? 20 : suffix[0] == 'g' ? 30 : 0;
+  const auto rest = suffix.substr(1);
+  if (shift == 0 || !(rest.empty() || rest == "b" || rest == "ib")) return std::nullopt;
+  if (*n > std::numeric_limits<std::uint64_t>::max() >> shift) return std::nullopt;
+  return *n << shift;
+}
+
+std::string join(const std::vector<std::string>& items, const std::string& last_separator) {
+  std::string result;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) result += i + 1 == items.size() ? last_separator : ", ";
+    result += items[i];
+  }
+  return result;
+}
+
+bool is_in(Range range, std::optional<std::uint64_t> n) { return n && *n >= range.min && *n <= range.max; }
+
+std::optional<bool> parse_bool(const std::string& text) {
+  for (const char* yes : {"true", "1", "yes", "on"}) {
+    if (text == yes) return true;
+  }
+  for (const char* no : {"false", "0", "no", "off"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* const kVersion = WEIR_VERSION;
+
+Setting::Setting(std::string name, std::string help, Kind kind, Take take)
+    : name_(std::move(name)), help_(std::move(help)), kind_(kind), take_(std::move(take)) {}
+
+Setting Setting::text(std::string name, std::string& value, std::string help, Check check) {
+  Setting row(std::move(name), std::move(help), Kind::kText,
+              [&value, check = std::move(check)](const std::string& text) {
+                auto rule = check ? check(text) : std::string();
+                if (rule.empty()) value = text;
+                return rule;
+              });
+  row.default_text_ = ends_with_password(row.name_) ? "" : value;
+  return row;
+}
+
+Setting Setting::url(std::string name, std::string& value, std::string help, Check check) {
+  Setting row = text(std::move(name), value, std::move(help), std::move(check));
+  row.is_url_ = true;
+  row.default_text_ = without_password(value);
+  return row;
+}
+
+Setting Setting::list(std::string name, std::vector<std::string>& values, std::string help, Check check) {
+  Setting row(std::move(name), std::move(help), Kind::kList,
+              [&values, check = std::move(check)](const std::string& text) {
+                auto rule = check ? check(text) : std::string();
+                if (rule.empty()) values.push_back(text);
+                return rule;
+              });
+  row.clear_ = [&values] { values.clear(); };
+  row.default_text_ = join(values, ", ");
+  return row;
+}
+
+Setting Setting::flag(std::string name, bool& value, std::string help) {
+  Setting row(std::move(name), std::move(help), Kind::kFlag,
+              [&value](const std::string& text) -> std::string {
+                const auto parsed = parse_bool(text);
+                if (!parsed) return "must be true or false";
+                value = *parsed;
+                return {};
+              });
+  row.default_text_ = value ? "true" : "false";
+  return row;
+}
+
+Setting Setting::choice(std::string name, std::string& value, std::vector<std::string> names,
+                        std::string help) {
+  std::string default_name = value;
+  return named(std::move(name), std::move(default_name), names, std::move(help),
+               [&value, names](std::size_t index) { value = names[index]; });
+}
+
+Setting Setting::named(std::string name, std::string default_name, std::vector<std::string> names,
+                       std::string help, std::function<void(std::size_t)> store) {
+  auto accepted = join(names, " or ");
+  Setting row(
+      std::move(name), std::move(help), Kind::kText,
+      [names = std::move(names), accepted, store = std::move(store)](const std::string& text) -> std::string {
+        const auto found = std::find(names.begin(), names.end(), text);
+        if (found == names.end()) return "must be " + accepted;
+        store(static_cast<std::size_t>(found - names.begin()));
+        return {};
+      });
+  row.accepted_ = std::move(accepted);
+  row.default_text_ = std::move(default_name);
+  return row;
+}
+
+Setting Setting::number(std::string name, std::uint64_t value, Range range, std::string unit,
+                        std::string help, std::function<void(std::uint64_t)> store) {
+  if (!unit.empty()) unit.insert(0, " ");
+  auto accepted = std::to_string(range.min) + " to " + std::to_string(range.max) + unit;
+  Setting row(std::move(name), std::move(help), Kind::kNumber,
+              [range, accepted, store = std::move(store)](const std::string& text) -> std::string {
+                const auto n = parse_number(text);
+                if (!is_in(range, n)) return "must be a whole number, " + accepted;
+                store(*n);
+                return {};
+              });
+  row.accepted_ = std::move(accepted);
+  row.default_text_ = std::to_string(value) + unit;
+  return row;
+}
+
+Setting Setting::size(std::string name, std::uint64_t value, Range range, std::string help,
+                      std::function<void(std::uint64_t)> store) {
+  auto accepted = bytes_text(range.min) + " to " + bytes_text(range.max);
+  Setting row(std::move(name), std::move(help), Kind::kNumber,
+              [range, accepted, store = std::move(store)](const std::string& text) -> std::string {
+                const auto n = parse_bytes(text);
+                if (!is_in(range, n))
+                  return "must be a number of bytes such as 65536, 64K or 1M, " + accepted;
+                store(*n);
+                return {};
+              });
+  row.accepted_ = std::move(accepted);
+  row.default_text_ = bytes_text(value);
+  return row;
+}
+
+Setting Setting::required() && {
+  is_required_ = true;
+  default_text_.clear();
+  return std::move(*this);
+}
+
+std::optional<Error> Setting::set(const std::vector<std::string>& values, const std::string& source) const {
+  assert(kind_ == Kind::kList || values.size() == 1);
+  if (clear_) clear_();
+  for (const auto& value : values) {
+    if (kind_ == Kind::kList && value.empty()) continue;
+    if (const auto rule = take_(value); !rule.empty()) return refusal(value, source, rule);
+  }
+  return std::nullopt;
+}
+
+Error Setting::refusal(const std::string& value, const std::string& source, const std::string& rule) const {
+  const auto shown = ends_with_password(name_) ? "***" : is_url_ ? without_password(value) : value;
+  return Error{name_ + " = \"" + printable(shown) + "\" (" + source + "): " + rule};
+}
+
+std::string environment_name(std::string_view setting) {
+  std::string result = "WEIR_";
+  for (const char c : setting)
+    result += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return result;
+}
+
+}  // namespace weir

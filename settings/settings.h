@@ -50,14 +50,15 @@ struct Choice {
   Enum value;
 };
 
-// Says what a text must be ("must be …") where it isn't; empty where it is fine.
+// Says what a text must be ("must be host:port") where it isn't; empty where it is fine.
 using Check = std::function<std::string(const std::string&)>;
 
 // One row. The bound variable outlives it.
 class Setting {
  public:
   static Setting text(std::string name, std::string& value, std::string help, Check check = {});
-  // A text that may hold user:password@, which no error and no help repeats.
+  // A text that may hold user:password@, which no error and no help repeats. (Nor do they any setting whose
+  // name ends in -password.)
   static Setting url(std::string name, std::string& value, std::string help, Check check = {});
   // `check` is for each item. Setting a list replaces the default; an empty item is dropped.
   static Setting list(std::string name, std::vector<std::string>& values, std::string help, Check check = {});
@@ -109,38 +110,48 @@ class Setting {
   // No default: leaving it out is an error.
   Setting required() &&;
 
- private:
-  friend class SettingsTable;
-  friend class Rows;
-
+  // What the table needs to know of a row.
   enum class Kind { kText, kList, kFlag, kNumber };
+  const std::string& name() const { return name_; }
+  const std::string& help() const { return help_; }
+  Kind kind() const { return kind_; }
+  const std::string& accepted() const { return accepted_; }  // "0 to 100 clients"; empty for any text.
+  const std::string& default_text() const { return default_text_; }  // Empty for none.
+  bool is_required() const { return is_required_; }
 
-  Setting(std::string name, std::string help, Kind kind);
+  // Sets the variable from `values`: any number of them for a list, else one. Where they are not accepted it
+  // stays as it was, and the error names the setting, the value, `source` and what is accepted.
+  std::optional<Error> set(const std::vector<std::string>& values, const std::string& source) const;
+  // "queue-bytes = "12x" (source): rule", with passwords and control characters left out.
+  Error refusal(const std::string& value, const std::string& source, const std::string& rule) const;
+
+ private:
+  // Takes one value; returns "must be …" if it isn't.
+  using Take = std::function<std::string(const std::string&)>;
+
+  Setting(std::string name, std::string help, Kind kind, Take take);
   static Setting named(std::string name, std::string default_name, std::vector<std::string> names,
-                       std::string help, std::function<void(std::size_t)> set);
+                       std::string help, std::function<void(std::size_t)> store);
   static Setting number(std::string name, std::uint64_t value, Range range, std::string unit,
-                        std::string help, std::function<void(std::uint64_t)> set);
+                        std::string help, std::function<void(std::uint64_t)> store);
   static Setting size(std::string name, std::uint64_t value, Range range, std::string help,
-                      std::function<void(std::uint64_t)> set);
-
-  // What may be shown of `text`: passwords and control characters are not.
-  std::string shown(const std::string& text) const;
+                      std::function<void(std::uint64_t)> store);
 
   std::string name_;
   std::string help_;
   Kind kind_;
-  std::string accepted_;  // "0 to 100 clients"; empty for any text.
-  std::string default_;   // As --help shows it; empty for none.
+  Take take_;
+  std::function<void()> clear_;  // Of a list: forgets the default.
+  std::string accepted_;
+  std::string default_text_;
   bool is_required_ = false;
   bool is_url_ = false;
-  // Sets the variable; returns "must be …" and leaves it alone where a value is not accepted. kList takes any
-  // number of values, the others exactly one.
-  struct Refusal {
-    std::string value;
-    std::string rule;
-  };
-  std::function<std::optional<Refusal>(const std::vector<std::string>&)> set_;
 };
+
+// "queue-bytes" is "WEIR_QUEUE_BYTES".
+std::string environment_name(std::string_view setting);
+
+struct TomlFile;
 
 class SettingsTable {
  public:
@@ -174,7 +185,9 @@ class SettingsTable {
   std::string markdown() const;
 
  private:
-  friend class Rows;
+  std::vector<const Setting*> all() const;
+  std::optional<Error> fill_tables(const TomlFile& file) const;
+
   struct Section {
     std::string title;
     std::vector<Setting> settings;

@@ -1,0 +1,28 @@
+// The command line, taken apart but not understood yet. CLI11 does it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace weir {
+
+struct FlagRow {
+  std::string name;
+  bool takes_value = true;
+  bool is_positional = false;  // May be given without its flag as well.
+};
+
+struct Flags {
+  std::map<std::string, std::vector<std::string>> values;  // By name; in the order given.
+  bool wants_help = false;                                 // --help, -h
+  bool wants_version = false;                              // --version
+};
+
+// `argv[0]` is the program's name. Errors repeat the name of a flag but never a value: it could be a
+// password.
+Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char* const* argv);
+
+}  // namespace weir
