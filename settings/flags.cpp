@@ -35,6 +35,13 @@ Error unexpected(const std::vector<std::string>& arguments) {
                " without a flag more than expected; --help lists the flags"};
 }
 
+bool is_flag_of(const std::vector<FlagRow>& rows, const std::string& text) {
+  return std::any_of(rows.begin(), rows.end(), [&](const FlagRow& row) {
+    return text.starts_with("--" + row.name) &&
+           (text.size() == row.name.size() + 2 || text[row.name.size() + 2] == '=');
+  });
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
@@ -70,7 +77,12 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
   flags.wants_help = help->count() > 0;
   flags.wants_version = version->count() > 0;
   for (const auto& [name, option] : options) {
-    if (option->count() > 0) flags.values[name] = option->results();
+    if (option->count() == 0) continue;
+    // CLI11 takes the argument behind a flag for its value, whatever it is.
+    for (const auto& value : option->results()) {
+      if (is_flag_of(rows, value)) return Error{"--" + name + ": needs a value; --help lists the flags"};
+    }
+    flags.values[name] = option->results();
   }
   return flags;
 }
