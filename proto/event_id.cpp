@@ -12,6 +12,8 @@ constexpr std::string_view kEndMark = "~end";
 constexpr std::size_t kOwnIdBytesMax = 64;
 constexpr std::size_t kEpochBytesMin = 8;
 constexpr std::size_t kEpochBytesMax = 16;
+constexpr std::size_t kDigitsMax = 20;  // Of 64 bits.
+static_assert(1 + kEpochBytesMax + 1 + kDigitsMax + 1 + kOwnIdBytesMax + kEndMark.size() <= kEventIdBytesMax);
 
 // Fetch's "CORS-unsafe request-header byte", and what is not printable ASCII.
 bool is_safe_character(char c) {
@@ -64,7 +66,7 @@ std::string format_event_id(std::string_view epoch, Sequence sequence) {
 
 std::string format_event_id(std::string_view epoch, Sequence sequence, std::string_view own_id, bool is_end) {
   assert(is_epoch(epoch) && (own_id.empty() || is_own_id(own_id)));
-  char digits[20];
+  char digits[kDigitsMax];
   const auto end_of_digits = std::to_chars(std::begin(digits), std::end(digits), sequence).ptr;
   std::string id;
   id.reserve(1 + epoch.size() + 1 + sizeof digits + 1 + own_id.size() + kEndMark.size());
@@ -72,8 +74,7 @@ std::string format_event_id(std::string_view epoch, Sequence sequence, std::stri
   id += epoch;
   id += '.';
   id.append(digits, end_of_digits);
-  const std::size_t mark_bytes = is_end ? kEndMark.size() : 0;
-  if (!own_id.empty() && id.size() + 1 + own_id.size() + mark_bytes <= kEventIdBytesMax) {
+  if (!own_id.empty()) {
     id += '~';
     id += own_id;
   }

@@ -32,8 +32,7 @@ struct EventId {
 std::string make_epoch(std::uint64_t random);
 
 std::string format_event_id(std::string_view epoch, Sequence sequence);
-// With the publisher's own id (empty or is_own_id(); left out where the id would become too long) and the
-// end's mark.
+// With the publisher's own id (empty or is_own_id()) and the end's mark. Never more than kEventIdBytesMax.
 std::string format_event_id(std::string_view epoch, Sequence sequence, std::string_view own_id, bool is_end);
 
 // The part that resumes; nullopt if `id` is not one of the forms above (any epoch is accepted).
