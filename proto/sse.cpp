@@ -56,7 +56,7 @@ std::string as_json(std::string_view data, DataKind kind) {
 
 // What the end of one channel tells a stream that may carry others.
 std::string end_object(std::string_view data, DataKind kind, std::string_view channel) {
-  const std::string without_data = channel_object(channel);
+  std::string without_data = channel_object(channel);
   if (kind != DataKind::kText && data == without_data) return without_data;
   return "{\"channel\":" + json_string(channel) + ",\"data\":" + as_json(data, kind) + '}';
 }

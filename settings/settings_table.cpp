@@ -234,8 +234,8 @@ std::vector<const Setting*> SettingsTable::all() const {
 
 std::optional<Error> SettingsTable::fill_tables(const TomlFile& file) const {
   for (const auto& [name, tables] : file.tables) {
-    const auto known =
-        std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return each.name == name; });
+    const auto known = std::find_if(tables_.begin(), tables_.end(),
+                                    [&name = name](const auto& each) { return each.name == name; });
     if (known == tables_.end())
       return Error{"[[" + name + "]] (" + tables.front().source + "): no such table"};
     for (const auto& table : tables) {
