@@ -1,5 +1,5 @@
-// The settings of weir-broker. One table in config.cpp names each of them once: flag, environment variable, TOML key,
-// unit, range and help; --help, docs/settings.md and the tests walk it.
+// The settings of weir-broker. One table in config.cpp names each of them once: flag, environment variable,
+// TOML key, unit, range and help; --help, docs/settings.md and the tests walk it.
 #pragma once
 
 #include <chrono>
@@ -33,9 +33,10 @@ struct ChannelSettings {
   EnvelopeMode envelope = EnvelopeMode::kAuto;
 };
 
-// One [[channel]] table of the TOML file: what it sets, for the channels that `match` covers. First match wins.
+// One [[channel]] table of the TOML file: what it sets, for the channels that `match` covers. First match
+// wins.
 struct ChannelRule {
-  std::string match;  // A pattern (proto/channel_name.h).
+  std::string match;         // A pattern (proto/channel_name.h).
   ChannelSettings settings;  // What the table leaves out has the value of the setting of the same name.
 };
 
@@ -49,14 +50,16 @@ struct Config {
 
   ChannelSettings channel;
   std::vector<ChannelRule> channel_rules;
-  std::vector<std::string> record;  // Patterns of channels that are kept subscribed and logged with no client.
+  std::vector<std::string>
+      record;  // Patterns of channels that are kept subscribed and logged with no client.
   std::chrono::seconds linger{120};
   std::size_t memory_limit = 256 << 20;  // Bytes of the frames of all channels together.
 
   std::chrono::seconds heartbeat{15};
-  std::chrono::milliseconds retry{2'000};  // The reconnection time told to clients: jittered, up to twice this.
-  std::chrono::seconds stuck{60};          // A socket that accepts nothing for so long is closed.
-  std::chrono::seconds max_stream{0};      // 0: never. Jittered by 20 %.
+  std::chrono::milliseconds retry{
+      2'000};                          // The reconnection time told to clients: jittered, up to twice this.
+  std::chrono::seconds stuck{60};      // A socket that accepts nothing for so long is closed.
+  std::chrono::seconds max_stream{0};  // 0: never. Jittered by 20 %.
   std::chrono::seconds drain{10};
   std::size_t socket_unsent_bytes = 128 << 10;
 
@@ -69,7 +72,7 @@ struct Config {
   std::size_t max_channels = 100'000;
   std::size_t max_channels_per_client = 100;
   std::size_t max_message_bytes = 4 << 20;
-  std::size_t max_requests = 1'024;  // Whole requests in progress; past it 503.
+  std::size_t max_requests = 1'024;       // Whole requests in progress; past it 503.
   std::size_t request_memory = 64 << 20;  // Bytes of all requests being collected.
   std::size_t head_bytes = 16 << 10;
   std::chrono::seconds head_seconds{10};
@@ -78,7 +81,7 @@ struct Config {
   std::size_t max_publishes_waiting = 10'000;
   std::chrono::milliseconds publish_timeout{5'000};
 
-  std::size_t shards = 0;        // 0: one per core.
+  std::size_t shards = 0;  // 0: one per core.
   std::size_t http_threads = 4;
   std::string log_level = "info";
   std::string log_format = "text";
@@ -87,12 +90,12 @@ struct Config {
 // What the command line asked for.
 struct CommandLine {
   Config config;
-  std::optional<std::string> text;  // --help or --version: print this and exit with 0.
+  std::optional<std::string> text;    // --help or --version: print this and exit with 0.
   std::vector<std::string> warnings;  // For the log, such as unknown WEIR_* variables.
 };
 
-// Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names the
-// setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
+// Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names
+// the setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
 Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment);
 
 // The settings of `channel`: the first rule that matches, else the general ones.
@@ -101,9 +104,9 @@ const ChannelSettings& settings_of(const Config& config, std::string_view channe
 // --help in Markdown: what docs/settings.md holds.
 std::string settings_markdown();
 
-// "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses).
+// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).
 struct ListenAddress {
-  std::string host;
+  std::string host;  // An IP address without brackets; empty for all addresses.
   std::uint16_t port = 0;
   bool is_loopback() const;
 };

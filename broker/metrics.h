@@ -1,7 +1,8 @@
-// The metrics of weir-broker. One table (kMetrics) names each of them once; /metrics and docs/metrics.md walk it.
+// The metrics of weir-broker. One table (kMetrics) names each of them once; /metrics and docs/metrics.md walk
+// it.
 //
-// prometheus-cpp renders the page. Counting is our own: a prometheus::Counter costs more than a delivery does, so the
-// hot path adds to integers of its own shard, and a source sums them at scrape.
+// prometheus-cpp renders the page. Counting is our own: a prometheus::Counter costs more than a delivery
+// does, so the hot path adds to integers of its own shard, and a source sums them at scrape.
 #pragma once
 
 #include <array>
@@ -25,13 +26,13 @@ enum class Metric : std::size_t {
   kClientsLimit,
   kChannels,
   kStreamsOpened,
-  kStreamsClosed,        // reason
+  kStreamsClosed,  // reason
   kMessagesIn,
   kMessageBytesIn,
   kMessagesOut,
   kBytesOut,
-  kDeliverySeconds,      // histogram
-  kGaps,                 // reason
+  kDeliverySeconds,  // histogram
+  kGaps,             // reason
   kHeartbeats,
   kSlowClients,
   kInvalidUtf8,
@@ -43,10 +44,10 @@ enum class Metric : std::size_t {
   kRedisReconnects,
   kSubscriptionsWanted,
   kSubscriptionsAcknowledged,
-  kPublishes,            // outcome
+  kPublishes,  // outcome
   kPublishesWaiting,
-  kRequests,             // code
-  kRefused,              // reason
+  kRequests,  // code
+  kRefused,   // reason
   kRequestsInProgress,
   kConnections,
   kRequestBytes,
@@ -62,8 +63,8 @@ struct MetricRow {
 extern const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics;
 
 // The upper bounds of the buckets of kDeliverySeconds, in seconds; one more bucket holds the rest.
-inline constexpr std::array<double, 14> kDeliveryBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                                           0.025,  0.05,    0.1,    0.25,  0.5,    1.0,   5.0};
+inline constexpr std::array<double, 14> kDeliveryBounds = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0};
 struct DeliveryHistogram {
   std::array<std::uint64_t, kDeliveryBounds.size() + 1> buckets{};  // Not cumulative.
   double sum_seconds = 0;

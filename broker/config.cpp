@@ -1,0 +1,334 @@
+#include "broker/config.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "proto/channel_name.h"
+#include "settings/settings.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint64_t kKiB = 1 << 10;
+constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::uint64_t kGiB = 1 << 30;
+constexpr std::uint64_t kDay = 24 * 60 * 60;  // In seconds.
+
+// A pattern that could match a channel: with its stars filled in it is a channel's name.
+std::string check_pattern(const std::string& text) {
+  std::string name = text;
+  std::replace(name.begin(), name.end(), '*', 'x');
+  if (is_channel_name(name)) return {};
+  return std::string("must be the pattern of a channel's name, where * stands for any characters; ") +
+         kChannelNameRule;
+}
+
+std::string check_listen(const std::string& text) {
+  const auto address = parse_listen_address(text);
+  return address ? std::string()
+                 : "must be address:port, such as 127.0.0.1:8080, [::1]:8080 or :8080 (all addresses)";
+}
+
+std::string check_redis_url(const std::string& text) {
+  const bool is_redis = text.empty() || text.starts_with("redis://") || text.starts_with("unix://");
+  return is_redis ? "" : "must be redis://[user:password@]host:port[/db] or unix://path";
+}
+
+std::string check_prefix(const std::string& text) {
+  constexpr std::size_t kPrefixBytesMax = 128;
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return is_plain && text.size() <= kPrefixBytesMax
+             ? ""
+             : "must be at most 128 printable ASCII characters, no spaces";
+}
+
+bool consists_of(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+// As browsers write it: compared byte by byte, another spelling would never match.
+bool is_origin(std::string_view text) {
+  constexpr std::string_view kSmall = "abcdefghijklmnopqrstuvwxyz0123456789";
+  const auto scheme_end = text.find("://");
+  if (scheme_end == std::string_view::npos) return false;
+  if (!consists_of(text.substr(0, scheme_end), std::string(kSmall) + "+-.")) return false;
+  std::string_view host = text.substr(scheme_end + 3);
+  const auto bracket = host.find(']');
+  const auto colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (colon != std::string_view::npos) {
+    if (!parse_port(host.substr(colon + 1))) return false;
+    host = host.substr(0, colon);
+  }
+  if (!host.starts_with('[')) return consists_of(host, std::string(kSmall) + "-._");
+  return host.ends_with(']') && consists_of(host.substr(1, host.size() - 2), "0123456789abcdef:.");
+}
+
+std::string check_origin(const std::string& text) {
+  if (text == "*" || is_origin(text)) return {};
+  return "must be scheme://host[:port] in lower case and without a path, as a browser's Origin header has "
+         "it, or *";
+}
+
+// What a [[channel]] table may set as well.
+std::vector<Setting> channel_rows(ChannelSettings& channel) {
+  return {
+      Setting::integer("history-messages", channel.history_messages, {0, 1'000'000}, "messages",
+                       "The newest messages of a channel that are kept for clients that come back."),
+      Setting::bytes("history-bytes", channel.history_bytes, {0, kGiB},
+                     "The same in bytes: the first limit counts."),
+      Setting::duration("history-seconds", channel.history_seconds, {1, 30 * kDay},
+                        "The age at which a message is no longer kept for clients that come back."),
+      Setting::integer("queue-messages", channel.queue_messages, {1, 10'000'000}, "messages",
+                       "How far a client may lag behind its channel before slow-client applies."),
+      Setting::bytes("queue-bytes", channel.queue_bytes, {1, 16 * kGiB},
+                     "The same in bytes: the first limit counts."),
+      Setting::choice(
+          "slow-client", channel.slow_client,
+          {{"skip", SlowClientPolicy::kSkip},
+           {"disconnect", SlowClientPolicy::kDisconnect},
+           {"latest", SlowClientPolicy::kLatest}},
+          "What happens to a client that lags too far. skip: it jumps to the newest messages and is told "
+          "how many it missed; disconnect: its stream ends and it comes back; latest: it gets the newest "
+          "message of each type."),
+      Setting::choice(
+          "envelope", channel.envelope,
+          {{"auto", EnvelopeMode::kAuto}, {"always", EnvelopeMode::kAlways}, {"never", EnvelopeMode::kNever}},
+          "Whether a JSON object with data (and id, type, retry) is a message envelope. auto and always: "
+          "if it has no other keys, and always counts the rest as an error of the publisher; never: every "
+          "payload is delivered as it is."),
+  };
+}
+
+std::vector<Setting> address_rows(Config& config) {
+  return {
+      Setting::text("listen", config.listen,
+                    "Address and port of the public side; port 0 picks a free one. Off loopback it takes an "
+                    "anonymous-subscribe or anonymous-publish rule, and a redis-url or --bus memory.",
+                    check_listen),
+      Setting::text("admin-listen", config.admin_listen,
+                    "Address and port of health checks and metrics; port 0 picks a free one.", check_listen),
+      Setting::list("cors-origin", config.cors_origin,
+                    "An origin whose pages may subscribe and publish, or * for all.", check_origin),
+      Setting::list(
+          "anonymous-subscribe", config.anonymous_subscribe,
+          "A pattern of channels that anybody may subscribe to. With neither this nor anonymous-publish "
+          "anybody may do anything, and the gateway listens on loopback only.",
+          check_pattern),
+      Setting::list("anonymous-publish", config.anonymous_publish,
+                    "A pattern of channels that anybody may publish to over HTTP.", check_pattern),
+      Setting::choice("console", config.console, {"auto", "on", "off"},
+                      "The console page at /; auto: on loopback only."),
+  };
+}
+
+std::vector<Setting> bus_rows(Config& config) {
+  return {
+      Setting::choice(
+          "bus", config.bus, {"auto", "memory", "redis"},
+          "Where messages come from. memory: this process alone; auto: Redis if there is a redis-url, "
+          "else memory, which then listens on loopback only."),
+      Setting::url("redis-url", config.redis_url, "redis://[user:password@]host:port[/db] or unix://path.",
+                   check_redis_url),
+      Setting::text("redis-prefix", config.redis_prefix,
+                    "Put before the name of every channel on the Redis side.", check_prefix),
+      Setting::list(
+          "record", config.record,
+          "A pattern of channels that are kept subscribed and logged with no client, so that who comes late "
+          "finds their history.",
+          check_pattern),
+      Setting::duration("linger-seconds", config.linger, {0, kDay},
+                        "How long a channel stays subscribed and logged after its last client."),
+      Setting::integer("max-publishes-waiting", config.max_publishes_waiting, {1, 1'000'000}, "publishes",
+                       "Publishes over HTTP that may wait for Redis; past it they get 503."),
+      Setting::duration("publish-timeout-ms", config.publish_timeout, {1, 600'000},
+                        "How long a publish waits for Redis before it gets 504."),
+  };
+}
+
+std::vector<Setting> stream_rows(Config& config) {
+  return {
+      Setting::duration(
+          "heartbeat-seconds", config.heartbeat, {1, 3'600},
+          "Silence after which a comment line is sent: it keeps proxies from closing a stream."),
+      Setting::duration(
+          "retry-ms", config.retry, {1, 30'000},
+          "The reconnection time that clients are told; each gets one between this and twice this."),
+      Setting::duration("stuck-seconds", config.stuck, {1, 3'600},
+                        "A client whose connection takes no byte for so long is closed."),
+      Setting::duration(
+          "max-stream-seconds", config.max_stream, {0, 30 * kDay},
+          "The age at which a stream is ended, give or take 20 %, so that load moves to new gateways; "
+          "0: never."),
+      Setting::duration("drain-seconds", config.drain, {0, 3'600},
+                        "After SIGTERM the streams are closed one by one over this time."),
+      Setting::bytes("socket-unsent-bytes", config.socket_unsent_bytes, {4 * kKiB, kGiB},
+                     "Unsent bytes that the kernel may hold for one client (TCP_NOTSENT_LOWAT)."),
+  };
+}
+
+std::vector<Setting> limit_rows(Config& config) {
+  return {
+      Setting::bytes("memory-limit", config.memory_limit, {64 * kKiB, 1'024 * kGiB},
+                     "Bytes of the messages of all channels together; past it the oldest go first."),
+      Setting::integer("max-clients", config.max_clients, {0, 10'000'000}, "clients",
+                       "Streams at the same time; 0: as many as the limit on descriptors allows."),
+      Setting::integer("max-channels", config.max_channels, {1, 10'000'000}, "channels",
+                       "Channels open at the same time."),
+      Setting::integer("max-channels-per-client", config.max_channels_per_client, {1, 10'000}, "channels",
+                       "Channels of one /events stream."),
+      Setting::bytes(
+          "max-message-bytes", config.max_message_bytes, {1, 512 * kMiB},
+          "The largest message. A larger one gets 413 over HTTP, and is a weir:gap if it comes from Redis."),
+      Setting::integer("max-requests", config.max_requests, {1, 1'000'000}, "requests",
+                       "HTTP requests in progress, streams not counted; past it 503."),
+      Setting::bytes("request-memory", config.request_memory, {64 * kKiB, 64 * kGiB},
+                     "Bytes of all HTTP requests in progress; past it 503."),
+      Setting::bytes("head-bytes", config.head_bytes, {kKiB, kMiB},
+                     "The largest request line with its headers."),
+      Setting::duration("head-seconds", config.head_seconds, {1, 600},
+                        "How long the head of a request may take."),
+      Setting::duration("body-seconds", config.body_seconds, {1, 3'600},
+                        "How long the body of a request may take."),
+      Setting::duration("keep-alive-seconds", config.keep_alive, {1, 3'600},
+                        "How long a connection may be idle between two requests."),
+  };
+}
+
+std::vector<Setting> process_rows(Config& config) {
+  return {
+      Setting::integer("shards", config.shards, {0, 256}, "threads",
+                       "Threads that write to streams; 0: one per core."),
+      Setting::integer("http-threads", config.http_threads, {1, 256}, "threads",
+                       "Threads that answer HTTP requests."),
+      Setting::choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},
+                      "The least that is logged, on the standard error stream."),
+      Setting::choice("log-format", config.log_format, {"text", "json"},
+                      "Lines of text, or a JSON object a line."),
+  };
+}
+
+SettingsTable make_table(Config& config) {
+  SettingsTable table("weir-broker", "the gateway from Redis pub/sub channels to Server-Sent Events.");
+  table.section("Addresses and access", address_rows(config));
+  table.section("Messages", bus_rows(config));
+  table.section("Channels", channel_rows(config.channel));
+  table.section("Streams", stream_rows(config));
+  table.section("Limits", limit_rows(config));
+  table.section("Process", process_rows(config));
+  std::string keys;
+  for (const auto& row : channel_rows(config.channel)) keys += (keys.empty() ? "" : ", ") + row.name();
+  table.tables(
+      "channel",
+      "Settings of the channels whose name matches the pattern `match`: " + keys +
+          ". The first table that matches counts; what it leaves out has the value of the setting above.",
+      [&config] {
+        auto& rule = config.channel_rules.emplace_back(ChannelRule{"", config.channel});
+        auto rows = channel_rows(rule.settings);
+        rows.push_back(Setting::text("match", rule.match, "A pattern.", check_pattern).required());
+        return rows;
+      });
+  return table;
+}
+
+// What no row can see for itself.
+std::optional<Error> check_together(const Config& config, const std::map<std::string, std::string>& sources) {
+  const auto refusal = [&](const std::string& name, const std::string& value, const std::string& rule) {
+    const auto source = sources.find(name);
+    return Error{name + " = \"" + value + "\" (" +
+                 (source == sources.end() ? "the default" : source->second) + "): " + rule};
+  };
+  if (config.bus == "redis" && config.redis_url.empty()) {
+    return refusal("bus", config.bus, "needs a redis-url, such as --redis-url redis://127.0.0.1:6379");
+  }
+  if (config.bus == "memory" && !config.redis_url.empty()) {
+    return refusal("bus", config.bus, "can't be used with a redis-url; leave out one of the two");
+  }
+  if (config.listen == config.admin_listen && parse_listen_address(config.listen)->port != 0) {
+    return refusal("admin-listen", config.admin_listen, "must not be the address of listen");
+  }
+  if (parse_listen_address(config.listen)->is_loopback()) return std::nullopt;
+  if (config.anonymous_subscribe.empty() && config.anonymous_publish.empty()) {
+    return refusal(
+        "listen", config.listen,
+        "is not loopback, and nothing says who may come in; allow it with --anonymous-subscribe PATTERN, "
+        "--anonymous-publish PATTERN or both (\"*\" is every channel)");
+  }
+  if (config.bus == "auto" && config.redis_url.empty()) {
+    return refusal("listen", config.listen,
+                   "is not loopback, and there is no Redis; set --redis-url, or --bus memory for a gateway "
+                   "that is alone");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment) {
+  CommandLine line;
+  auto table = make_table(line.config);
+  auto outcome = table.read(argc, argv, environment);
+  if (!outcome) return outcome.error();
+  line.warnings = std::move(outcome->warnings);
+  line.text = std::move(outcome->text);
+  if (line.text) return line;
+  if (auto error = check_together(line.config, outcome->sources)) return *error;
+  if (line.config.request_memory < line.config.head_bytes + line.config.max_message_bytes) {
+    line.warnings.emplace_back(
+        "request-memory is less than head-bytes and max-message-bytes together: the largest "
+        "messages can't be published over HTTP");
+  }
+  return line;
+}
+
+const ChannelSettings& settings_of(const Config& config, std::string_view channel) {
+  for (const auto& rule : config.channel_rules) {
+    if (matches_pattern(rule.match, channel)) return rule.settings;
+  }
+  return config.channel;
+}
+
+std::string settings_markdown() {
+  Config config;
+  return make_table(config).markdown();
+}
+
+bool ListenAddress::is_loopback() const {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return host == "localhost";
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
+
+Result<ListenAddress> parse_listen_address(const std::string& text) {
+  const Error error{"\"" + text + "\" is no address:port"};
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return error;
+  const auto port = parse_port(std::string_view(text).substr(colon + 1));
+  if (!port) return error;
+  std::string host = text.substr(0, colon);
+  in_addr v4{};
+  in6_addr v6{};
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
+  } else if (host == "localhost") {
+    host = "127.0.0.1";  // An address whatever /etc/hosts says, so that loopback is certain.
+  } else if (!host.empty() && inet_pton(AF_INET, host.c_str(), &v4) != 1) {
+    return error;
+  }
+  return ListenAddress{std::move(host), *port};
+}
+
+}  // namespace weir
