@@ -1,0 +1,36 @@
+// The URLs of the admin side: probes, metrics, open channels.
+#pragma once
+
+#include <cstddef>
+
+#include "broker/http/access.h"
+#include "broker/http/gateway.h"
+#include "broker/http/reply.h"
+#include "broker/http/request.h"
+
+namespace weir {
+
+class Metrics;
+
+// GET /channels shows so many at most, those with the most subscribers.
+inline constexpr std::size_t kAdminChannelsMax = 1'000;
+
+// Threads: all functions, any thread. Gateway and metrics outlive it.
+class AdminRoutes {
+ public:
+  AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics);
+
+  Reply handle(Request& request) const;
+
+ private:
+  Reply dispatch(const Head& head) const;
+  Reply ready() const;
+  Reply redis() const;
+  Reply channels() const;
+
+  const Access access_;
+  Gateway& gateway_;
+  const Metrics& metrics_;
+};
+
+}  // namespace weir

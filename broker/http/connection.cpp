@@ -1,0 +1,299 @@
+#include "broker/http/connection.h"
+
+#include <algorithm>
+#include <asio/buffer.hpp>
+#include <cassert>
+#include <utility>
+
+#include "broker/http/front.h"
+
+namespace weir {
+
+Connection::Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket)
+    : front_(front), id_(id), socket_(std::move(socket)) {}
+
+void Connection::start() {
+  set_deadline(front_.options_.head_timeout);
+  on_readable();  // Most clients have sent their request by the time they are accepted.
+}
+
+void Connection::set_deadline(std::chrono::milliseconds timeout) { deadline_ = Clock::now() + timeout; }
+
+void Connection::expire() {
+  if (state_ == State::kHead || state_ == State::kBody)
+    return refuse({408, "the request did not arrive in time"});
+  close();
+}
+
+// The loop's map holds the last reference that matters; a pending wait holds one more until it is cancelled.
+void Connection::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  std::error_code ignored;
+  socket_.close(ignored);
+  held_ = std::string();
+  output_ = std::string();
+  collecting_.reset();
+  charge();
+  front_.forget(id_);
+}
+
+// Keeps the front's count of what this connection holds; false if the whole would be too much.
+bool Connection::charge() {
+  const std::size_t before = charged_;
+  charged_ =
+      (held_.empty() ? 0 : held_.capacity()) + (collecting_ ? collecting_->request.body.capacity() : 0);
+  return front_.charge(before, charged_);
+}
+
+void Connection::wait_readable() {
+  if (is_waiting_) return;
+  is_waiting_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const std::error_code& error) {
+                       self->is_waiting_ = false;
+                       if (error && self->state_ != State::kClosed) self->close();
+                       if (!error) self->on_readable();
+                     });
+}
+
+void Connection::on_readable() {
+  if (!is_collecting() && state_ != State::kLingering) return;
+  std::error_code error;
+  std::string& scratch = front_.scratch_;
+  const std::size_t size = socket_.read_some(asio::buffer(scratch), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return wait_readable();
+  if (error == asio::error::interrupted) return wait_readable();
+  if (error) return close();  // Also the end of what a client sends: no request can become whole.
+  if (state_ == State::kLingering) return wait_readable();
+  const std::string_view input(scratch.data(), size);
+  if (held_.empty()) return take(input);
+  std::string joined = std::exchange(held_, std::string());
+  joined.append(input);
+  take(joined);
+}
+
+// Goes through `input` as far as it can be taken; keeps the rest.
+void Connection::take(std::string_view input) {
+  is_taking_ = true;
+  while (is_collecting() && !input.empty()) {
+    const std::size_t taken = collect(input);
+    input.remove_prefix(taken);
+    if (taken == 0) break;
+  }
+  is_taking_ = false;
+  if (state_ == State::kLingering || state_ == State::kClosed) return;
+  held_.assign(input);
+  if (held_.empty()) held_ = std::string();
+  if (!charge() && is_collecting()) {
+    return refuse({503, "all requests together take too much memory: see --request-memory"});
+  }
+  if (is_collecting()) wait_readable();
+}
+
+void Connection::resume() {
+  if (is_taking_) return;  // take() sees the new state.
+  if (held_.empty()) return wait_readable();
+  const std::string held = std::exchange(held_, std::string());
+  take(held);
+}
+
+std::size_t Connection::collect(std::string_view input) {
+  return state_ == State::kBody ? collect_body(input) : collect_head(input);
+}
+
+std::size_t Connection::collect_head(std::string_view input) {
+  // Some clients send an empty line after a body (RFC 9112, 2.2).
+  if (state_ == State::kIdle && input.substr(0, 2) == "\r\n") return 2;
+  if (state_ == State::kIdle) {
+    if (input == "\r") return 0;
+    state_ = State::kHead;
+    scanned_ = 0;
+    delivery_ = {};
+    set_deadline(front_.options_.head_timeout);
+  }
+  const HeadEnd end = find_head_end(input, scanned_);
+  if (end.state == HeadEnd::State::kRefused) {
+    refuse({400, "this is not the head of an HTTP/1.1 request, or it holds a bare LF"});
+    return 0;
+  }
+  if (end.size > front_.options_.head_bytes_max) {
+    refuse({431, "the request head is too long: see --head-bytes"});
+    return 0;
+  }
+  if (end.state == HeadEnd::State::kIncomplete) {
+    scanned_ = static_cast<std::uint32_t>(end.size);
+    return 0;
+  }
+  on_head(input.substr(0, end.size));
+  if (state_ == State::kBody && collecting_->request.head.expects_continue && input.size() == end.size)
+    send_continue();
+  return end.size;
+}
+
+void Connection::on_head(std::string_view text) {
+  collecting_ = std::make_unique<Collecting>();
+  Head& head = collecting_->request.head;
+  auto refusal = parse_head(text, head);
+  delivery_ = {head.is_http_1_0, head.method == "HEAD", head.wants_keep_alive};
+  if (refusal) return refuse(std::move(*refusal));
+  if (head.content_length > front_.options_.body_bytes_max) {
+    return refuse({413, "the body is too long: see --max-message-bytes"});
+  }
+  if (!head.has_body()) return dispatch();
+  state_ = State::kBody;
+  set_deadline(front_.options_.body_timeout);
+}
+
+// A client that expects it waits for it, about a second, before it sends the body. Not needed once body
+// arrives.
+void Connection::send_continue() {
+  std::error_code error;
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  const std::size_t sent = socket_.write_some(asio::buffer(kContinue), error);
+  // Nothing else waits to be sent to this client, so these 25 bytes fit, or the connection is gone.
+  if (error || sent != kContinue.size()) close();
+}
+
+std::size_t Connection::collect_body(std::string_view input) {
+  Request& request = collecting_->request;
+  const std::size_t body_bytes_max = front_.options_.body_bytes_max;
+  std::size_t taken = 0;
+  bool is_whole = false;
+  if (request.head.is_chunked) {
+    taken = collecting_->chunks.feed(input, request.body, body_bytes_max);
+    if (collecting_->chunks.state() == ChunkDecoder::State::kRefused) {
+      refuse({400, collecting_->chunks.error()});
+      return taken;
+    }
+    if (request.body.size() > body_bytes_max) {
+      refuse({413, "the body is too long: see --max-message-bytes"});
+      return taken;
+    }
+    is_whole = collecting_->chunks.state() == ChunkDecoder::State::kDone;
+  } else {
+    const auto left = static_cast<std::size_t>(request.head.content_length) - request.body.size();
+    taken = std::min(left, input.size());
+    // As it arrives, not as announced: an announcement costs the client nothing.
+    if (request.body.empty() && left <= front_.scratch_.size()) request.body.reserve(left);
+    request.body.append(input.substr(0, taken));
+    is_whole = taken == left;
+  }
+  if (!charge()) {
+    refuse({503, "all requests together take too much memory: see --request-memory"});
+    return taken;
+  }
+  if (is_whole) dispatch();
+  return taken;
+}
+
+void Connection::dispatch() {
+  state_ = State::kBusy;
+  Request request = std::move(collecting_->request);
+  collecting_.reset();
+  // A pod that goes away wants its publishers to look for another one.
+  request.keeps_alive = request.head.wants_keep_alive && !front_.gateway_.is_draining();
+  delivery_ = delivery_of(request);
+  front_.dispatch(id_, std::move(request));
+}
+
+// What can't be understood, or is too much, ends the connection: where the next request begins is not known.
+void Connection::refuse(Refusal refusal) {
+  Reply reply = error_reply(refusal.status, refusal.detail);
+  reply.closes = true;
+  switch (refusal.status) {
+    case 408:
+      reply.refused = "timeout";
+      break;
+    case 413:
+      reply.refused = "too-large";
+      break;
+    case 503:
+      reply.refused = "request-memory";
+      break;
+    default:
+      reply.refused = "bad-request";
+      break;
+  }
+  if (refusal.status == 503) reply.headers.push_back({"Retry-After", "1"});
+  // A page of another origin may read why.
+  if (collecting_) {
+    for (Header& header : front_.answers_.cors_headers(collecting_->request.head)) {
+      reply.headers.push_back(std::move(header));
+    }
+  }
+  collecting_.reset();
+  held_ = std::string();
+  finish(std::move(reply));
+}
+
+void Connection::finish(Reply reply) { finish(plain_answer(std::move(reply), delivery_)); }
+
+void Connection::finish(Answer answer) {
+  if (state_ == State::kClosed) return;
+  assert(!answer.publication);
+  if (answer.stream) return open_stream(std::move(answer));
+  front_.count(answer);
+  closes_ = answer.closes;
+  output_ = std::move(answer.bytes);
+  sent_ = 0;
+  state_ = State::kSending;
+  set_deadline(front_.options_.body_timeout);
+  charge();
+  send_more();
+}
+
+void Connection::open_stream(Answer answer) {
+  std::error_code error;
+  const int descriptor = socket_.release(error);
+  if (error) return close();
+  auto if_full = std::move(answer.stream->if_full);
+  if (front_.gateway_.open_stream(std::move(answer.stream->request), descriptor)) {
+    front_.count(answer);
+    return close();  // What is left here is no socket.
+  }
+  socket_.assign(front_.protocol_, descriptor, error);
+  socket_.non_blocking(true, error);
+  finish(std::move(*if_full));
+}
+
+void Connection::send_more() {
+  while (sent_ < output_.size()) {
+    std::error_code error;
+    sent_ += socket_.write_some(asio::buffer(output_.data() + sent_, output_.size() - sent_), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+      socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                         [self = shared_from_this()](const std::error_code& failure) {
+                           if (self->state_ != State::kSending) return;
+                           failure ? self->close() : self->send_more();
+                         });
+      return;
+    }
+    if (error && error != asio::error::interrupted) return close();
+  }
+  on_sent();
+}
+
+void Connection::on_sent() {
+  output_ = std::string();
+  if (closes_) return linger();
+  state_ = State::kIdle;
+  set_deadline(front_.options_.keep_alive_timeout);
+  if (front_.on_wound_down_) return close();
+  resume();
+}
+
+// Closing a socket with unread bytes resets the connection, and the client may lose the answer it has not
+// read yet.
+void Connection::linger() {
+  state_ = State::kLingering;
+  held_ = std::string();
+  charge();
+  std::error_code error;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  if (error) return close();
+  set_deadline(front_.options_.linger_timeout);
+  wait_readable();
+}
+
+}  // namespace weir

@@ -1,0 +1,57 @@
+// cpp-httplib, from memory to memory: one whole request in, the bytes of its response out, or a stream's
+// head. The only file with the library in it.
+//
+// The library gets a canonical request that we wrote: request line, Host, one Content-Length of 0. It never
+// sees what it would act on in its own way: Range (a list of 1,900 makes it build as many parts), Expect,
+// Transfer-Encoding, Accept-Encoding (it would gzip), Connection, REMOTE_* (it adds its own), form types (it
+// would parse the body away). Routes read the checked Request, not the library's: that one percent-decodes
+// header values.
+//
+// Threads: run() may be called by many threads at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/http/reply.h"
+#include "broker/http/request.h"
+
+namespace weir {
+
+// Either bytes to be sent, or a stream to be opened (its head filled in), or a publication whose answer comes
+// later.
+struct Answer {
+  int status = 200;
+  std::string bytes;
+  bool closes = false;
+  const char* refused = nullptr;
+  std::optional<Reply::Opening> stream;
+  std::optional<Reply::Publication> publication;
+};
+
+class Engine {
+ public:
+  // May throw: that is a 500.
+  using Routes = std::function<Reply(Request&)>;
+
+  explicit Engine(Routes routes);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Never throws. The routes may take what they like out of `request`.
+  Answer run(Request& request);
+
+ private:
+  class Library;
+  const Routes routes_;
+  const std::unique_ptr<Library> library_;
+};
+
+Delivery delivery_of(const Request& request);
+// The answer that `reply` is, without the library.
+Answer plain_answer(Reply reply, const Delivery& delivery);
+
+}  // namespace weir

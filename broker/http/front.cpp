@@ -1,0 +1,259 @@
+#include "broker/http/front.h"
+
+#include <algorithm>
+#include <asio/ip/v6_only.hpp>
+#include <cassert>
+#include <utility>
+
+#include "broker/http/connection.h"
+#include "broker/logging.h"
+#include "broker/metrics.h"
+
+namespace weir {
+namespace {
+
+using asio::ip::tcp;
+
+// The library's own is 5; a burst of reconnects is thousands.
+constexpr int kBacklog = 4'096;
+constexpr std::size_t kScratchBytes = 64 << 10;
+
+// The addresses to try for `host`; empty is every address of this machine.
+std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, const ListenAddress& address,
+                                        std::error_code& error) {
+  if (address.host.empty()) return {{tcp::v6(), address.port}, {tcp::v4(), address.port}};
+  std::string host = address.host;
+  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const auto literal = asio::ip::make_address(host, error);
+  if (!error) return {{literal, address.port}};
+  std::vector<tcp::endpoint> endpoints;
+  for (const auto& entry : tcp::resolver(loop).resolve(host, std::to_string(address.port), error)) {
+    endpoints.push_back(entry.endpoint());
+  }
+  // "localhost" is 127.0.0.1 to most who type it.
+  std::stable_partition(endpoints.begin(), endpoints.end(),
+                        [](const auto& e) { return e.protocol() == tcp::v4(); });
+  return endpoints;
+}
+
+std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint,
+                                bool is_every_address) {
+  std::error_code error;
+  acceptor.close(error);
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && is_every_address && endpoint.protocol() == tcp::v6()) {
+    acceptor.set_option(asio::ip::v6_only(false), error);
+  }
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(kBacklog, error);
+  return error;
+}
+
+// No descriptor, or no memory for one: asio would try again at once, for ever.
+bool is_exhaustion(const std::error_code& error) {
+  return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
+         error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+}
+
+const char* outcome_name(PublishOutcome outcome) {
+  switch (outcome) {
+    case PublishOutcome::kDelivered:
+      return "delivered";
+    case PublishOutcome::kUnavailable:
+      return "unavailable";
+    case PublishOutcome::kUnknown:
+      return "unknown";
+    case PublishOutcome::kRefused:
+      return "refused";
+  }
+  return "";
+}
+
+}  // namespace
+
+Front::Front(asio::io_context& loop, FrontOptions options, Answers answers, Engine& engine, Pool& pool,
+             Gateway& gateway, Metrics& metrics)
+    : loop_(loop),
+      options_(options),
+      answers_(std::move(answers)),
+      engine_(engine),
+      pool_(pool),
+      gateway_(gateway),
+      metrics_(metrics),
+      acceptor_(loop),
+      accept_timer_(loop),
+      sweep_timer_(loop),
+      mailbox_(std::make_shared<Mailbox>(loop)),
+      scratch_(kScratchBytes, '\0') {}
+
+Front::~Front() { close(); }
+
+Result<std::uint16_t> Front::listen(const ListenAddress& address) {
+  std::error_code error = std::make_error_code(std::errc::address_not_available);
+  for (const tcp::endpoint& endpoint : endpoints_of(loop_, address, error)) {
+    error = bind_and_listen(acceptor_, endpoint, address.host.empty());
+    if (error) continue;
+    protocol_ = endpoint.protocol();
+    return acceptor_.local_endpoint().port();
+  }
+  return Error{"can't listen on " + address.host + ":" + std::to_string(address.port) + ": " +
+               error.message()};
+}
+
+void Front::start() {
+  accept();
+  sweep();
+}
+
+void Front::accept() {
+  acceptor_.async_accept(
+      [this](const std::error_code& error, tcp::socket socket) { on_accept(error, std::move(socket)); });
+}
+
+void Front::on_accept(const std::error_code& error, tcp::socket socket) {
+  if (!acceptor_.is_open()) return;
+  if (is_exhaustion(error)) return pause_accepting();
+  if (!error) {
+    std::error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.set_option(tcp::no_delay(true), ignored);
+    const std::uint64_t id = next_id_++;
+    const auto connection = std::make_shared<Connection>(*this, id, std::move(socket));
+    connections_.emplace(id, connection);
+    connection_count_.store(connections_.size(), std::memory_order_relaxed);
+    connection->start();
+  }
+  accept();  // Other errors concern the one connection that was to be accepted.
+}
+
+void Front::pause_accepting() {
+  if (accept_pauses_.fetch_add(1, std::memory_order_relaxed) % 600 == 0) {
+    log_warning(
+        "no descriptor is left for a new connection: accepting pauses; see --max-clients and the limit of "
+        "open files");
+  }
+  // Connections that wait for nothing but a next request make room for those that have one.
+  std::vector<std::shared_ptr<Connection>> idle;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->is_idle()) idle.push_back(connection);
+    if (idle.size() == 16) break;
+  }
+  for (const auto& connection : idle) connection->close();
+  accept_timer_.expires_after(options_.accept_pause);
+  accept_timer_.async_wait([this](const std::error_code& error) {
+    if (!error && acceptor_.is_open()) accept();
+  });
+}
+
+// One timer for all deadlines: they are coarse, and a timer each would cost more than an idle connection
+// does.
+void Front::sweep() {
+  const auto shortest = std::min(
+      {options_.head_timeout, options_.body_timeout, options_.keep_alive_timeout, options_.linger_timeout});
+  sweep_timer_.expires_after(
+      std::clamp(shortest / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(500)));
+  sweep_timer_.async_wait([this](const std::error_code& error) {
+    if (error) return;
+    const auto now = Clock::now();
+    std::vector<std::shared_ptr<Connection>> due;  // A connection that closes leaves the map.
+    for (const auto& [id, connection] : connections_) {
+      if (connection->is_due(now)) due.push_back(connection);
+    }
+    for (const auto& connection : due) connection->expire();
+    sweep();
+  });
+}
+
+bool Front::charge(std::size_t before, std::size_t after) {
+  const std::size_t total = request_bytes_.load(std::memory_order_relaxed) - before + after;
+  request_bytes_.store(total, std::memory_order_relaxed);  // Only this thread writes.
+  return after <= before || total <= options_.request_bytes_max;
+}
+
+void Front::dispatch(std::uint64_t connection, Request request) {
+  // std::function wants to be copyable; the request moves through a shared_ptr that only the job holds.
+  auto shared = std::make_shared<Request>(std::move(request));
+  if (pool_.submit([this, connection, shared] { run_request(connection, *shared); })) return;
+  const auto found = connections_.find(connection);
+  assert(found != connections_.end());
+  const auto kept = found->second;
+  kept->finish(answers_.overloaded(shared->head, "requests"));
+}
+
+// On a thread of the pool.
+void Front::run_request(std::uint64_t connection, Request& request) {
+  auto answer = std::make_shared<Answer>(engine_.run(request));
+  if (!answer->publication) {
+    mailbox_->post([this, connection, answer] {
+      const auto found = connections_.find(connection);
+      if (found == connections_.end())
+        return;  // The client has gone; its place is given back with the answer.
+      const auto kept = found->second;
+      kept->finish(std::move(*answer));
+    });
+    return;
+  }
+  // No thread waits for the bus: its answer comes to the front loop. This front may be gone by then, the
+  // mailbox is not.
+  auto publication = std::make_shared<Reply::Publication>(std::move(*answer->publication));
+  gateway_.publish(publication->channel, std::move(publication->payload),
+                   [this, mailbox = mailbox_, connection, publication](PublishResult result) {
+                     mailbox->post([this, connection, publication, result = std::move(result)] {
+                       on_published(connection, *publication, result);
+                     });
+                   });
+}
+
+void Front::on_published(std::uint64_t connection, const Reply::Publication& publication,
+                         PublishResult result) {
+  metrics_.count(Metric::kPublishes, outcome_name(result.outcome));
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;  // The client has gone; what it published has not.
+  const auto kept = found->second;
+  kept->finish(publication.finish(std::move(result)));
+}
+
+void Front::count(const Answer& answer) {
+  metrics_.count(Metric::kRequests, std::to_string(answer.status));
+  if (answer.refused != nullptr) metrics_.count(Metric::kRefused, answer.refused);
+}
+
+void Front::forget(std::uint64_t connection) {
+  connections_.erase(connection);
+  connection_count_.store(connections_.size(), std::memory_order_relaxed);
+  check_wound_down();
+}
+
+void Front::wind_down(std::function<void()> done) {
+  std::error_code ignored;
+  acceptor_.close(ignored);
+  accept_timer_.cancel();
+  on_wound_down_ = std::move(done);
+  std::vector<std::shared_ptr<Connection>> idle;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->is_between()) idle.push_back(connection);
+  }
+  for (const auto& connection : idle) connection->close();
+  check_wound_down();
+}
+
+void Front::check_wound_down() {
+  if (!on_wound_down_ || !connections_.empty()) return;
+  std::exchange(on_wound_down_, nullptr)();
+}
+
+void Front::close() {
+  mailbox_->close();
+  on_wound_down_ = nullptr;
+  std::error_code ignored;
+  acceptor_.close(ignored);
+  accept_timer_.cancel();
+  sweep_timer_.cancel();
+  while (!connections_.empty()) {
+    const auto connection = connections_.begin()->second;
+    connection->close();
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,117 @@
+// The front: one listening socket and its connections, until a request is whole. Everything that is slow
+// about a client happens here, where it costs a few hundred bytes and no thread.
+//
+// Threads:   runs on the front loop's thread; listen() before the loop runs, gauges on any thread.
+// Ownership: the loop, the engine, the pool and the gateway outlive it; it outlives the loop's run().
+// Limits:    FrontOptions. What passes one is answered (408, 413, 414, 431, 503) and its connection closed.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/config.h"
+#include "broker/http/engine.h"
+#include "broker/http/gateway.h"
+#include "broker/http/mailbox.h"
+#include "broker/http/pool.h"
+#include "proto/result.h"
+
+namespace weir {
+
+class Connection;
+class Metrics;
+class MetricsPage;
+
+struct FrontOptions {
+  std::size_t head_bytes_max = 16 << 10;
+  std::size_t body_bytes_max = 4 << 20;
+  std::size_t request_bytes_max = 64 << 20;  // Of all requests that are being collected or answered.
+  std::chrono::milliseconds head_timeout{10'000};
+  std::chrono::milliseconds body_timeout{30'000};
+  std::chrono::milliseconds keep_alive_timeout{75'000};
+  // After an answer that closes: so long the client may take to read it before the socket goes.
+  std::chrono::milliseconds linger_timeout{2'000};
+  std::chrono::milliseconds accept_pause{100};
+};
+
+class Front {
+ public:
+  // What is answered without going through the library.
+  struct Answers {
+    std::function<Reply(const Head&, const char* reason)> overloaded;
+    std::function<std::vector<Header>(const Head&)> cors_headers;
+  };
+
+  Front(asio::io_context& loop, FrontOptions options, Answers answers, Engine& engine, Pool& pool,
+        Gateway& gateway, Metrics& metrics);
+  ~Front();
+  Front(const Front&) = delete;
+  Front& operator=(const Front&) = delete;
+
+  // Binds with SO_REUSEADDR only: SO_REUSEPORT would let two gateways share a port by mistake. Returns the
+  // bound port, or one line that says why not.
+  Result<std::uint16_t> listen(const ListenAddress& address);
+  // Starts to accept. Then the loop may run.
+  void start();
+  // On the front loop: accepts no more and closes what is idle; `done` once every request in progress was
+  // answered.
+  void wind_down(std::function<void()> done);
+  // On the front loop, or after it has ended: drops everything that is left.
+  void close();
+
+  std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
+  std::size_t request_bytes() const { return request_bytes_.load(std::memory_order_relaxed); }
+  std::size_t accept_pauses() const { return accept_pauses_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Connection;
+  using Clock = std::chrono::steady_clock;
+
+  void accept();
+  void on_accept(const std::error_code& error, asio::ip::tcp::socket socket);
+  void pause_accepting();
+  void sweep();
+  void check_wound_down();
+
+  // What connections ask of it.
+  bool charge(std::size_t before, std::size_t after);
+  void dispatch(std::uint64_t connection, Request request);
+  void run_request(std::uint64_t connection, Request& request);
+  void on_published(std::uint64_t connection, const Reply::Publication& publication, PublishResult result);
+  void count(const Answer& answer);
+  void forget(std::uint64_t connection);
+
+  asio::io_context& loop_;
+  const FrontOptions options_;
+  const Answers answers_;
+  Engine& engine_;
+  Pool& pool_;
+  Gateway& gateway_;
+  Metrics& metrics_;
+
+  asio::ip::tcp::acceptor acceptor_;
+  asio::ip::tcp protocol_ = asio::ip::tcp::v4();
+  asio::steady_timer accept_timer_;
+  asio::steady_timer sweep_timer_;
+  // Shared with what runs elsewhere for a connection: jobs of the pool, publishes that wait for the bus.
+  const std::shared_ptr<Mailbox> mailbox_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+  std::uint64_t next_id_ = 1;
+  std::string scratch_;  // Into which all connections read: an idle one owns no buffer.
+  std::function<void()> on_wound_down_;
+  std::atomic<std::size_t> connection_count_{0};
+  std::atomic<std::size_t> request_bytes_{0};
+  std::atomic<std::size_t> accept_pauses_{0};
+};
+
+}  // namespace weir

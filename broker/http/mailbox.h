@@ -1,0 +1,51 @@
+// Calls from other threads to the front loop.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace weir {
+
+// Outlives the loop where it must: a publish may be answered after the front has ended, and is then dropped.
+// Many calls that come together wake the loop once.
+class Mailbox : public std::enable_shared_from_this<Mailbox> {
+ public:
+  explicit Mailbox(asio::io_context& loop) : loop_(&loop) {}
+
+  // Any thread.
+  void post(std::function<void()> call) {
+    const std::lock_guard lock(mutex_);
+    if (loop_ == nullptr) return;
+    calls_.push_back(std::move(call));
+    if (calls_.size() > 1) return;  // The loop is on its way.
+    asio::post(*loop_, [self = shared_from_this()] { self->run(); });
+  }
+
+  // Nothing is run after it returns. On the front loop, or after it has ended.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    loop_ = nullptr;
+    calls_.clear();
+  }
+
+ private:
+  void run() {
+    std::vector<std::function<void()>> calls;
+    {
+      const std::lock_guard lock(mutex_);
+      calls.swap(calls_);
+    }
+    for (const auto& call : calls) call();
+  }
+
+  std::mutex mutex_;
+  asio::io_context* loop_;  // Guarded by mutex_; nullptr once closed.
+  std::vector<std::function<void()>> calls_;
+};
+
+}  // namespace weir

@@ -1,0 +1,45 @@
+// The HTTP pool: a few threads that run requests through the library. Nothing that runs here waits: not for a
+// socket, not for the bus.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace weir {
+
+// Threads: all functions, any thread but its own. A std::thread has the 8 MB stack that the library's
+// std::regex may want.
+class Pool {
+ public:
+  using Job = std::function<void()>;  // Must not throw.
+
+  Pool(std::size_t threads, std::size_t jobs_max);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // False, and nothing happens, if jobs_max jobs wait or run, or after stop().
+  bool submit(Job job);
+  // Runs what was submitted to its end, then ends the threads.
+  void stop();
+  std::size_t jobs() const { return jobs_.load(std::memory_order_relaxed); }
+
+ private:
+  void work();
+
+  const std::size_t jobs_max_;
+  std::atomic<std::size_t> jobs_{0};  // Waiting or running.
+  std::mutex mutex_;
+  std::condition_variable is_needed_;
+  std::deque<Job> waiting_;  // Guarded by mutex_.
+  bool is_stopped_ = false;  // Guarded by mutex_.
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace weir

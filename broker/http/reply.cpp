@@ -1,0 +1,99 @@
+#include "broker/http/reply.h"
+
+#include <cassert>
+#include <utility>
+
+#include "proto/envelope.h"
+
+namespace weir {
+
+const char* status_text(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Unknown";
+  }
+}
+
+Reply json_reply(int status, std::string body) {
+  Reply reply;
+  reply.status = status;
+  reply.content_type = "application/json";
+  reply.body = std::move(body);
+  reply.body += '\n';
+  return reply;
+}
+
+Reply error_reply(int status, std::string_view detail) {
+  std::string text(detail);
+  replace_invalid_utf8(text);
+  return json_reply(
+      status, "{\"error\":" + json_string(status_text(status)) + ",\"detail\":" + json_string(text) + "}");
+}
+
+std::string_view connection_line(const Delivery& delivery) {
+  if (!delivery.keeps_alive) return "Connection: close\r\n";
+  return delivery.is_http_1_0 ? "Connection: keep-alive\r\n" : "";
+}
+
+std::string encode_reply(const Reply& reply, const Delivery& delivery) {
+  std::string out;
+  out.reserve(256 + reply.body.size());
+  out += "HTTP/1.1 " + std::to_string(reply.status) + ' ' + status_text(reply.status) + "\r\n";
+  for (const Header& header : reply.headers) {
+    assert(header.value.find_first_of("\r\n") == std::string::npos);
+    out += header.name + ": " + header.value + "\r\n";
+  }
+  if (!reply.content_type.empty()) out += "Content-Type: " + reply.content_type + "\r\n";
+  // A 204 has no length (RFC 9110, 8.6), the HEAD of a stream none that is known.
+  if (reply.status != 204 && !reply.is_stream_head) {
+    out += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+  }
+  out += connection_line(delivery);
+  out += "\r\n";
+  if (!delivery.is_head_request && reply.status != 204) out += reply.body;
+  return out;
+}
+
+}  // namespace weir

@@ -1,0 +1,301 @@
+#include "broker/http/routes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "proto/channel_name.h"
+#include "proto/envelope.h"
+#include "proto/event_id.h"
+#include "proto/sse.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kChannelMethods = "GET, HEAD, POST, OPTIONS";
+constexpr std::string_view kReadMethods = "GET, HEAD, OPTIONS";
+constexpr std::string_view kPublishMethods = "POST, OPTIONS";
+
+bool is_read(const Head& head) { return head.method == "GET" || head.method == "HEAD"; }
+
+Reply no_content(std::string_view allowed) {
+  Reply reply;
+  reply.status = 204;
+  if (!allowed.empty()) reply.headers.push_back({"Allow", std::string(allowed)});
+  return reply;
+}
+
+// What OPTIONS gets without a preflight's headers, and every other method that `allowed` does not have.
+Reply other_method(const Head& head, std::string_view allowed) {
+  return head.method == "OPTIONS" ? no_content(allowed) : method_not_allowed(allowed);
+}
+
+Reply not_found() { return error_reply(404, "there is nothing at this path"); }
+
+// Without parameters: cpp-httplib would gzip "text/event-stream; charset=utf-8".
+void become_stream(Reply& reply) {
+  reply.content_type = "text/event-stream";
+  reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
+  reply.headers.push_back({"X-Accel-Buffering", "no"});
+}
+
+const std::string* find(const QueryParameters& query, std::string_view name) {
+  for (const auto& [key, value] : query) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+// The header wins: a browser reconnects with the old URL.
+std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
+  const std::string* id = head.find("last-event-id");
+  if (id == nullptr || id->empty()) id = find(query, "lastEventId");
+  if (id == nullptr || id->empty()) return std::nullopt;
+  return *id;
+}
+
+std::string json_text(std::string_view text) {
+  std::string clean(text);
+  replace_invalid_utf8(clean);
+  return json_string(clean);
+}
+
+Reply publish_reply(const std::string& channel, const PublishResult& result) {
+  const std::string why = result.detail.empty() ? "" : ": " + result.detail;
+  Reply reply;
+  switch (result.outcome) {
+    case PublishOutcome::kDelivered:
+      return json_reply(202, "{\"channel\":" + json_text(channel) +
+                                 ",\"receivers\":" + std::to_string(result.receivers) + "}");
+    case PublishOutcome::kUnavailable:
+      reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
+      reply.headers.push_back({"Retry-After", "1"});
+      reply.refused = "bus-unavailable";
+      return reply;
+    case PublishOutcome::kUnknown:
+      reply = error_reply(504, "the outcome is unknown: the bus did not confirm in time" + why);
+      reply.refused = "bus-unknown";
+      return reply;
+    case PublishOutcome::kRefused:
+      break;
+  }
+  // NOPERM is a rule about this channel; anything else is the bus being set up in another way than we are.
+  reply = error_reply(result.detail.find("NOPERM") != std::string::npos ? 403 : 502,
+                      "nothing was published: the bus refused it" + why);
+  reply.refused = "bus-refused";
+  return reply;
+}
+
+}  // namespace
+
+Reply method_not_allowed(std::string_view allowed) {
+  Reply reply = error_reply(405, "this path knows " + std::string(allowed));
+  reply.headers.push_back({"Allow", std::string(allowed)});
+  return reply;
+}
+
+std::string end_payload(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return R"({"type":"weir:end"})";
+  const std::string data = is_json(body) ? std::string(body) : json_text(body);
+  return R"({"type":"weir:end","data":)" + data + "}";
+}
+
+std::string channel_json(const ChannelInfo& info) {
+  return "{\"channel\":" + json_text(info.name) + ",\"subscribers\":" + std::to_string(info.subscribers) +
+         ",\"lastId\":" + (info.last_id.empty() ? "null" : json_text(info.last_id)) +
+         ",\"logMessages\":" + std::to_string(info.log_messages) +
+         ",\"logBytes\":" + std::to_string(info.log_bytes) +
+         ",\"live\":" + (info.is_live ? "true" : "false") + "}";
+}
+
+Routes::Routes(RouteOptions options, Gateway& gateway)
+    : options_(std::move(options)),
+      access_(options_.access),
+      console_(make_console_page(kConsoleHtml)),
+      gateway_(gateway),
+      random_(options_.random) {}
+
+Reply Routes::handle(Request& request) {
+  // Taken first: the routes may empty the request.
+  std::vector<Header> cors = access_.cors_headers(request.head);
+  Reply reply = dispatch(request);
+  if (reply.publication && !cors.empty()) {
+    reply.publication->finish = [finish = std::move(reply.publication->finish), cors](PublishResult result) {
+      Reply finished = finish(std::move(result));
+      finished.headers.insert(finished.headers.end(), cors.begin(), cors.end());
+      return finished;
+    };
+  }
+  reply.headers.insert(reply.headers.end(), cors.begin(), cors.end());
+  if (reply.stream) {
+    auto& headers = reply.stream->if_full->headers;
+    headers.insert(headers.end(), cors.begin(), cors.end());
+  }
+  return reply;
+}
+
+Reply Routes::dispatch(Request& request) {
+  const Head& head = request.head;
+  if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
+  if (auto preflight = access_.preflight(head)) return std::move(*preflight);
+
+  const std::string_view path = head.path;
+  if (path == "*") return no_content(kChannelMethods);
+  if (path == "/") return console(head);
+  if (path == "/events") return is_read(head) ? open_events(head) : other_method(head, kReadMethods);
+  constexpr std::string_view kChannels = "/channels/";
+  if (path.substr(0, kChannels.size()) != kChannels) return not_found();
+  const std::string_view rest = path.substr(kChannels.size());
+  const auto slash = rest.find('/');
+  return on_channel(request, rest.substr(0, slash),
+                    slash == std::string_view::npos ? "" : rest.substr(slash));
+}
+
+Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::string_view action) {
+  const Head& head = request.head;
+  if (action != "" && action != "/end" && action != "/info") return not_found();
+  auto channel = percent_decode(encoded_name);
+  if (!channel || !is_channel_name(*channel)) {
+    return error_reply(400, "\"" + channel.value_or(std::string(encoded_name)) +
+                                "\" is no channel name: " + kChannelNameRule);
+  }
+  if (action == "/info") return is_read(head) ? info(*channel) : other_method(head, kReadMethods);
+  if (action == "/end") {
+    if (head.method != "POST") return other_method(head, kPublishMethods);
+    return publish(std::move(*channel), end_payload(request.body));
+  }
+  if (is_read(head)) return open_channel(head, std::move(*channel));
+  if (head.method != "POST") return other_method(head, kChannelMethods);
+  return publish(std::move(*channel), std::move(request.body));
+}
+
+std::optional<Reply> Routes::refuse_channel(std::string_view channel, bool is_publish) const {
+  if (is_publish ? access_.may_publish(channel) : access_.may_subscribe(channel)) return std::nullopt;
+  Reply reply = error_reply(403, (is_publish ? "publishing to \"" : "subscribing to \"") +
+                                     std::string(channel) + "\" is not allowed to anyone: see " +
+                                     (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
+  reply.refused = is_publish ? "publish-rule" : "subscribe-rule";
+  return reply;
+}
+
+Reply Routes::open_channel(const Head& head, std::string channel) {
+  const auto query = parse_query(head.query);
+  if (!query) return error_reply(400, "the query holds a broken escape");
+  if (auto refusal = refuse_channel(channel, false)) return std::move(*refusal);
+  const auto id = last_event_id(head, *query);
+  const bool is_ended = id && is_end_id(*id);
+  if (is_ended) return no_content("");  // An EventSource stops for good.
+  std::vector<std::string> channels;
+  channels.push_back(std::move(channel));
+  return open(head, std::move(channels), *query, Form::kChannel);
+}
+
+Reply Routes::open_events(const Head& head) {
+  const auto query = parse_query(head.query);
+  if (!query) return error_reply(400, "the query holds a broken escape");
+  std::vector<std::string> channels;
+  for (const auto& [name, value] : *query) {
+    if (name != "channel") continue;
+    if (!is_channel_name(value))
+      return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
+    if (auto refusal = refuse_channel(value, false)) return std::move(*refusal);
+    if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
+    if (channels.size() > options_.channels_per_client_max) {
+      return error_reply(400, "one stream follows at most " +
+                                  std::to_string(options_.channels_per_client_max) +
+                                  " channels: see --max-channels-per-client");
+    }
+  }
+  if (channels.empty()) return error_reply(400, "no channel is named: /events?channel=a&channel=b");
+  return open(head, std::move(channels), *query, Form::kEvents);
+}
+
+Reply Routes::open(const Head& head, std::vector<std::string> channels, const QueryParameters& query,
+                   Form form) {
+  if (!read_accept(head.joined("accept")).is_accepted) {
+    return error_reply(406, "this is a stream of text/event-stream, which the Accept header excludes");
+  }
+  StreamRequest request;
+  request.channels = std::move(channels);
+  request.form = form;
+  request.last_event_id = last_event_id(head, query);
+  if (const std::string* replay = find(query, "replay")) {
+    const char* end = replay->data() + replay->size();
+    const auto [parsed, error] = std::from_chars(replay->data(), end, request.replay);
+    if (error != std::errc() || parsed != end) return error_reply(400, "replay is not a number of messages");
+    if (request.last_event_id) request.replay = 0;
+  }
+  if (const std::string* name = find(query, "form")) {
+    if (*name != "json") return error_reply(400, "the only other form is ?form=json");
+    request.form = Form::kJson;
+  }
+  Reply reply;
+  become_stream(reply);
+  if (head.method == "HEAD") {
+    reply.is_stream_head = true;
+    return reply;
+  }
+  Hub::Admission admission = gateway_.admit();
+  if (!admission.place) return overloaded(head, admission.refusal);
+  request.place = std::move(*admission.place);
+  reply.stream.emplace();
+  reply.stream->request = std::move(request);
+  reply.stream->if_full = std::make_unique<Reply>(overloaded(head, "channels"));
+  return reply;
+}
+
+std::chrono::milliseconds Routes::jittered_retry() {
+  // splitmix64: the clients that are turned away in one second must not come back in one second.
+  std::uint64_t z = random_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return std::chrono::milliseconds(10'000 + (z ^ (z >> 31)) % 20'001);
+}
+
+Reply Routes::overloaded(const Head& head, const char* reason) {
+  const auto retry = jittered_retry();
+  Reply reply;
+  if (is_read(head) && read_accept(head.joined("accept")).is_named) {
+    become_stream(reply);
+    reply.body = encode_overloaded(reason, retry);
+  } else {
+    reply = error_reply(503, std::string("there is no room for this request: ") + reason);
+    reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
+  }
+  reply.refused = reason;
+  reply.closes = true;  // Its descriptor is wanted by others.
+  return reply;
+}
+
+Reply Routes::publish(std::string channel, std::string payload) {
+  if (auto refusal = refuse_channel(channel, true)) return std::move(*refusal);
+  Reply reply;
+  reply.status = 202;
+  auto finish = [channel](PublishResult result) { return publish_reply(channel, result); };
+  reply.publication.emplace(Reply::Publication{std::move(channel), std::move(payload), std::move(finish)});
+  return reply;
+}
+
+Reply Routes::info(const std::string& channel) const {
+  if (auto refusal = refuse_channel(channel, false)) return std::move(*refusal);
+  ChannelInfo info = gateway_.info(channel);
+  info.name = channel;
+  Reply reply = json_reply(200, channel_json(info));
+  reply.headers.push_back({"Cache-Control", "no-store"});
+  return reply;
+}
+
+Reply Routes::console(const Head& head) const {
+  if (!options_.has_console) return error_reply(404, "the console is off: see --console");
+  if (!is_read(head)) return other_method(head, kReadMethods);
+  Reply reply;
+  reply.content_type = "text/html; charset=utf-8";
+  reply.headers.push_back({"Content-Security-Policy", console_.policy});
+  reply.headers.push_back({"X-Content-Type-Options", "nosniff"});
+  reply.headers.push_back({"Referrer-Policy", "no-referrer"});
+  reply.headers.push_back({"Cache-Control", "no-cache"});
+  reply.body = console_.html;
+  return reply;
+}
+
+}  // namespace weir

@@ -1,0 +1,68 @@
+// The URLs of the public side.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/http/access.h"
+#include "broker/http/console.h"
+#include "broker/http/gateway.h"
+#include "broker/http/query.h"
+#include "broker/http/reply.h"
+#include "broker/http/request.h"
+
+namespace weir {
+
+struct RouteOptions {
+  AccessRules access;
+  std::size_t channels_per_client_max = 100;
+  bool has_console = true;
+  std::uint64_t random = 0;  // Seeds the jitter of retry times.
+};
+
+// From a request to what is answered. Threads: all functions, any thread. The gateway outlives it.
+class Routes {
+ public:
+  Routes(RouteOptions options, Gateway& gateway);
+
+  // Never waits. A stream has its place among the clients when it comes back from here.
+  Reply handle(Request& request);
+
+  // The "Full" answer, where there is no room for `head`'s request. An EventSource gives up for good at any
+  // status but 200, so it gets an event and a retry time; whoever does not name text/event-stream gets 503.
+  Reply overloaded(const Head& head, const char* reason);
+  const Access& access() const { return access_; }
+
+ private:
+  Reply dispatch(Request& request);
+  Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
+  Reply open_channel(const Head& head, std::string channel);
+  Reply open_events(const Head& head);
+  Reply open(const Head& head, std::vector<std::string> channels, const QueryParameters& query, Form form);
+  Reply publish(std::string channel, std::string payload);
+  Reply info(const std::string& channel) const;
+  Reply console(const Head& head) const;
+  std::optional<Reply> refuse_channel(std::string_view channel, bool is_publish) const;
+  std::chrono::milliseconds jittered_retry();
+
+  const RouteOptions options_;
+  const Access access_;
+  const ConsolePage console_;
+  Gateway& gateway_;
+  std::atomic<std::uint64_t> random_;
+};
+
+// {"type":"weir:end"}, with `body` as its data if there is any: as it is where it is JSON, else as text.
+std::string end_payload(std::string_view body);
+// One channel as JSON, as /channels/{channel}/info and the admin side's /channels show it.
+std::string channel_json(const ChannelInfo& info);
+// 405 with Allow.
+Reply method_not_allowed(std::string_view allowed);
+
+}  // namespace weir
