@@ -1,0 +1,334 @@
+"""Slow clients: each is told exactly what it missed, its policy is kept, and nobody else notices."""
+
+import os
+import subprocess
+import unittest
+
+from support.account import Account, numbered
+from support.case import GatewayTest
+from support.limits import DEADLINE_SECONDS, scaled
+
+_SMALL_WINDOW = 4096
+
+
+class SlowTest(GatewayTest):
+    def stuck(self, gateway, target, count=1, **options):
+        """Clients that read their first block and then nothing more."""
+        streams = self.open_all(gateway, [target] * count, receive_buffer=_SMALL_WINDOW, **options)
+        for stream in streams:
+            stream.pause()
+        return streams
+
+    def publish_paced(self, redis, channel, first, last, padding, account=None, type=None):
+        """Publishes numbers in small pipelines, each awaited by the reading client of `account`, if there is one."""
+        for start in range(first, last + 1, 100):
+            end = min(start + 99, last)
+            redis.publish_all([(channel, numbered(n, padding, type)) for n in range(start, end + 1)])
+            if account:
+                self.loop.until(lambda e=end: account.last >= e, f"message {end} at the reading client")
+
+    def finish(self, streams, accounts, published):
+        """Lets stuck clients read on until their accounts can be settled."""
+        for stream in streams:
+            stream.go_on()
+        for stream, account in zip(streams, accounts):
+            self.loop.until(lambda a=account, s=stream: a.has_settled(published) or s.closed,
+                            f"the last message or its gap (at {account.last} of {published})")
+            stream.check()
+            self.assertIsNone(stream.closed)
+            account.settle(published)
+
+
+class Skip(SlowTest):
+    def test_missed_and_received_is_published_and_a_reading_client_is_undisturbed(self):
+        redis, gateway = self.start_both("--queue-messages", "200")
+        fast_account = Account("busy")
+        self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        accounts = [Account("busy") for _ in range(20)]
+        streams = [self.open(gateway, "/channels/busy", on_event=account.add, receive_buffer=_SMALL_WINDOW)
+                   for account in accounts]
+        for stream in streams:
+            stream.pause()
+        total = scaled(5000, 2000)
+        self.publish_paced(redis, "busy", 1, total, 4000, fast_account)
+        self.finish(streams, accounts, total)
+        self.assertEqual((fast_account.received, fast_account.gaps), (total, []))
+        for account in accounts:
+            self.assertEqual(account.missed + account.received, total)
+            self.assertGreater(account.missed, 0)
+            self.assertEqual({reason for _, reason in account.gaps}, {"slow-client"})
+        self.assertEqual(gateway.metrics()['weir_gaps_total{reason="slow-client"}'],
+                         sum(len(account.gaps) for account in accounts))
+
+    def test_bytes_bound_the_queue_too(self):
+        redis, gateway = self.start_both("--queue-bytes", "200000")
+        fast_account, account = Account("busy"), Account("busy")
+        self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        total = scaled(3000, 1500)
+        self.publish_paced(redis, "busy", 1, total, 4000, fast_account)
+        self.finish([stream], [account], total)
+        self.assertGreater(account.missed, 0)
+        self.assertEqual({reason for _, reason in account.gaps}, {"slow-client"})
+
+    def test_after_a_gap_it_jumps_to_the_newest_that_fit(self):
+        redis, gateway = self.start_both("--queue-messages", "50")
+        account, events = Account("busy"), []
+
+        def take(event):
+            account.add(event)
+            events.append(event)
+
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=take)
+        total = scaled(4000, 2000)
+        self.publish_paced(redis, "busy", 1, total, 4000)
+        self.finish([stream], [account], total)
+        last_gap = max(n for n, event in enumerate(events) if event.type == "weir:gap")
+        self.assertLessEqual(len(events) - last_gap - 1, 50)
+        self.assertGreater(len(events) - last_gap - 1, 0)
+
+    def test_it_is_slow_again_and_told_again(self):
+        redis, gateway = self.start_both("--queue-messages", "50")
+        account = Account("busy")
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        step = 2000
+        for round in range(3):
+            self.publish_paced(redis, "busy", round * step + 1, (round + 1) * step, 4000)
+            stream.go_on()
+            self.loop.until(lambda r=round: account.last >= (r + 1) * step, "the last message of a round")
+            stream.pause()
+        self.assertGreaterEqual(len(account.gaps), 3)
+        account.settle(3 * step)
+
+    def test_a_stuck_client_of_several_channels_is_told_for_each(self):
+        redis, gateway = self.start_both("--queue-messages", "50")
+        accounts = {channel: Account(channel) for channel in "ab"}
+
+        def take(event):
+            if event.type == "weir:gap":
+                channel = "a" if '"a"' in event.data else "b"
+            else:
+                channel = event.type
+            accounts[channel].add(event)
+
+        (stream,) = self.stuck(gateway, "/events?channel=a&channel=b", on_event=take)
+        total = 1500
+        for n in range(1, total + 1, 50):
+            redis.publish_all([(channel, numbered(m, 4000)) for m in range(n, n + 50) for channel in "ab"])
+        stream.go_on()
+        self.loop.until(lambda: all(account.has_settled(total) for account in accounts.values()), "both accounts")
+        for account in accounts.values():
+            account.settle(total)
+            self.assertGreater(account.missed, 0)
+
+    def test_who_skips_a_gap_that_all_share_is_still_told_of_it(self):
+        redis, gateway = self.start_both("--queue-messages", "50", "--max-message-bytes", "100000")
+        account = Account("busy")
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        self.publish_paced(redis, "busy", 1, 1000, 4000)
+        redis.publish("busy", numbered(1001, 200_000))
+        self.publish_paced(redis, "busy", 1002, 2000, 4000)
+        redis.client.command("CLIENT", "KILL", "TYPE", "pubsub")
+        gateway.wait_until(lambda: redis.client.numsub("busy") == 1, "the subscription after a kill")
+        self.publish_paced(redis, "busy", 2001, 3000, 4000)
+        self.finish([stream], [account], 3000)
+        self.assertEqual({reason for _, reason in account.gaps}, {"slow-client", "too-large", "bus-down"})
+        self.assertEqual([missed for missed, reason in account.gaps if reason == "too-large"], [1])
+
+    def test_a_client_that_reads_slowly_within_its_queue_misses_nothing(self):
+        redis, gateway = self.start_both("--queue-messages", "100000", "--queue-bytes", str(64 << 20),
+                                         "--memory-limit", str(256 << 20))
+        account = Account("busy")
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        total = scaled(4000, 1000)
+        self.publish_paced(redis, "busy", 1, total, 4000)
+        self.finish([stream], [account], total)
+        self.assertEqual(account.gaps, [])
+        self.assertEqual(account.received, total)
+
+    def test_200_stuck_clients_cost_no_memory_to_speak_of(self):
+        redis, gateway = self.start_both()
+        count, total = scaled(200, 40), scaled(5000, 2000)
+        fast_account = Account("busy")
+        self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        accounts = [Account("busy") for _ in range(count)]
+        streams = [self.open(gateway, "/channels/busy", on_event=account.add, receive_buffer=_SMALL_WINDOW)
+                   for account in accounts]
+        for stream in streams:
+            stream.pause()
+        before = gateway.resident_bytes()
+        self.publish_paced(redis, "busy", 1, total, 4000, fast_account)
+        grown = gateway.resident_bytes() - before
+        kernel = _unsent_bytes(gateway.port)
+        self.assertEqual((fast_account.received, fast_account.gaps), (total, []))
+        self.finish(streams, accounts, total)
+        for account in accounts:
+            self.assertEqual(account.missed + account.received, total)
+        print(f"process memory +{grown / 1e6:.1f} MB, kernel {kernel / count / 1e3:.0f} KB per stuck client", flush=True)
+        if "san" not in os.environ.get("WEIR_BIN", ""):
+            self.assertLess(grown, 20 << 20)
+        self.assertLess(kernel / count, 250_000)
+
+
+def _unsent_bytes(port):
+    """What the kernel holds for the gateway's sockets of `port`: their send queues, by skmem's w."""
+    output = subprocess.run(["ss", "-tmnH", "state", "established", "sport", "=", f":{port}"], capture_output=True,
+                            text=True, check=True).stdout
+    return sum(int(line.split(",w")[1].split(",")[0]) for line in output.splitlines() if ",w" in line)
+
+
+class Disconnect(SlowTest):
+    def test_it_is_closed_and_comes_back_with_its_last_event_id(self):
+        redis, gateway = self.start_both("--slow-client", "disconnect", "--queue-messages", "100",
+                                         "--history-messages", "50")
+        fast_account, account = Account("busy"), Account("busy")
+        self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        total = scaled(4000, 2000)
+        self.publish_paced(redis, "busy", 1, total, 4000, fast_account)
+        gateway.wait_until_subscribers_are("busy", 1)
+        stream.go_on()
+        stream.wait_for_close()
+        self.assertEqual((fast_account.received, fast_account.gaps), (total, []))
+        again = self.resume(gateway, "/channels/busy", stream.last_event_id, on_event=account.add)
+        self.loop.until(lambda: account.has_settled(total) or again.closed, "the account after the return")
+        account.settle(total)
+        self.assertEqual(account.missed + account.received, total)
+        self.assertLessEqual({reason for _, reason in account.gaps}, {"history"})
+
+
+class Latest(SlowTest):
+    def test_past_the_limit_it_gets_the_newest_of_each_type_in_order_and_no_gap(self):
+        redis, gateway = self.start_both("--slow-client", "latest", "--queue-messages", "50")
+        events = []
+        (stream,) = self.stuck(gateway, "/channels/price", on_event=events.append)
+        total = scaled(4000, 2000)
+        types = [f"t{n}" for n in range(10)]
+        for start in range(1, total + 1, 100):
+            redis.publish_all([("price", numbered(n, 4000, types[n % 10])) for n in range(start, start + 100)])
+        redis.publish("price", numbered(total + 1, 0, "last"))
+        stream.go_on()
+        self.loop.until(lambda: (events and events[-1].type == "last") or stream.closed, "the newest of each type")
+        numbers = [int(event.data.split(":")[1].split(",")[0].rstrip("}")) for event in events]
+        self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertNotIn("weir:gap", {event.type for event in events})
+        self.assertLess(len(events), total)
+        newest = {event.type: number for event, number in zip(events, numbers)}
+        self.assertEqual(newest, {**{types[n % 10]: n for n in range(total - 9, total + 1)}, "last": total + 1})
+
+    def test_a_reading_client_gets_everything(self):
+        redis, gateway = self.start_both("--slow-client", "latest", "--queue-messages", "500")
+        account = Account("price")
+        self.open(gateway, "/channels/price", on_event=account.add)
+        self.publish_paced(redis, "price", 1, 1000, 100, account, "t")
+        self.assertEqual((account.received, account.gaps), (1000, []))
+
+
+class Rules(SlowTest):
+    RULES = """
+slow-client = "skip"
+queue-messages = 100000
+
+[[channel]]
+match = "price.*"
+slow-client = "latest"
+queue-messages = 20
+
+[[channel]]
+match = "log.*"
+queue-messages = 30
+history-messages = 7
+
+[[channel]]
+match = "*.tokens"
+slow-client = "disconnect"
+queue-messages = 20
+
+[[channel]]
+match = "log.x"
+slow-client = "disconnect"
+"""
+
+    def test_the_first_rule_that_matches_decides(self):
+        redis = self.start_redis()
+        gateway = self.start_gateway(redis=redis, toml=self.RULES)
+        names = ["price.tokens", "log.x", "chat.tokens", "other"]
+        events = {name: [] for name in names}
+        streams = {name: self.stuck(gateway, f"/channels/{name}", on_event=events[name].append)[0] for name in names}
+        total = 1200
+        for start in range(1, total + 1, 20):
+            redis.publish_all([(name, numbered(n, 3000, "t")) for n in range(start, start + 20) for name in names])
+        gateway.wait_until_subscribers_are("chat.tokens", 0)
+        for stream in streams.values():
+            stream.go_on()
+        streams["chat.tokens"].wait_for_close()
+        for name in ("price.tokens", "log.x", "other"):
+            self.loop.until(lambda n=name: f'"n":{total},' in (events[n][-1].data if events[n] else "")
+                            or streams[n].closed, f"the last message of {name}")
+        self.assertNotIn("weir:gap", {event.type for event in events["price.tokens"]})
+        self.assertLess(len(events["price.tokens"]), total)
+        self.assertIn("weir:gap", {event.type for event in events["log.x"]})
+        self.assertIsNone(streams["log.x"].closed)
+        account = Account("log.x")
+        for event in events["log.x"]:
+            account.add(event)
+        account.settle(total)
+
+    def test_history_follows_the_rules_too(self):
+        redis = self.start_redis()
+        gateway = self.start_gateway(redis=redis, toml=self.RULES)
+        watchers = self.open_all(gateway, ["/channels/log.1", "/channels/other"])
+        redis.publish_all([(name, str(n)) for n in range(20) for name in ("log.1", "other")])
+        for watcher in watchers:
+            watcher.next_events(20)
+        for name, expected in (("log.1", 7), ("other", 20)):
+            stream = self.open(gateway, f"/channels/{name}?replay=100")
+            events = stream.until_event(lambda event: event.type == "weir:live")
+            self.assertEqual(len(events) - 1, expected, name)
+
+
+class Memory(SlowTest):
+    def test_past_the_memory_limit_the_oldest_goes_and_who_needed_it_is_told(self):
+        limit = 4 << 20
+        redis, gateway = self.start_both("--memory-limit", str(limit), "--queue-bytes", str(64 << 20),
+                                         "--queue-messages", "100000", "--history-bytes", str(64 << 20),
+                                         "--history-messages", "100000")
+        fast_account, account = Account("busy"), Account("busy")
+        self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        (stream,) = self.stuck(gateway, "/channels/busy", on_event=account.add)
+        total = scaled(5000, 3000)
+        for start in range(1, total + 1, 100):
+            self.publish_paced(redis, "busy", start, start + 99, 4000, fast_account)
+            self.assertLessEqual(gateway.metrics()["weir_frame_bytes"], limit)
+        self.finish([stream], [account], total)
+        self.assertEqual((fast_account.received, fast_account.gaps), (total, []))
+        self.assertEqual({reason for _, reason in account.gaps}, {"memory"})
+        self.assertGreater(account.missed, 0)
+
+    def test_it_is_one_limit_for_all_channels(self):
+        limit = 2 << 20
+        redis, gateway = self.start_both("--memory-limit", str(limit), "--record", "*")
+        gateway.wait_until_redis_is(200)
+        for n in range(1, 101):
+            redis.publish_all([(f"c{n}", "x" * 1000) for _ in range(100)])
+            self.assertLessEqual(gateway.metrics()["weir_frame_bytes"], limit)
+        watcher = self.open(gateway, "/channels/c100?replay=1")
+        watcher.next_event("message")
+
+
+class Stuck(SlowTest):
+    def test_a_socket_that_accepts_nothing_is_closed_in_the_end(self):
+        redis, gateway = self.start_both("--stuck-seconds", "2")
+        fast_account = Account("busy")
+        fast = self.open(gateway, "/channels/busy", on_event=fast_account.add)
+        stuck = self.stuck(gateway, "/channels/busy", 5)
+        self.publish_paced(redis, "busy", 1, 2000, 4000, fast_account)
+        gateway.wait_until_subscribers_are("busy", 1, pump=self.loop.pump)
+        for stream in stuck:
+            stream.go_on()
+            self.assertIn(stream.wait_for_close(DEADLINE_SECONDS), ("reset", "eof", "end"))
+        self.assertIsNone(fast.closed)
+
+
+if __name__ == "__main__":
+    unittest.main()

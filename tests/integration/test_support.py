@@ -1,0 +1,94 @@
+"""The tests' own judges: a parser or an account that accepts too much would make every other test worthless."""
+
+import unittest
+
+from support.account import Account, numbered
+from support.http import ChunkDecoder, ProtocolError, parse_head
+from support.sse import Event, EventParser
+
+
+def parse(*pieces):
+    events = []
+    parser = EventParser(events.append)
+    for piece in pieces:
+        parser.feed(piece)
+    return parser, [(event.type, event.data) for event in events]
+
+
+class Parser(unittest.TestCase):
+    def test_blocks_become_events(self):
+        parser, events = parse(b": hi\nretry: 10\nid: 1\n\nevent: a\ndata: x\ndata:y\n\ndata\n\ndata\ndata\n\n")
+        self.assertEqual(events, [("a", "x\ny"), ("message", ""), ("message", "\n")])
+        self.assertEqual((parser.comments, parser.retries, parser.last_event_id), (["hi"], [10], "1"))
+
+    def test_any_line_end_and_any_cut_give_the_same(self):
+        text = b"\xef\xbb\xbfdata: \xe2\x82\xac\r\ndata:  b\rdata: c\n\r\nid: 2\r\rdata: d\n\n"
+        whole = parse(text)[1]
+        self.assertEqual(whole, [("message", "\u20ac\n b\nc"), ("message", "d")])
+        self.assertEqual(parse(*(bytes([byte]) for byte in text))[1], whole)
+
+    def test_an_event_without_its_blank_line_is_none(self):
+        self.assertEqual(parse(b"data: x\n")[1], [])
+
+    def test_an_id_of_an_unfinished_block_does_not_count(self):
+        self.assertEqual(parse(b"id: 1\n\nid: 2\n")[0].last_event_id, "1")
+
+    def test_bad_retries_and_ids_with_nul_are_ignored(self):
+        parser, _ = parse(b"id: 1\n\nid: a\0b\nretry: 1x\nretry: -1\nretry:\n\n")
+        self.assertEqual((parser.retries, parser.last_event_id), ([], "1"))
+
+    def test_invalid_utf_8_is_an_error(self):
+        with self.assertRaises(UnicodeDecodeError):
+            parse(b"data: \xff\n\n")
+
+
+class Chunks(unittest.TestCase):
+    def test_chunks_are_joined_however_they_are_cut(self):
+        text = b"3\r\nabc\r\n0A\r\n0123456789\r\n0\r\n\r\n"
+        decoder = ChunkDecoder()
+        self.assertEqual(b"".join(decoder.feed(bytes([byte])) for byte in text), b"abc0123456789")
+        self.assertTrue(decoder.ended)
+
+    def test_what_is_malformed_is_an_error(self):
+        for text in (b"3\nabc\r\n0\r\n\r\n", b"x\r\n", b"2\r\nabc\r\n", b"3;a=b\r\nabc\r\n", b"0\r\nTrailer: x\r\n\r\n",
+                     b"0\r\n\r\nmore", b"-1\r\n", b"1234567890123"):
+            with self.subTest(text=text), self.assertRaises(ProtocolError):
+                ChunkDecoder().feed(text)
+
+    def test_a_header_twice_or_a_bare_line_end_in_a_head_is_an_error(self):
+        for head in (b"HTTP/1.1 200 OK\r\nA: 1\r\na: 2", b"HTTP/1.1 200 OK\r\nA: 1\nB: 2", b"HTTP/2 200", b"nonsense"):
+            with self.subTest(head=head), self.assertRaises(ProtocolError):
+                parse_head(head)
+
+
+class Accounts(unittest.TestCase):
+    def gap(self, missed, channel="a"):
+        return Event("weir:gap", '{"channel":"%s","missed":%s,"reason":"slow-client"}' % (channel, missed), "")
+
+    def message(self, number):
+        return Event("message", numbered(number), "")
+
+    def account(self, *events):
+        account = Account("a")
+        for event in events:
+            account.add(event)
+        return account
+
+    def test_what_adds_up_settles(self):
+        account = self.account(self.message(1), self.gap(2), self.message(4), self.gap("null"), self.message(9),
+                               self.gap(1))
+        self.assertTrue(account.has_settled(10))
+        account.settle(10)
+        self.assertEqual((account.received, account.missed), (3, 7))
+
+    def test_what_does_not_is_an_error(self):
+        for events in ([self.message(2)], [self.message(1), self.message(1)], [self.message(1), self.gap(1),
+                       self.message(4)], [self.gap(1), self.message(1)], [self.gap(0)], [self.gap(1, "b")]):
+            with self.subTest(events=events), self.assertRaises(AssertionError):
+                self.account(*events)
+        with self.assertRaises(AssertionError):
+            self.account(self.message(1)).settle(2)
+
+
+if __name__ == "__main__":
+    unittest.main()
