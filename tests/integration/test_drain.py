@@ -15,7 +15,9 @@ class Drain(GatewayTest):
         streams = self.open_all(gateway, ["/channels/a"] * 30)
         gateway.signal(signal.SIGTERM)
         closed_at = {}
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while len(closed_at) < len(streams):
+            self.assertLess(time.monotonic(), deadline, "all streams are closed")
             self.loop.pump(0.05)
             for n, stream in enumerate(streams):
                 if stream.closed and n not in closed_at:
@@ -31,7 +33,7 @@ class Drain(GatewayTest):
         self.assertEqual(gateway.wait_for_exit(), 0)
 
     def test_newcomers_get_the_full_answer_until_the_end_and_readyz_fails(self):
-        redis, gateway = self.start_both("--drain-seconds", "4")
+        redis, gateway = self.start_both("--drain-seconds", "6")
         self.open_all(gateway, ["/channels/a"] * 10)
         gateway.signal(signal.SIGTERM)
         gateway.wait_until(lambda: gateway.admin("/readyz").status == 503, "/readyz fails", pump=self.loop.pump)
@@ -47,14 +49,18 @@ class Drain(GatewayTest):
         self.loop.until(lambda: not gateway.is_running(), "the end of the drain")
         self.assertEqual(gateway.wait_for_exit(), 0)
 
-    def test_what_was_published_before_arrives_before_the_close(self):
-        redis, gateway = self.start_both("--drain-seconds", "1")
-        accounts = [Account("a") for _ in range(50)]
-        streams = [self.open(gateway, "/channels/a", on_event=account.add) for account in accounts]
+    def test_what_was_logged_before_arrives_before_the_close(self):
+        redis, gateway = self.start_both("--drain-seconds", "5")
+        accounts = [Account("a") for _ in range(20)]
+        streams = [self.open(gateway, "/channels/a", on_event=account.add, receive_buffer=4096) for account in accounts]
+        for stream in streams:
+            stream.pause()
         total = scaled(2000, 500)
-        redis.publish_all([("a", numbered(n, 100)) for n in range(1, total + 1)])
-        self.loop.until(lambda: accounts[0].last == total, "the last message at one client")
+        redis.publish_all([("a", numbered(n, 1000)) for n in range(1, total + 1)])
+        gateway.wait_until(lambda: gateway.metrics()["weir_messages_in_total"] == total, "all messages are logged")
         gateway.signal(signal.SIGTERM)
+        for stream in streams:
+            stream.go_on()
         for stream, account in zip(streams, accounts):
             self.assertEqual(stream.wait_for_close(), "end")
             account.settle(total)

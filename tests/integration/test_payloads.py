@@ -150,7 +150,8 @@ class Payloads(GatewayTest):
 
     def test_near_envelopes_arrive_as_they_are(self):
         redis, gateway = self.start_both()
-        self.check_all(gateway, redis.publish, {n: (p, "message", as_browser_sees(p)) for n, p in NEAR_ENVELOPES.items()})
+        cases = {n: (p, "message", as_browser_sees(p)) for n, p in NEAR_ENVELOPES.items()}
+        self.check_all(gateway, redis.publish, cases)
 
     def test_envelopes_are_opened(self):
         redis, gateway = self.start_both()
@@ -195,7 +196,8 @@ class Payloads(GatewayTest):
 
     def test_http_publishing_carries_the_same_payloads(self):
         gateway = self.start_gateway()
-        cases = {**{n: (p, "message", as_browser_sees(p)) for n, p in {**PLAIN, **NEAR_ENVELOPES}.items()}, **ENVELOPES}
+        unopened = {**PLAIN, **NEAR_ENVELOPES}
+        cases = {**{n: (p, "message", as_browser_sees(p)) for n, p in unopened.items()}, **ENVELOPES}
         self.check_all(gateway, gateway.publish, cases)
 
     def test_the_json_form_is_valid_json_for_every_payload(self):

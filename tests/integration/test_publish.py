@@ -22,7 +22,7 @@ class Accepted(GatewayTest):
         stream = self.open(gateway, "/channels/news")
         bodies = [("application/x-www-form-urlencoded", "a=b&c=%20d+e"), ("text/plain", "x"), (None, "none"),
                   ("application/json", '{"a":1}'), ("application/octet-stream", "bytes"), ("nonsense", "y"),
-                  ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--b--"),
+                  ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1"),
                   ("application/json; charset=utf-8", '{"data":2}')]
         for content_type, body in bodies:
             with self.subTest(content_type=content_type):

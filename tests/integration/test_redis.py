@@ -212,7 +212,7 @@ class Hung(RedisTest):
         self.assertIsNone(stream.closed)
 
     def test_a_publish_that_redis_did_not_confirm_is_504_and_says_that_its_outcome_is_unknown(self):
-        redis, gateway = self.start_both()
+        redis, gateway = self.start_both("--publish-timeout-ms", "1000")
         redis.freeze()
         try:
             response = gateway.publish("a", "x")

@@ -63,7 +63,7 @@ class Refused(unittest.TestCase):
 
     def test_off_loopback_the_embedded_bus_must_be_asked_for(self):
         self.assert_refused(["--listen", "0.0.0.0:0", "--admin-listen", "127.0.0.1:0", "--anonymous-subscribe", "*"],
-                            "--redis-url")
+                            "memory")
 
     def test_bus_redis_without_a_url(self):
         self.assert_refused([*LOCAL, "--bus", "redis"], "redis-url")

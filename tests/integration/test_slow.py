@@ -164,7 +164,7 @@ class Skip(SlowTest):
         self.finish(streams, accounts, total)
         for account in accounts:
             self.assertEqual(account.missed + account.received, total)
-        print(f"process memory +{grown / 1e6:.1f} MB, kernel {kernel / count / 1e3:.0f} KB per stuck client", flush=True)
+        print(f"process memory +{grown / 1e6:.1f} MB, kernel {kernel / count / 1e3:.0f} KB per client", flush=True)
         if "san" not in os.environ.get("WEIR_BIN", ""):
             self.assertLess(grown, 20 << 20)
         self.assertLess(kernel / count, 250_000)

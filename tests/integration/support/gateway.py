@@ -136,7 +136,8 @@ class Gateway:
         self.wait_until(lambda: self.admin("/readyz").status == 200, "/readyz")
 
     def wait_until_redis_is(self, status, seconds=DEADLINE_SECONDS, pump=None):
-        self.wait_until(lambda: self.admin("/healthz/redis").status == status, f"/healthz/redis {status}", seconds, pump)
+        self.wait_until(lambda: self.admin("/healthz/redis").status == status, f"/healthz/redis to be {status}", seconds,
+                        pump)
 
     def wait_until_subscribers_are(self, channel, count, pump=None):
         self.wait_until(lambda: self.info(channel)["subscribers"] == count, f"{count} subscribers of {channel}",
