@@ -1,0 +1,144 @@
+// The pages of web/examples, served from another origin than the gateway.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { hasText, launchBrowser, openPage } from "./support/browser.mjs";
+import { SOURCE, servePages } from "./support/pages.mjs";
+import { run } from "./support/process.mjs";
+import { startBroker, startRedis } from "./support/servers.mjs";
+
+describe("the example pages", () => {
+  const screenshots = process.env.WEIR_SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "weir-e2e-examples-"));
+  const built = mkdtempSync(join(tmpdir(), "weir-e2e-react-"));
+  let redis, broker, browser, pages, react;
+
+  before(async () => {
+    const source = join(SOURCE, "web/examples/react");
+    await run("npm", ["run", "build", "--prefix", source, "--", "--outDir", built, "--emptyOutDir"]);
+    pages = await servePages(join(SOURCE, "web/examples"));
+    react = await servePages(built);
+    redis = await startRedis();
+    broker = await startBroker({ redis, args: ["--cors-origin", pages.url, "--cors-origin", react.url] });
+    browser = await launchBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await broker?.stop();
+    await redis?.stop();
+    await pages?.stop();
+    await react?.stop();
+    rmSync(built, { recursive: true, force: true });
+  });
+
+  const open = (origin, path, channel, options) =>
+    openPage(browser, `${origin.url}/${path}?gateway=${broker.url}&channel=${channel}`, options);
+  async function close(page, name) {
+    await page.screenshot({ path: join(screenshots, `${name}.png`) });
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  }
+
+  it("feed.html shows notifications as they come, gaps, and the end", async () => {
+    const page = await open(pages, "feed.html", "feed:1");
+    await hasText(page.getByRole("status"), /^live$/);
+    await redis.publish("feed:1", '{"msg":"Anna has answered you"}');
+    await hasText(page.locator("li.message"), /Anna has answered you$/);
+    await redis.publish("feed:1", '{"title":"<b>Build 7</b> is done"}');
+    await hasText(page.locator("li.message").first(), /<b>Build 7<\/b> is done$/);
+    await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+    await hasText(page.locator("li.gap"), /Some notifications were missed \(bus-down\)\.$/);
+    await redis.publish("feed:1", '{"type":"weir:end"}');
+    await hasText(page.getByRole("status"), /^ended$/);
+    await close(page, "feed");
+  });
+
+  it("log.html colours the lines, and stays at the end of a long log", async () => {
+    const page = await open(pages, "log.html", "log:1");
+    await hasText(page.getByRole("status"), /^running$/);
+    const lines = Array.from({ length: 300 }, (_, n) => JSON.stringify({ msg: `[${n + 1}/300] compiling part_${n + 1}.cpp` }));
+    await redis.publishAll("log:1", [...lines, JSON.stringify({ msg: "\u001b[1;31merror:\u001b[0m no such file\u001b[K" })]);
+    await hasText(page.locator("pre div").last(), /^error: no such file$/);
+    assert.equal(await page.locator("pre div").count(), 301);
+    await hasText(page.locator("span.c1.bold"), /^error:$/);
+    assert.equal(await page.locator("pre div").last().locator("span").last().getAttribute("class"), "");
+    await page.waitForFunction(() => {
+      const box = document.scrollingElement;
+      return box.scrollHeight > innerHeight && box.scrollTop + innerHeight >= box.scrollHeight - 1;
+    });
+    // Who has scrolled up to read is left there.
+    await page.evaluate(() => (document.scrollingElement.scrollTop = 100));
+    await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+    await hasText(page.locator("div.gap"), /^--- some lines are missing here \(bus-down\) ---$/);
+    assert.equal(await page.evaluate(() => document.scrollingElement.scrollTop), 100);
+    await redis.publish("log:1", '{"type":"weir:end"}');
+    await hasText(page.getByRole("status"), /^finished$/);
+    await page.evaluate(() => (document.scrollingElement.scrollTop = 1e9));
+    await close(page, "log");
+  });
+
+  it("log.html shows who comes later what was logged before", async () => {
+    const early = await open(pages, "log.html", "log:2");
+    await hasText(early.getByRole("status"), /^running$/);
+    await redis.publishAll("log:2", ['{"msg":"one"}', '{"msg":"two"}']);
+    await hasText(early.locator("pre div"), /^two$/);
+    const late = await open(pages, "log.html", "log:2");
+    await hasText(late.locator("pre div"), /^two$/);
+    assert.deepEqual(await late.locator("pre div").allTextContents(), ["one", "two"]);
+    await early.context().close();
+    await late.context().close();
+  });
+
+  it("chat.html writes an answer word by word", async () => {
+    const page = await open(pages, "chat.html", "answer:1");
+    await hasText(page.getByRole("status"), /^writing$/);
+    const words = "A weir is a low dam, and lets a stream pass at the rate each side can take.".match(/\S+\s*/g);
+    for (const word of words.slice(0, 7)) await redis.publish("answer:1", JSON.stringify({ msg: word }));
+    await hasText(page.locator("#answer.writing"), /^A weir is a low dam, and $/);
+    await redis.publishAll("answer:1", words.slice(7).map((word) => JSON.stringify({ msg: word })));
+    await redis.publish("answer:1", '{"type":"weir:end"}');
+    await hasText(page.getByRole("status"), /^done$/);
+    assert.equal(await page.locator("#answer").textContent(), words.join(""));
+    assert.equal(await page.locator("#answer.writing").count(), 0);
+    await close(page, "chat");
+  });
+
+  it("chat.html says where words are missing", async () => {
+    const page = await open(pages, "chat.html", "answer:2");
+    await hasText(page.getByRole("status"), /^writing$/);
+    await redis.publish("answer:2", '{"msg":"before"}');
+    await hasText(page.locator("#answer"), /^before$/);
+    await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+    await hasText(page.locator("#answer .gap"), /some words are missing here/);
+    await close(page, "chat-gap");
+  });
+
+  it("the React page shows messages over CORS, a gap, and the end", async () => {
+    const page = await open(react, "", "react:1");
+    await hasText(page.getByRole("status"), /^open$/);
+    await redis.publish("react:1", '{"msg":"aaa"}');
+    await hasText(page.locator("li.message"), /^aaa$/);
+    await redis.publish("react:1", '{"n":[1,2]}');
+    await hasText(page.locator("li.message"), /^\{"n":\[1,2\]\}$/);
+    await redis.publish("react:1", "no JSON");
+    await hasText(page.locator("li.message"), /^no JSON$/);
+    await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+    await hasText(page.locator("li.gap"), /^Some messages were missed \(bus-down\)\.$/);
+    await redis.publish("react:1", '{"msg":"after"}');
+    await hasText(page.locator("li.message"), /^after$/);
+    assert.equal(await page.locator("li.message").count(), 4);
+    await redis.publish("react:1", '{"type":"weir:end"}');
+    await hasText(page.getByRole("status"), /^closed$/);
+    await close(page, "react");
+  });
+
+  it("the React page stays without messages from a gateway that does not allow its origin", async () => {
+    const stranger = await startBroker({ redis, args: ["--cors-origin", pages.url] });
+    const url = `${react.url}/?gateway=${stranger.url}&channel=react:2`;
+    const page = await openPage(browser, url, { expected: /CORS|ERR_FAILED/ });
+    await hasText(page.getByRole("status"), /^closed$/);
+    await close(page, "react-refused");
+    await stranger.stop();
+  });
+});
