@@ -1,0 +1,112 @@
+#include "publishers/common/http_sink.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "publishers/common/stop.h"
+
+namespace weir {
+namespace {
+
+// A request that is under way when a stop is requested may still be answered for so long.
+constexpr std::chrono::seconds kLastAnswerMax{1};
+
+// What a status says about the message that was posted.
+Outcome outcome_of(int status) {
+  if (status >= 200 && status < 300) return Outcome::kPublished;
+  // Redis is away, or too many publishes wait: the gateway has not passed it on.
+  if (status == 503 || status == 429) return Outcome::kFailed;
+  // 504 says so in words; a 500 or a proxy's 502 leave it open as well.
+  if (status >= 500) return Outcome::kUnknown;
+  return Outcome::kRefused;
+}
+
+// The start of the answer's body on one line: {"error":"…","detail":"…"}.
+std::string one_line(std::string text) {
+  if (text.size() > 200) text.resize(200);
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+  return text;
+}
+
+bool was_never_sent(httplib::Error error) {
+  return error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout ||
+         error == httplib::Error::BindIPAddress;
+}
+
+}  // namespace
+
+struct HttpSink::Client {
+  Client(const std::string& host, int port) : http(host, port) {}
+  httplib::Client http;
+};
+
+HttpSink::HttpSink(Target target, SinkOptions options)
+    : target_(std::move(target)), client_(std::make_unique<Client>(target_.host, target_.port)) {
+  auto& http = client_->http;
+  http.set_keep_alive(true);
+  http.set_tcp_nodelay(true);
+  http.set_connection_timeout(options.timeout);
+  http.set_read_timeout(options.timeout);
+  http.set_write_timeout(options.timeout);
+  if (!target_.user.empty()) http.set_basic_auth(target_.user, target_.password);
+}
+
+HttpSink::~HttpSink() = default;
+
+BatchResult HttpSink::publish(const std::string& channel, std::span<const std::string> payloads,
+                              const std::stop_token& stop) {
+  assert(!payloads.empty());
+  const std::string path = path_of(channel);
+  BatchResult result;
+  for (const auto& payload : payloads) {
+    const std::size_t before = result.confirmed;
+    result = post(path, payload, stop);
+    result.confirmed += before;
+    if (result.outcome != Outcome::kPublished) break;
+  }
+  return result;
+}
+
+BatchResult HttpSink::publish_end(const std::string& channel, const std::stop_token& stop) {
+  return post(path_of(channel) + "/end", "", stop);
+}
+
+BatchResult HttpSink::post(const std::string& path, const std::string& body, const std::stop_token& stop) {
+  if (stop.stop_requested()) return {.outcome = Outcome::kStopped, .error = {}};
+  std::jthread last_answer;
+  const std::stop_callback interrupt(stop, [&] {
+    last_answer = std::jthread([this](const std::stop_token& answered) {
+      if (wait_until(std::chrono::steady_clock::now() + kLastAnswerMax, answered)) client_->http.stop();
+    });
+  });
+  const std::string name = target_.redacted() + ": ";
+  const auto answer = client_->http.Post(path, body, "application/json");
+  if (answer) {
+    const Outcome outcome = outcome_of(answer->status);
+    if (outcome == Outcome::kPublished) return {.outcome = outcome, .confirmed = 1, .error = {}};
+    return {.outcome = outcome,
+            .unknown = outcome == Outcome::kUnknown ? 1U : 0U,
+            .error = name + "status " + std::to_string(answer->status) + " " + one_line(answer->body)};
+  }
+  const bool is_failed = was_never_sent(answer.error());
+  if (stop.stop_requested())
+    return {.outcome = Outcome::kStopped, .unknown = is_failed ? 0U : 1U, .error = {}};
+  if (is_failed) return {.outcome = Outcome::kFailed, .error = name + "cannot connect"};
+  return {.outcome = Outcome::kUnknown,
+          .unknown = 1,
+          .error = name + "no answer (" + to_string(answer.error()) + ")"};
+}
+
+// A channel name has no character that needs an escape in a path.
+std::string HttpSink::path_of(const std::string& channel) const {
+  return target_.path + "/channels/" + channel;
+}
+
+}  // namespace weir

@@ -1,0 +1,31 @@
+// POST /channels/{channel} over one kept-alive connection to a gateway.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "publishers/common/sink.h"
+
+namespace weir {
+
+// A batch is one request after the other: the order of messages is worth more than the time of a round trip.
+class HttpSink : public Sink {
+ public:
+  HttpSink(Target target, SinkOptions options);
+  ~HttpSink() override;
+
+  BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
+                      const std::stop_token& stop) override;
+  BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
+
+ private:
+  struct Client;  // Keeps httplib.h out of everybody else's compilation.
+
+  BatchResult post(const std::string& path, const std::string& body, const std::stop_token& stop);
+  std::string path_of(const std::string& channel) const;
+
+  const Target target_;
+  std::unique_ptr<Client> client_;
+};
+
+}  // namespace weir

@@ -1,0 +1,110 @@
+#include "publishers/common/program.h"
+
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "proto/channel_name.h"
+#include "publishers/common/sink.h"
+#include "publishers/common/target.h"
+
+namespace weir {
+namespace {
+
+std::string check_target(const std::string& text) {
+  const auto target = parse_target(text);
+  return target ? "" : target.error().message;
+}
+
+std::string check_channel(const std::string& name) {
+  return is_channel_name(name) ? "" : std::string("must be a channel name: ") + kChannelNameRule;
+}
+
+void set_up_log(const std::string& program, const std::string& level) {
+  auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%n: %l: %v");
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// The end of the channel, and how the whole of it came out.
+int finish(const WorkResult& result, Publisher& publisher, const SignalStop& signals) {
+  using Ending = Publisher::Ending;
+  const bool is_cut = result.ending == Ending::kStopped && !result.runs_until_stopped;
+  Ending ending = is_cut || result.ending == Ending::kGaveUp ? result.ending : Ending::kDone;
+  if (ending == Ending::kDone && result.wants_end) {
+    if (signals.signal() == 0) {
+      ending = publisher.publish_end(signals.token());
+    } else {
+      const Grace grace(kGraceTime);
+      ending = publisher.publish_end(grace.token());
+    }
+    if (ending == Ending::kStopped) spdlog::error("stopped before the end of the channel was published");
+  }
+  const auto& counts = publisher.counts();
+  spdlog::info("{} messages published, {} of them perhaps twice, {} perhaps lost", counts.published,
+               counts.repeated, counts.skipped);
+  if (ending == Ending::kDone) return kExitDone;
+  return ending == Ending::kGaveUp ? kExitGaveUp : kExitSignal + signals.signal();
+}
+
+}  // namespace
+
+std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
+  return {
+      Setting::url("to", to,
+                   "Where to publish: redis://[user:password@]host[:port], unix://path of a Redis socket, or "
+                   "http://host[:port][/base] of a gateway.",
+                   check_target)
+          .required(),
+      Setting::text("channel", channel, "The channel to publish to.", check_channel).required(),
+      Setting::text("redis-prefix", redis_prefix, "Put before the channel's name on the Redis side."),
+      Setting::flag("end", end, end_help),
+  };
+}
+
+std::vector<Setting> CommonSettings::delivery() {
+  return {
+      Setting::duration("retry-seconds", retry, {0, 31'536'000},
+                        "How long publishing may fail before the program gives up; 0 is for ever."),
+      Setting::duration("timeout-ms", timeout, {100, 600'000}, "How long a connect or an answer may take."),
+      Setting::choice(
+          "on-unknown", unknown, {{"repeat", UnknownPolicy::kRepeat}, {"skip", UnknownPolicy::kSkip}},
+          "What to do with messages that were sent when the connection broke, before an answer came: "
+          "repeat them (some may come twice) or skip them (some may be lost)."),
+      Setting::choice("log-level", log_level, {"trace", "debug", "info", "warn", "error"},
+                      "The least important log lines that are written, to standard error."),
+  };
+}
+
+int run_program(SettingsTable table, CommonSettings& settings, int argc, const char* const* argv,
+                const std::function<WorkResult(const Work&)>& work) {
+  const auto outcome = table.read(argc, argv, environ);
+  if (!outcome) {
+    std::fprintf(stderr, "%s\n", outcome.error().message.c_str());
+    return kExitUsage;
+  }
+  if (outcome->text) {
+    std::fputs(outcome->text->c_str(), stdout);
+    return kExitDone;
+  }
+  const std::string path = argv[0];
+  set_up_log(path.substr(path.rfind('/') + 1), settings.log_level);
+  for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
+
+  ::signal(SIGPIPE, SIG_IGN);
+  const SignalStop signals;
+  const Target target = *parse_target(settings.to);
+  Publisher publisher(make_sink(target, {.redis_prefix = settings.redis_prefix, .timeout = settings.timeout}),
+                      {.channel = settings.channel, .retry = settings.retry, .unknown = settings.unknown});
+  spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());
+  return finish(work({publisher, signals.token(), outcome->sources}), publisher, signals);
+}
+
+}  // namespace weir

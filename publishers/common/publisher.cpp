@@ -1,0 +1,108 @@
+#include "publishers/common/publisher.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "publishers/common/stop.h"
+
+namespace weir {
+namespace {
+
+// What one attempt sends at most: it bounds how many messages can have an unknown outcome at once.
+constexpr std::size_t kBatchMessagesMax = 128;
+constexpr std::size_t kBatchBytesMax = 256 << 10;
+
+// The longest start of `payloads` within the limits, but at least one.
+std::span<const std::string> batch_of(std::span<const std::string> payloads) {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  while (count < std::min(payloads.size(), kBatchMessagesMax)) {
+    bytes += payloads[count].size();
+    if (count > 0 && bytes > kBatchBytesMax) break;
+    ++count;
+  }
+  return payloads.first(count);
+}
+
+}  // namespace
+
+Publisher::Publisher(std::unique_ptr<Sink> sink, Options options)
+    : sink_(std::move(sink)),
+      options_(std::move(options)),
+      backoff_(options_.backoff_first, options_.backoff_max),
+      random_(std::random_device{}()) {}
+
+Publisher::Progress Publisher::publish(std::span<const std::string> payloads, const std::stop_token& stop) {
+  return run(
+      payloads.size(),
+      [&](std::size_t settled) {
+        return sink_->publish(options_.channel, batch_of(payloads.subspan(settled)), stop);
+      },
+      stop);
+}
+
+Publisher::Ending Publisher::publish_end(const std::stop_token& stop) {
+  return run(
+             1, [&](std::size_t) { return sink_->publish_end(options_.channel, stop); }, stop)
+      .ending;
+}
+
+Publisher::Progress Publisher::run(std::size_t total, const Attempt& attempt, const std::stop_token& stop) {
+  std::size_t settled = 0;
+  while (settled < total) {
+    const BatchResult result = attempt(settled);
+    settled += account(result);
+    if (result.outcome == Outcome::kPublished) {
+      if (failing_since_) spdlog::info("publishing again");
+    }
+    if (result.confirmed > 0) {
+      failing_since_.reset();
+      backoff_.reset();
+      last_error_.clear();
+    }
+    if (result.outcome == Outcome::kPublished) continue;
+    if (const auto ending = wait_after(result, stop)) return {*ending, settled};
+  }
+  return {Ending::kDone, settled};
+}
+
+std::size_t Publisher::account(const BatchResult& result) {
+  counts_.published += result.confirmed;
+  if (result.unknown == 0) return result.confirmed;
+  const bool is_repeated = options_.unknown == UnknownPolicy::kRepeat && result.outcome != Outcome::kStopped;
+  (is_repeated ? counts_.repeated : counts_.skipped) += result.unknown;
+  spdlog::warn("the outcome of {} messages is unknown: {}", result.unknown,
+               is_repeated ? "publishing them again, they may come twice"
+                           : "not publishing them again, they may be lost");
+  return result.confirmed + (is_repeated ? 0 : result.unknown);
+}
+
+std::optional<Publisher::Ending> Publisher::wait_after(const BatchResult& result,
+                                                       const std::stop_token& stop) {
+  if (result.outcome == Outcome::kStopped) return Ending::kStopped;
+  if (result.outcome == Outcome::kRefused) {
+    spdlog::error("refused: {}", result.error);
+    return Ending::kGaveUp;
+  }
+  const auto now = Clock::now();
+  if (!failing_since_) failing_since_ = now;
+  const auto give_up_at = *failing_since_ + options_.retry;
+  const bool is_limited = options_.retry.count() > 0;
+  if (is_limited && now >= give_up_at) {
+    spdlog::error("gave up after {} s: {}", options_.retry.count(), result.error);
+    return Ending::kGaveUp;
+  }
+  // One line for each new reason, not one for each attempt.
+  if (result.error != last_error_) spdlog::warn("{}; trying again", result.error);
+  last_error_ = result.error;
+  const double random =
+      static_cast<double>(random_() - random_.min()) / (random_.max() - random_.min() + 1.0);
+  auto next = now + backoff_.next(random);
+  if (is_limited) next = std::min(next, give_up_at);
+  if (!wait_until(next, stop)) return Ending::kStopped;
+  return std::nullopt;
+}
+
+}  // namespace weir

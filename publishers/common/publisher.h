@@ -1,0 +1,82 @@
+// Gets messages to one channel, however often the sink loses its connection on the way.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "publishers/common/backoff.h"
+#include "publishers/common/sink.h"
+
+namespace weir {
+
+// What is done with messages of which nobody knows whether they were published (see Outcome::kUnknown).
+// Nothing can make this exact, so it is a choice, and it is counted and logged.
+enum class UnknownPolicy {
+  kRepeat,  // Publish them again: none is lost, some may come twice (at least once).
+  kSkip,    // Go on after them: none comes twice, some may be lost (at most once).
+};
+
+// Threads: one; a stop may be requested from any other thread.
+class Publisher {
+ public:
+  struct Options {
+    std::string channel;
+    std::chrono::seconds retry{0};  // How long a failure may last before it gives up; 0: for ever.
+    UnknownPolicy unknown = UnknownPolicy::kRepeat;
+    std::chrono::milliseconds backoff_first{100};
+    std::chrono::milliseconds backoff_max{3'000};
+  };
+  enum class Ending {
+    kDone,
+    kStopped,  // A stop was requested.
+    kGaveUp,   // Refused, or failing for longer than `retry`; the reason is logged.
+  };
+  struct Progress {
+    Ending ending = Ending::kDone;
+    std::size_t settled = 0;  // How many of the payloads need nothing any more.
+  };
+  struct Counts {
+    std::uint64_t published = 0;  // Confirmed.
+    std::uint64_t repeated = 0;   // Sent again after an unknown outcome: may have come twice.
+    std::uint64_t skipped = 0;    // Not sent again after one: may be lost.
+  };
+
+  Publisher(std::unique_ptr<Sink> sink, Options options);
+
+  // Publishes `payloads` in order and returns when each is settled, or when it can't go on.
+  Progress publish(std::span<const std::string> payloads, const std::stop_token& stop);
+  Ending publish(const std::string& payload, const std::stop_token& stop) {
+    return publish({&payload, 1}, stop).ending;
+  }
+  Ending publish_end(const std::stop_token& stop);
+
+  const Counts& counts() const { return counts_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Attempt = std::function<BatchResult(std::size_t settled)>;
+
+  Progress run(std::size_t total, const Attempt& attempt, const std::stop_token& stop);
+  // How many messages the attempt settled.
+  std::size_t account(const BatchResult& result);
+  // Waits before the next attempt; what to return if there is none.
+  std::optional<Ending> wait_after(const BatchResult& result, const std::stop_token& stop);
+
+  const std::unique_ptr<Sink> sink_;
+  const Options options_;
+  Counts counts_;
+  Backoff backoff_;
+  std::minstd_rand random_;
+  std::optional<Clock::time_point> failing_since_;
+  std::string last_error_;
+};
+
+}  // namespace weir

@@ -1,0 +1,243 @@
+#include "publishers/common/redis_sink.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kEndEnvelope = R"({"type":"weir:end"})";
+// After so long a silence a PING asks whether the other end is still there: a message that is sent into a
+// dead connection has an unknown outcome, a PING has none.
+constexpr std::chrono::seconds kIdleMax{5};
+// What was sent when a stop is requested may still be answered for so long: its outcome is worth knowing.
+constexpr std::chrono::seconds kLastAnswerMax{1};
+
+// Errors that are about the moment, not about what was asked.
+bool may_pass(std::string_view error) {
+  constexpr std::array<std::string_view, 9> kPassing = {
+      "LOADING",  "MASTERDOWN", "READONLY",
+      "OOM",      "BUSY",       "CLUSTERDOWN",
+      "TRYAGAIN", "MISCONF",    "ERR max number of clients"};
+  return std::any_of(kPassing.begin(), kPassing.end(),
+                     [&](auto prefix) { return error.starts_with(prefix); });
+}
+
+// The result of an exchange that no message was part of: why to go no further, if it failed.
+std::optional<BatchResult> without_messages(BatchResult result) {
+  if (result.outcome == Outcome::kPublished) return std::nullopt;
+  result.confirmed = result.unknown = 0;
+  if (result.outcome == Outcome::kUnknown) result.outcome = Outcome::kFailed;
+  return result;
+}
+
+// While a stop is requested the eventfd is readable.
+class StopSignal {
+ public:
+  StopSignal(int fd, const std::stop_token& stop) : fd_(fd) { callback_.emplace(stop, Wake{fd}); }
+  ~StopSignal() {
+    callback_.reset();
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto n = ::read(fd_, &count, sizeof(count));
+  }
+
+ private:
+  struct Wake {
+    int fd;
+    void operator()() const {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto n = ::write(fd, &one, sizeof(one));
+    }
+  };
+  int fd_;
+  std::optional<std::stop_callback<Wake>> callback_;
+};
+
+}  // namespace
+
+RedisSink::RedisSink(Target target, SinkOptions options)
+    : target_(std::move(target)),
+      options_(std::move(options)),
+      stop_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  assert(stop_fd_ >= 0);
+}
+
+RedisSink::~RedisSink() { ::close(stop_fd_); }
+
+BatchResult RedisSink::publish(const std::string& channel, std::span<const std::string> payloads,
+                               const std::stop_token& stop) {
+  assert(!payloads.empty());
+  const StopSignal signal(stop_fd_, stop);
+  if (const auto why_not = context_ ? check_idle_connection() : connect(stop)) return *why_not;
+  Exchange exchange;
+  const std::string name = options_.redis_prefix + channel;
+  for (const auto& payload : payloads) append(exchange, {"PUBLISH", name, payload});
+  return run(std::move(exchange));
+}
+
+BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_token& stop) {
+  const std::string payload(kEndEnvelope);
+  return publish(channel, {&payload, 1}, stop);
+}
+
+std::optional<BatchResult> RedisSink::connect(const std::stop_token& stop) {
+  if (stop.stop_requested()) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
+  // Not blocking: a connect that takes long can then be stopped.
+  context_.reset(target_.is_unix_socket() ? redisConnectUnixNonBlock(target_.path.c_str())
+                                          : redisConnectNonBlock(target_.host.c_str(), target_.port));
+  if (!context_) return failure(Outcome::kFailed, "out of memory");
+  auto why_not = context_->err != 0 ? failure(Outcome::kFailed, context_->errstr) : await_connected();
+  if (!why_not) why_not = greet();
+  if (why_not) context_.reset();
+  return why_not;
+}
+
+std::optional<BatchResult> RedisSink::await_connected() {
+  if (auto why_not = await(POLLOUT, Clock::now() + options_.timeout, true)) return why_not;
+  int error = 0;
+  socklen_t size = sizeof(error);
+  ::getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) return failure(Outcome::kFailed, std::strerror(error));
+  redisEnableKeepAlive(context_.get());
+  return std::nullopt;
+}
+
+// A stopped Redis still accepts: a connection counts only after a first reply.
+std::optional<BatchResult> RedisSink::greet() {
+  Exchange exchange;
+  if (!target_.user.empty()) {
+    append(exchange, {"AUTH", target_.user, target_.password});
+  } else if (!target_.password.empty()) {
+    append(exchange, {"AUTH", target_.password});
+  }
+  append(exchange, {"PING"});
+  return without_messages(run(std::move(exchange)));
+}
+
+std::optional<BatchResult> RedisSink::check_idle_connection() {
+  // Nothing is asked, so something to read is the end of the connection.
+  pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
+  if (::poll(&ready, 1, 0) > 0) {
+    context_.reset();
+    return failure(Outcome::kFailed, "the connection was closed");
+  }
+  if (Clock::now() - last_reply_ < kIdleMax) return std::nullopt;
+  Exchange exchange;
+  append(exchange, {"PING"});
+  return without_messages(run(std::move(exchange)));
+}
+
+void RedisSink::append(Exchange& exchange, const Arguments& arguments) {
+  std::vector<const char*> starts;
+  std::vector<std::size_t> sizes;
+  for (const auto argument : arguments) {
+    starts.push_back(argument.data());
+    sizes.push_back(argument.size());
+  }
+  char* command = nullptr;
+  const auto size =
+      redisFormatCommandArgv(&command, static_cast<int>(starts.size()), starts.data(), sizes.data());
+  assert(size > 0);
+  exchange.bytes.append(command, static_cast<std::size_t>(size));
+  redisFreeCommand(command);
+  exchange.ends.push_back(exchange.bytes.size());
+}
+
+BatchResult RedisSink::run(Exchange exchange) {
+  auto deadline = Clock::now() + options_.timeout;
+  while (exchange.result.confirmed < exchange.ends.size()) {
+    const bool has_more = exchange.sent < exchange.bytes.size();
+    const auto before = std::pair(exchange.sent, exchange.result.confirmed);
+    if (auto why = await(has_more ? POLLIN | POLLOUT : POLLIN, deadline, !exchange.is_last)) {
+      if (why->outcome != Outcome::kStopped || exchange.sent == 0) return broken(exchange, *why);
+      exchange.is_last = true;
+      deadline = std::min(deadline, Clock::now() + kLastAnswerMax);
+      continue;
+    }
+    if (has_more) {
+      if (auto why = send_some(exchange)) return broken(exchange, *why);
+    }
+    if (auto why = take_replies(exchange)) return broken(exchange, *why);
+    const bool has_moved = std::pair(exchange.sent, exchange.result.confirmed) != before;
+    if (has_moved && !exchange.is_last) deadline = Clock::now() + options_.timeout;
+  }
+  last_reply_ = Clock::now();
+  return exchange.result;
+}
+
+std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
+  const auto n = ::send(context_->fd, exchange.bytes.data() + exchange.sent,
+                        exchange.bytes.size() - exchange.sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n >= 0) {
+    exchange.sent += static_cast<std::size_t>(n);
+    return std::nullopt;
+  }
+  if (errno == EAGAIN || errno == EINTR) return std::nullopt;
+  return failure(Outcome::kUnknown, std::strerror(errno));
+}
+
+std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
+  pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
+  if (::poll(&ready, 1, 0) <= 0) return std::nullopt;
+  if (redisBufferRead(context_.get()) != REDIS_OK) return failure(Outcome::kUnknown, context_->errstr);
+  for (;;) {
+    void* next = nullptr;
+    if (redisGetReplyFromReader(context_.get(), &next) != REDIS_OK) {
+      return failure(Outcome::kUnknown, context_->errstr);
+    }
+    if (next == nullptr) return std::nullopt;
+    const Reply reply(static_cast<redisReply*>(next));
+    if (reply->type == REDIS_REPLY_ERROR) {
+      const std::string error(reply->str, static_cast<std::size_t>(reply->len));
+      return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
+    }
+    ++exchange.result.confirmed;
+  }
+}
+
+std::optional<BatchResult> RedisSink::await(short events, Clock::time_point deadline, bool is_stoppable) {
+  for (;;) {
+    std::array<pollfd, 2> fds{{{context_->fd, events, 0}, {is_stoppable ? stop_fd_ : -1, POLLIN, 0}}};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const int n = ::poll(fds.data(), fds.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (n < 0 && errno == EINTR) continue;
+    if (fds[1].revents != 0) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
+    if (n <= 0) {
+      return failure(Outcome::kUnknown,
+                     "no answer within " + std::to_string(options_.timeout.count()) + " ms");
+    }
+    return std::nullopt;
+  }
+}
+
+// A command is executed only when its last byte has arrived: what was not wholly sent was not published. An
+// error reply to a PUBLISH is about the user, the server or the channel, so it holds for the rest of the
+// batch as well.
+BatchResult RedisSink::broken(const Exchange& exchange, BatchResult why) {
+  context_.reset();
+  why.confirmed = exchange.result.confirmed;
+  const bool is_answered = why.outcome == Outcome::kRefused || why.outcome == Outcome::kFailed;
+  const auto sent = static_cast<std::size_t>(
+      std::upper_bound(exchange.ends.begin(), exchange.ends.end(), exchange.sent) - exchange.ends.begin());
+  why.unknown = is_answered ? 0 : sent - why.confirmed;
+  if (why.outcome == Outcome::kUnknown && why.unknown == 0) why.outcome = Outcome::kFailed;
+  if (exchange.is_last) why.outcome = Outcome::kStopped;
+  return why;
+}
+
+BatchResult RedisSink::failure(Outcome outcome, const std::string& what) const {
+  return {.outcome = outcome, .error = target_.redacted() + ": " + what};
+}
+
+}  // namespace weir

@@ -1,0 +1,71 @@
+// PUBLISH over one connection to Redis, pipelined within a batch.
+#pragma once
+
+#include <hiredis.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "publishers/common/sink.h"
+
+namespace weir {
+
+// hiredis resolves, connects, formats and parses. The bytes are moved here, so that it is known how much of a
+// batch Redis can have seen when the connection breaks, and so that a stop ends any wait at once.
+class RedisSink : public Sink {
+ public:
+  RedisSink(Target target, SinkOptions options);
+  ~RedisSink() override;
+
+  BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
+                      const std::stop_token& stop) override;
+  BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Arguments = std::vector<std::string_view>;
+  struct FreeContext {
+    void operator()(redisContext* context) const { redisFree(context); }
+  };
+  struct FreeReply {
+    void operator()(redisReply* reply) const { freeReplyObject(reply); }
+  };
+  using Reply = std::unique_ptr<redisReply, FreeReply>;
+  // What has become of the commands of one exchange.
+  struct Exchange {
+    BatchResult result;
+    std::vector<std::size_t> ends;  // Where each command ends in `bytes`.
+    std::string bytes;
+    std::size_t sent = 0;
+    bool is_last = false;  // A stop was requested after something was sent.
+  };
+
+  // Each returns why not, or nothing.
+  std::optional<BatchResult> connect(const std::stop_token& stop);
+  std::optional<BatchResult> await_connected();
+  std::optional<BatchResult> greet();
+  std::optional<BatchResult> check_idle_connection();
+
+  static void append(Exchange& exchange, const Arguments& arguments);
+  // Sends the commands and reads as many replies.
+  BatchResult run(Exchange exchange);
+  std::optional<BatchResult> send_some(Exchange& exchange);
+  std::optional<BatchResult> take_replies(Exchange& exchange);
+  // Waits for `events`; nullopt when they are there.
+  std::optional<BatchResult> await(short events, Clock::time_point deadline, bool is_stoppable);
+  // The end of an exchange that broke: counts what is unknown, closes the connection.
+  BatchResult broken(const Exchange& exchange, BatchResult why);
+  BatchResult failure(Outcome outcome, const std::string& what) const;
+
+  const Target target_;
+  const SinkOptions options_;
+  const int stop_fd_;  // An eventfd: readable while a stop is requested.
+  std::unique_ptr<redisContext, FreeContext> context_;
+  Clock::time_point last_reply_{};
+};
+
+}  // namespace weir

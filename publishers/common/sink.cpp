@@ -1,0 +1,13 @@
+#include "publishers/common/sink.h"
+
+#include "publishers/common/http_sink.h"
+#include "publishers/common/redis_sink.h"
+
+namespace weir {
+
+std::unique_ptr<Sink> make_sink(const Target& target, const SinkOptions& options) {
+  if (target.kind == Target::Kind::kHttp) return std::make_unique<HttpSink>(target, options);
+  return std::make_unique<RedisSink>(target, options);
+}
+
+}  // namespace weir

@@ -1,0 +1,48 @@
+// SIGINT and SIGTERM as a std::stop_token.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+namespace weir {
+
+// Blocks both signals in the calling thread and in those that it starts later; a thread of its own waits for
+// them. The first signal requests the stop. The second one ends the process the usual way: nobody is ever
+// locked in. Make it before any other thread, and only once.
+class SignalStop {
+ public:
+  SignalStop();
+  ~SignalStop();
+  SignalStop(const SignalStop&) = delete;
+  SignalStop& operator=(const SignalStop&) = delete;
+
+  std::stop_token token() const { return source_.get_token(); }
+  // The signal that came; 0 for none.
+  int signal() const { return signal_; }
+
+ private:
+  void wait_for_signals();
+
+  std::stop_source source_;
+  std::atomic<int> signal_{0};
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
+// Waits until `when`. False if a stop was requested first.
+bool wait_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop);
+
+// Requests a stop after a time: how long the last messages of a program that was stopped may take.
+class Grace {
+ public:
+  explicit Grace(std::chrono::milliseconds time);
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::jthread timer_;
+};
+
+}  // namespace weir

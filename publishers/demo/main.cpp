@@ -1,0 +1,96 @@
+// weir-publish-demo: three messages in five seconds, or a text word by word.
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "publishers/common/program.h"
+#include "publishers/demo/script.h"
+
+namespace {
+
+using namespace weir;
+using Ending = Publisher::Ending;
+
+// A text is held in memory as a whole, and again as messages.
+constexpr std::size_t kTextBytesMax = 8 << 20;
+
+struct DemoSettings {
+  CommonSettings common;
+  std::string words_file;
+  unsigned words_per_second = 20;
+  bool repeat = false;
+  std::chrono::seconds repeat_pause{5};
+};
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error{"cannot open " + path + ": " + std::strerror(errno)};
+  std::string text(kTextBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return Error{"cannot read " + path};
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kTextBytesMax) return Error{path + " is larger than 8 MiB"};
+  return text;
+}
+
+// Each step at its time from now on; later if publishing waits.
+Ending play(const std::vector<Step>& script, const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  for (const auto& step : script) {
+    if (!wait_until(start + step.at, work.stop)) return Ending::kStopped;
+    const auto ending = work.publisher.publish(step.payload, work.stop);
+    if (ending != Ending::kDone) return ending;
+    spdlog::debug("published {}", step.payload);
+  }
+  return Ending::kDone;
+}
+
+WorkResult run(const DemoSettings& settings, const Work& work) {
+  WorkResult result{.runs_until_stopped = settings.repeat, .wants_end = settings.common.end};
+  std::vector<Step> script = demo_script();
+  if (!settings.words_file.empty()) {
+    const auto text = read_text(settings.words_file);
+    if (!text) {
+      spdlog::error("{}", text.error().message);
+      result.ending = Ending::kGaveUp;
+      return result;
+    }
+    script = words_script(*text, settings.words_per_second);
+  }
+  do {
+    result.ending = play(script, work);
+    if (result.ending != Ending::kDone || !settings.repeat) return result;
+  } while (wait_until(std::chrono::steady_clock::now() + settings.repeat_pause, work.stop));
+  result.ending = Ending::kStopped;
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  DemoSettings settings;
+  SettingsTable table(
+      "weir-publish-demo",
+      "Publishes {\"msg\":\"aaa\"} at once, bbb after 2 s and ccc after 5 s, or a text word by word.");
+  table.section("Where to", settings.common.destination("Publish the end of the channel when done."));
+  table.section(
+      "What",
+      {
+          Setting::text("words", settings.words_file,
+                        "A text file to publish word by word instead, as a chat answer arrives."),
+          Setting::integer("words-per-second", settings.words_per_second, {1, 1'000}, "words", "How fast."),
+          Setting::flag("repeat", settings.repeat, "Again and again, until it is stopped."),
+          Setting::duration("repeat-pause-seconds", settings.repeat_pause, {0, 86'400},
+                            "The pause before it begins again."),
+      });
+  table.section("Delivery", settings.common.delivery());
+  table.epilogue("Example:\n  weir-publish-demo --to redis://127.0.0.1:6379 --channel stream\n");
+  return run_program(std::move(table), settings.common, argc, argv,
+                     [&](const Work& work) { return run(settings, work); });
+}

@@ -1,0 +1,106 @@
+#include "publishers/file/file_source.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kHashBytes = 256 << 10;
+
+}  // namespace
+
+struct Sha256::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  [[maybe_unused]] const int done = EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr);
+  assert(done == 1);
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::add(const std::string& bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+
+std::string Sha256::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  EVP_DigestFinal_ex(state_->context, digest.data(), &size);
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    text += "0123456789abcdef"[digest[i] >> 4];
+    text += "0123456789abcdef"[digest[i] & 15];
+  }
+  return text;
+}
+
+Result<FileSource> FileSource::open(const std::string& path) {
+  // O_NONBLOCK: a FIFO must not make it wait for a writer.
+  FileSource source(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
+  struct stat status {};
+  if (source.fd_ < 0 || ::fstat(source.fd_, &status) != 0) {
+    return Error{"cannot open " + path + ": " + std::strerror(errno)};
+  }
+  if (!S_ISREG(status.st_mode)) return Error{path + " is not a regular file"};
+  source.size_ = static_cast<std::uint64_t>(status.st_size);
+  source.modified_ = status.st_mtim;
+  return source;
+}
+
+FileSource::FileSource(int fd, std::string path)
+    : fd_(fd), path_(std::move(path)), name_(path_.substr(path_.rfind('/') + 1)) {}
+
+FileSource::FileSource(FileSource&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      name_(std::move(other.name_)),
+      size_(other.size_),
+      modified_(other.modified_) {}
+
+FileSource::~FileSource() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::string> FileSource::read(std::uint64_t offset, std::size_t count) const {
+  assert(offset <= size_);
+  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(count, size_ - offset)), '\0');
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const auto n = ::pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{"cannot read " + path_ + ": " + std::strerror(errno)};
+    if (n == 0) return Error{path_ + " became shorter while it was being published"};
+    done += static_cast<std::size_t>(n);
+  }
+  return bytes;
+}
+
+Result<std::string> FileSource::sha256(const std::stop_token& stop) const {
+  Sha256 sum;
+  for (std::uint64_t offset = 0; offset < size_ && !stop.stop_requested();) {
+    const auto bytes = read(offset, kHashBytes);
+    if (!bytes) return bytes.error();
+    sum.add(*bytes);
+    offset += bytes->size();
+  }
+  return sum.finish();
+}
+
+bool FileSource::is_unchanged() const {
+  struct stat status {};
+  return ::fstat(fd_, &status) == 0 && static_cast<std::uint64_t>(status.st_size) == size_ &&
+         status.st_mtim.tv_sec == modified_.tv_sec && status.st_mtim.tv_nsec == modified_.tv_nsec;
+}
+
+}  // namespace weir

@@ -1,0 +1,61 @@
+// A regular file, read in pieces, with its SHA-256.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "proto/result.h"
+
+namespace weir {
+
+// SHA-256 of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void add(const std::string& bytes);
+  // In hexadecimal. Ends it.
+  std::string finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Holds the file open: a file that is put in its place meanwhile is another one and isn't seen.
+class FileSource {
+ public:
+  // The error is one line. What is no regular file can't be read twice, and is refused.
+  static Result<FileSource> open(const std::string& path);
+  FileSource(FileSource&& other) noexcept;
+  FileSource& operator=(FileSource&&) = delete;
+  ~FileSource();
+
+  const std::string& name() const { return name_; }  // Without folders.
+  std::uint64_t size() const { return size_; }       // As it was when it was opened.
+
+  // `count` bytes from `offset`, fewer only at the end that the file had when it was opened. An error if it
+  // is shorter now.
+  Result<std::string> read(std::uint64_t offset, std::size_t count) const;
+  // The digest of the whole file, in constant memory; of a part of it if a stop is requested meanwhile.
+  Result<std::string> sha256(const std::stop_token& stop) const;
+  // False once it was written to.
+  bool is_unchanged() const;
+
+ private:
+  FileSource(int fd, std::string path);
+
+  int fd_;
+  std::string path_;
+  std::string name_;
+  std::uint64_t size_ = 0;
+  timespec modified_{};
+};
+
+}  // namespace weir

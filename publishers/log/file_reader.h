@@ -1,0 +1,50 @@
+// How far one file has been read.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "publishers/log/line_splitter.h"
+#include "publishers/log/open_file.h"
+
+namespace weir {
+
+// Reads a growing file, and notices that it was truncated: it is shorter than what was read of it, or (it has
+// grown again since) other bytes stand before the position than those that were read there.
+//
+// Memory: one read of kReadBytes and one partial line.
+class FileReader {
+ public:
+  static constexpr std::size_t kReadBytes = 64 << 10;
+
+  FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max);
+
+  // Skips what is there now, but not the last line if it isn't complete yet: no half line is ever published.
+  void skip_to_end();
+  // Reads on once and appends the whole lines. False if there was nothing new.
+  bool read(std::vector<Line>& lines);
+  // Nothing more will come: appends the last line if it has no LF.
+  void finish(std::vector<Line>& lines) { splitter_.finish(lines); }
+  bool has_partial_line() const { return splitter_.has_partial_line(); }
+
+  const OpenFile& file() const { return *file_; }
+
+ private:
+  void restart(std::vector<Line>& lines);
+  void remember(std::string_view bytes);
+  std::string read_at(off_t offset, std::size_t count) const;
+
+  const std::shared_ptr<const OpenFile> file_;
+  LineSplitter splitter_;
+  off_t offset_ = 0;
+  std::string before_;       // The bytes before offset_, as they were read.
+  timespec modified_{};      // Of the file at the last read.
+  bool skips_nuls_ = false;  // After a truncation: see restart().
+};
+
+}  // namespace weir

@@ -1,0 +1,77 @@
+// The files that stand at a path one after the other.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "publishers/log/inotify.h"
+#include "publishers/log/open_file.h"
+#include "publishers/log/rename_tracker.h"
+
+namespace weir {
+
+// Opens each file as soon as it appears, so that nothing is lost while its reader is busy or waits for Redis:
+// a file that was renamed or removed since is still read to its end.
+//
+// Threads:   a thread of its own looks; the other functions are for the one reader.
+// Ownership: files are shared with the reader, who may keep one longer.
+// Limits:    at most kFilesMax files are held; past it the oldest that was not begun is given up, and logged.
+class FileWatch {
+ public:
+  static constexpr std::size_t kFilesMax = 64;
+
+  struct Options {
+    std::chrono::milliseconds poll{250};  // How often it looks without any news, which is all there is of
+                                          // some network file systems and behind a symbolic link.
+    bool uses_inotify = true;
+  };
+
+  FileWatch(std::string path, Options options);
+  ~FileWatch();
+
+  // The file to read; nullptr if there is none yet.
+  std::shared_ptr<const OpenFile> current() const;
+  // The one that has come after it; nullptr if there is none yet.
+  std::shared_ptr<const OpenFile> next() const;
+  // How many files there are, these two included.
+  std::size_t held() const;
+  // The reader is done with the current one. Requires a next one.
+  void drop_current();
+
+  // Grows whenever something may have changed.
+  std::uint64_t changes() const;
+  // Waits until changes() isn't `seen`.
+  void wait(std::uint64_t seen, const std::stop_token& stop);
+
+ private:
+  void run();
+  void look();
+  void open_arrival();
+  bool is_held(const OpenFile& file) const;
+  void hold(std::shared_ptr<OpenFile> file);
+  void tell_reader();
+
+  const std::string path_;
+  const std::string directory_;
+  const Options options_;
+  const int wake_fd_;  // An eventfd: ends run().
+  Inotify inotify_;
+  RenameTracker tracker_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::shared_ptr<const OpenFile>> files_;  // Guarded by mutex_, as is:
+  std::uint64_t changes_ = 0;
+  bool has_started_ = false;
+  std::thread thread_;
+};
+
+}  // namespace weir

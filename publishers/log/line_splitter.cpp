@@ -1,0 +1,59 @@
+#include "publishers/log/line_splitter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/envelope.h"
+
+namespace weir {
+namespace {
+
+// Where to cut `text` so that its first piece has at most `size` bytes. What is no UTF-8 is cut anywhere.
+std::size_t character_start(std::string_view text, std::size_t size) {
+  for (std::size_t back = 0; back < 4 && back < size; ++back) {
+    if ((static_cast<unsigned char>(text[size - back]) & 0xC0) != 0x80) return size - back;
+  }
+  return size;
+}
+
+}  // namespace
+
+void LineSplitter::add(std::string_view bytes, std::vector<Line>& lines) {
+  while (!bytes.empty()) {
+    const auto end = bytes.find('\n');
+    partial_ += bytes.substr(0, end);
+    if (end == std::string_view::npos) {
+      cut(lines);
+      return;
+    }
+    if (partial_.ends_with('\r')) partial_.pop_back();
+    cut(lines);
+    lines.push_back({std::exchange(partial_, {}), false});
+    bytes.remove_prefix(end + 1);
+  }
+}
+
+void LineSplitter::finish(std::vector<Line>& lines) {
+  if (partial_.ends_with('\r')) partial_.pop_back();
+  if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false});
+}
+
+// Takes pieces from the front while the line is too long. A CR at the end may yet turn out to belong to a
+// CRLF.
+void LineSplitter::cut(std::vector<Line>& lines) {
+  std::size_t start = 0;
+  const std::size_t size = partial_.size() - (partial_.ends_with('\r') ? 1 : 0);
+  while (size - start > line_bytes_max_) {
+    const auto piece = character_start(std::string_view(partial_).substr(start), line_bytes_max_);
+    lines.push_back({partial_.substr(start, piece), true});
+    start += piece;
+  }
+  partial_.erase(0, start);
+}
+
+std::string encode_line(Line line) {
+  replace_invalid_utf8(line.text);
+  return "{\"msg\":" + json_string(line.text) + (line.continues ? ",\"more\":true}" : "}");
+}
+
+}  // namespace weir

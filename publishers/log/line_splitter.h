@@ -1,0 +1,40 @@
+// Bytes of a log in, whole lines out.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir {
+
+struct Line {
+  std::string text;        // Without its LF or CRLF. Any bytes.
+  bool continues = false;  // The line was too long: its next piece follows.
+  bool operator==(const Line&) const = default;
+};
+
+// Keeps a line that has no LF yet. A line of more than `line_bytes_max` bytes comes in pieces of at most that
+// size, not cut inside a UTF-8 character; nothing of it is lost.
+class LineSplitter {
+ public:
+  // Requires at least 4, the size of the longest character.
+  explicit LineSplitter(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
+
+  void add(std::string_view bytes, std::vector<Line>& lines);
+  // The log has ended: what waits for its LF is a line as it is.
+  void finish(std::vector<Line>& lines);
+  bool has_partial_line() const { return !partial_.empty(); }
+
+ private:
+  void cut(std::vector<Line>& lines);
+
+  const std::size_t line_bytes_max_;
+  std::string partial_;
+};
+
+// {"msg":"…"}; a piece that continues has "more":true as well. Bytes that are not UTF-8 are replaced by
+// U+FFFD.
+std::string encode_line(Line line);
+
+}  // namespace weir

@@ -1,0 +1,108 @@
+// weir-publish-log: the lines of a file, as they are written.
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "publishers/common/program.h"
+#include "publishers/log/tailer.h"
+
+namespace {
+
+using namespace weir;
+using Ending = Publisher::Ending;
+
+struct LogSettings {
+  CommonSettings common;
+  std::string file;
+  Tailer::Options tailing;
+  bool follow = true;
+};
+
+std::vector<std::string> encode(std::vector<Line> lines) {
+  std::vector<std::string> payloads;
+  payloads.reserve(lines.size());
+  for (auto& line : lines) payloads.push_back(encode_line(std::move(line)));
+  return payloads;
+}
+
+// Publishes `payloads` and takes from them what is settled.
+Ending publish(std::vector<std::string>& payloads, Publisher& publisher, const std::stop_token& stop) {
+  const auto progress = publisher.publish(payloads, stop);
+  payloads.erase(payloads.begin(), payloads.begin() + static_cast<std::ptrdiff_t>(progress.settled));
+  return progress.ending;
+}
+
+// What is in the file when the program is stopped is published as well; true if all of it could be. The line
+// without an LF is the last one only if the channel ends with it.
+bool publish_last(std::vector<std::string> payloads, bool is_end, Tailer& tailer, Publisher& publisher) {
+  const Grace grace(kGraceTime);
+  do {
+    if (publish(payloads, publisher, grace.token()) != Ending::kDone) {
+      spdlog::error("stopped before {} lines, and what follows them, were published", payloads.size());
+      return false;
+    }
+    payloads = encode(tailer.read(Tailer::Clock::now()));
+  } while (!payloads.empty());
+  if (is_end) payloads = encode(tailer.finish());
+  return publish(payloads, publisher, grace.token()) == Ending::kDone;
+}
+
+WorkResult run(const LogSettings& settings, const Work& work) {
+  Tailer tailer(settings.file, settings.tailing);
+  WorkResult result{.runs_until_stopped = settings.follow, .wants_end = settings.common.end};
+  if (!tailer.has_file()) {
+    if (!settings.follow) {
+      spdlog::error("cannot open {}", settings.file);
+      result.ending = Ending::kGaveUp;
+      return result;
+    }
+    spdlog::info("waiting for {} to appear", settings.file);
+  }
+  std::vector<std::string> payloads;
+  while (!work.stop.stop_requested()) {
+    payloads = encode(tailer.read(Tailer::Clock::now()));
+    const bool is_over = payloads.empty() && !settings.follow;
+    if (is_over) payloads = encode(tailer.finish());
+    result.ending = publish(payloads, work.publisher, work.stop);
+    if (result.ending == Ending::kGaveUp || (is_over && result.ending == Ending::kDone)) return result;
+    if (payloads.empty()) tailer.wait(work.stop);
+  }
+  result.ending = Ending::kStopped;
+  if (settings.follow && !publish_last(std::move(payloads), settings.common.end, tailer, work.publisher)) {
+    result.wants_end = false;
+  }
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  LogSettings settings;
+  settings.common.retry = std::chrono::seconds(0);
+  auto& tailing = settings.tailing;
+  SettingsTable table("weir-publish-log", "Publishes the lines of a file as they are written, like tail -F.");
+  table.positional(
+      Setting::text("file", settings.file, "The file to follow. It may appear later.").required());
+  table.section("Where to", settings.common.destination(
+                                "Publish the end of the channel when stopped, or done (--follow=false)."));
+  table.section(
+      "What",
+      {
+          Setting::flag("from-start", tailing.from_start,
+                        "Begin at the start of the file that is there now, instead of at its end."),
+          Setting::flag("follow", settings.follow, "Wait for more; false ends at the end of the file."),
+          Setting::bytes("line-bytes-max", tailing.line_bytes_max, {16, 1 << 20},
+                         "A longer line comes in pieces; all but its last one have \"more\":true."),
+          Setting::duration("poll-ms", tailing.watch.poll, {10, 60'000},
+                            "How often the file is looked at without any news of it."),
+          Setting::flag("inotify", tailing.watch.uses_inotify, "Get news of the file from the kernel."),
+      });
+  table.section("Delivery", settings.common.delivery());
+  table.epilogue(
+      "Example:\n  weir-publish-log --to redis://127.0.0.1:6379 --channel stream2 /var/log/syslog\n");
+  return run_program(std::move(table), settings.common, argc, argv,
+                     [&](const Work& work) { return run(settings, work); });
+}

@@ -1,0 +1,40 @@
+// A file held open: what is in it can be read whatever happens to its name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace weir {
+
+// Two files that are open at the same time are the same one exactly if device and inode agree: the kernel
+// gives the inode of a removed file to another one only when nobody has it open any more.
+class OpenFile {
+ public:
+  // nullptr if there is none, or none that can be read; what is not a regular file is logged and counts as
+  // none.
+  static std::shared_ptr<OpenFile> open(const std::string& path);
+  explicit OpenFile(int fd);
+  ~OpenFile();
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  int fd() const { return fd_; }
+  bool is_same(const OpenFile& other) const { return device_ == other.device_ && inode_ == other.inode_; }
+  off_t size() const;  // Now.
+  std::chrono::steady_clock::time_point opened_at() const { return opened_at_; }
+
+  bool was_there_at_start = false;  // Set before anybody else sees it.
+  int watch = -1;                   // The same: of its inotify watch.
+
+ private:
+  const int fd_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  mode_t mode_ = 0;
+  std::chrono::steady_clock::time_point opened_at_;
+};
+
+}  // namespace weir

@@ -1,0 +1,49 @@
+// Where the files are that have stood at a name.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+
+namespace weir {
+
+// Follows the events of a directory: a file that appeared at the name, and was renamed before anybody opened
+// it (two rotations in a row), is still found under the name it has now. Pure; events must come in the
+// kernel's order.
+class RenameTracker {
+ public:
+  // A file that has appeared at the name and was not taken yet.
+  struct Arrival {
+    std::uint64_t id = 0;
+    std::string name;  // Its name now; empty once it has left the directory, or is on its way (see cookie).
+    std::uint32_t cookie = 0;   // Of the move that it is on.
+    std::uint64_t changes = 0;  // Grows with every event about it.
+  };
+
+  explicit RenameTracker(std::string name) : name_(std::move(name)) {}
+
+  void created(const std::string& name);
+  void moved_from(const std::string& name, std::uint32_t cookie);
+  void moved_to(const std::string& name, std::uint32_t cookie);
+  void removed(const std::string& name);
+  // Events were missed: nothing is known.
+  void forget() { arrivals_.clear(); }
+
+  // Oldest first.
+  bool has_arrival() const { return !arrivals_.empty(); }
+  const Arrival& first() const { return arrivals_.front(); }
+  void take_first() { arrivals_.pop_front(); }
+  // How many arrivals are gone from the directory for good; counting starts anew.
+  std::uint64_t take_lost() { return std::exchange(lost_, 0); }
+
+ private:
+  Arrival* find(const std::string& name);
+
+  const std::string name_;
+  std::deque<Arrival> arrivals_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace weir

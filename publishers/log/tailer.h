@@ -1,0 +1,66 @@
+// tail -F: the lines of the file at a path, across rotations.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "publishers/log/file_reader.h"
+#include "publishers/log/file_watch.h"
+#include "publishers/log/line_splitter.h"
+
+namespace weir {
+
+// A rotated file is read to its end before the next one is begun. The sign that its writer has moved on is
+// that the next one has bytes: log rotation makes the new file first and tells the writer later.
+//
+// Threads: one, beside that of the FileWatch. It reads only when it is asked to: whoever can't publish stops
+// asking.
+class Tailer {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Options {
+    bool from_start =
+        false;  // Of the file that is there at the start. Later ones are always read from their start.
+    std::size_t line_bytes_max = 64 << 10;
+    FileWatch::Options watch;
+    // How long the last line of a rotated file waits for its LF while the next file is still empty.
+    std::chrono::milliseconds settle{1'000};
+    // How long a rotated file is still looked at after the next one was begun: of several processes that
+    // write one log, some reopen it later than others.
+    std::chrono::milliseconds linger{5'000};
+  };
+
+  Tailer(const std::string& path, const Options& options);
+
+  bool has_file() const { return watch_.current() != nullptr; }
+  // The next lines, those of one read; empty if there are none now.
+  std::vector<Line> read(Clock::time_point now);
+  // Nothing more will be read: the last line, if it has no LF.
+  std::vector<Line> finish();
+  // Waits until read() may have more.
+  void wait(const std::stop_token& stop) { watch_.wait(seen_, stop); }
+
+ private:
+  struct Left {
+    std::unique_ptr<FileReader> reader;
+    Clock::time_point until;
+  };
+
+  bool begin();
+  void leave(Clock::time_point now, std::vector<Line>& lines);
+  void read_left(Clock::time_point now, std::vector<Line>& lines);
+
+  const Options options_;
+  FileWatch watch_;
+  std::uint64_t seen_ = 0;              // watch_.changes() at the last read.
+  std::unique_ptr<FileReader> reader_;  // Of watch_.current().
+  Clock::time_point grown_at_{};        // When reader_ last found something.
+  std::vector<Left> left_;              // Files that were left behind, oldest first.
+};
+
+}  // namespace weir
