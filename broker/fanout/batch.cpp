@@ -1,0 +1,67 @@
+#include "broker/fanout/batch.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace weir {
+
+std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::string_view channel) {
+  const std::string_view chunk = frame.chunk(encoding.form, channel);
+  return encoding.is_chunked ? chunk : block_of_chunk(chunk);
+}
+
+void Batch::clear() {
+  // One huge batch must not keep its memory for ever.
+  if (copied_.capacity() > 4 * kBatchBytes) copied_ = std::string();
+  copied_.clear();
+  lone_ = {};
+  is_copied_ = true;
+  has_gaps_ = false;
+  messages_ = 0;
+  gaps_ = {};
+  ends_.clear();
+  retries_.clear();
+}
+
+void Batch::add(const Frame& frame, const Encoding& encoding, std::string_view channel) {
+  const std::string_view bytes = bytes_of(frame, encoding, channel);
+  if (!is_copied_) {
+    copied_.assign(lone_);
+    is_copied_ = true;
+  }
+  if (ends_.empty() && bytes.size() >= kBatchBytes && !frame.has_retry()) {
+    lone_ = bytes;
+    is_copied_ = false;
+  } else {
+    if (frame.has_retry()) {
+      const std::size_t digits = encoding.is_chunked ? Frame::retry_offset(bytes) : kRetryOffset;
+      int milliseconds = 0;
+      std::from_chars(bytes.data() + digits, bytes.data() + digits + kRetryDigits, milliseconds);
+      retries_.push_back({copied_.size() + digits, std::chrono::milliseconds(milliseconds)});
+    }
+    copied_.append(bytes);
+  }
+  ends_.push_back(is_copied_ ? copied_.size() : lone_.size());
+  if (frame.kind() == FrameKind::kGap) {
+    ++gaps_[static_cast<std::size_t>(frame.gap_reason())];
+    has_gaps_ = true;
+  } else {
+    ++messages_;
+  }
+}
+
+void Batch::write_retries(std::uint32_t jitter) {
+  for (const Retry& retry : retries_) write_retry_digits(&copied_[retry.offset], jittered(retry.base, jitter));
+}
+
+std::size_t Batch::frame_at(std::size_t offset) const {
+  return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), offset) - ends_.begin());
+}
+
+std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter) {
+  constexpr std::int64_t kMax = 60'000;
+  const std::int64_t value = base.count() + base.count() * static_cast<std::int64_t>(jitter & 0xffff) / 0xffff;
+  return std::chrono::milliseconds(value > kMax ? std::max<std::int64_t>(2 * kMax - value, 0) : value);
+}
+
+}  // namespace weir

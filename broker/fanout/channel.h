@@ -1,0 +1,56 @@
+// One open channel: its log, and the shards that follow it.
+//
+// Threads:   leave_hint() and the setters on the bus thread; add_feed() and remove_feed() on the shards' threads;
+//            everything else on any.
+// Ownership: the hub and every lease of it share a channel; a feed is shared by its channel, its shard and the shard's
+//            inbox, and ends when its last client leaves.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/log/channel_log.h"
+#include "broker/log/mutex.h"
+
+namespace weir {
+
+struct Feed;
+
+// What happens to a client whose lag passes its queue's limits.
+enum class LagPolicy : std::uint8_t { kSkip, kDisconnect, kLatest };
+
+class Channel {
+ public:
+  Channel(std::string channel_name, const ChannelLog::Limits& limits, LagPolicy lag_policy);
+  ~Channel();
+
+  const std::string name;
+  const LagPolicy policy;
+  ChannelLog log;
+
+  // Hot path, step 3 of docs/life-of-a-message.md: tells each shard that follows the channel that there is something to
+  // read, at most once until it looked. Shards are woken by the caller, once for many channels.
+  void leave_hint();
+  void add_feed(std::shared_ptr<Feed> feed);
+  void remove_feed(const Feed* feed);
+
+  // The bus has acknowledged the channel's subscription on its present connection.
+  std::atomic<bool> is_live{false};
+  // Somebody would miss messages in silence: clients that were let in before the acknowledgement, or a lost bus.
+  // The next acknowledgement comes with a gap.
+  std::atomic<bool> owes_gap{false};
+  // The bus refuses the channel for good: its streams end.
+  std::atomic<bool> is_refused{false};
+  std::atomic<std::size_t> clients{0};
+
+ private:
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one a shard.
+};
+
+using ChannelPtr = std::shared_ptr<Channel>;
+
+}  // namespace weir

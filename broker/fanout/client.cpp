@@ -1,0 +1,343 @@
+#include "broker/fanout/client.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <string>
+#include <utility>
+
+#include "broker/fanout/shard.h"
+
+namespace weir {
+
+namespace {
+
+// After so many reads a client lets the others have their turn.
+constexpr int kRoundsMax = 8;
+// How long the peer's own close is awaited after the end of the body: closing with unread bytes in the receive buffer
+// would reset the connection and take the end away from it.
+constexpr std::chrono::milliseconds kLinger{1'000};
+
+asio::ip::tcp protocol_of(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  return address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+}
+
+}  // namespace
+
+Client::Client(Shard& shard, ClientStart start)
+    : shard_(shard),
+      socket_(shard.loop()),
+      start_(std::make_unique<ClientStart>(std::move(start))),
+      lease_(std::move(start_->lease)),
+      jitter_(shard.random()),
+      encoding_(start_->encoding) {
+  asio::error_code error;
+  socket_.assign(protocol_of(start_->socket), start_->socket, error);
+  socket_.non_blocking(true, error);
+  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  // Bounds what a stuck client holds in the kernel: 3 MB by default.
+  const int unsent = static_cast<int>(shard.options().socket_unsent_bytes);
+  ::setsockopt(start_->socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
+Client::~Client() { TimerWheel::cancel(*this); }
+
+void Client::send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before,
+                  std::uint32_t subscription) {
+  Subscription& mine = subscriptions_[subscription];
+  if (is_blocked_ || state_ != State::kStreaming) return;
+  if (mine.cursor.sequence != before.sequence) return pump();
+  if (batch.has_retry()) batch.write_retries(jitter_);
+  const std::string_view bytes = batch.bytes();
+  const std::size_t sent = write(bytes);
+  if (state_ == State::kEnded) return;
+  shard_.stats().bytes_out.add(sent);
+  if (sent == bytes.size()) {
+    count_batch(batch);
+    on_taken(entries.back(), mine);
+  } else {
+    const std::size_t full = batch.frame_at(sent);
+    for (std::size_t i = 0; i < full; ++i) count_entry(entries[i]);
+    if (full > 0) on_taken(entries[full - 1], mine);
+    if (sent > batch.begin_of(full)) take_torn(entries[full], batch, full, sent, mine);
+    set_blocked();
+  }
+  if (state_ == State::kClosing) pump();
+}
+
+void Client::pump() {
+  for (int round = 0; state_ == State::kStreaming || state_ == State::kClosing; ++round) {
+    if (is_blocked_ || !flush()) return;
+    if (is_last_written_) return linger();
+    if (round == kRoundsMax) return set_blocked();
+    auto& out = shard_.scratch_outgoing();
+    out.clear();
+    switch (read_next(out)) {
+      case Next::kEntries:
+        if (!send_out(out)) return;
+        break;
+      case Next::kPrivate:
+        break;
+      case Next::kNothing:
+        if (state_ != State::kClosing) return;
+        write_last();
+        break;
+    }
+  }
+}
+
+// Sends what is left of earlier bytes. False if the socket is full, or the client has ended.
+bool Client::flush() {
+  while (private_sent_ < private_.size() || !rest_.empty()) {
+    // The rest of a frame comes first: private bytes are only ever appended behind it.
+    const bool is_rest = !rest_.empty();
+    const std::string_view bytes = is_rest ? rest_ : std::string_view(private_).substr(private_sent_);
+    const std::size_t sent = write(bytes);
+    if (state_ == State::kEnded) return false;
+    shard_.stats().bytes_out.add(sent);
+    if (is_rest) {
+      rest_.remove_prefix(sent);
+    } else {
+      private_sent_ += sent;
+    }
+    if (sent < bytes.size()) {
+      set_blocked();
+      return false;
+    }
+  }
+  rest_frame_.reset();
+  if (private_.capacity() > 0) private_ = std::string();
+  private_sent_ = 0;
+  return true;
+}
+
+// One system call. Returns how many bytes the socket took; ends the client on an error.
+std::size_t Client::write(std::string_view bytes) {
+  asio::error_code error;
+  const std::size_t sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+  if (error && error != asio::error::would_block && error != asio::error::interrupted) {
+    end(CloseReason::kClientGone, false);
+    return 0;
+  }
+  if (sent > 0) sent_at_ = blocked_since_ = shard_.tick();
+  return sent;
+}
+
+// Sends entries that this client read for itself. False if the socket is full, or the client has ended.
+bool Client::send_out(const std::vector<Outgoing>& out) {
+  Batch& batch = shard_.scratch_batch();
+  batch.clear();
+  for (const Outgoing& item : out) {
+    batch.add(*item.entry.frame, encoding_, subscriptions_[item.subscription].feed->channel->name);
+  }
+  if (batch.has_retry()) batch.write_retries(jitter_);
+  const std::string_view bytes = batch.bytes();
+  const std::size_t sent = write(bytes);
+  if (state_ == State::kEnded) return false;
+  shard_.stats().bytes_out.add(sent);
+  const std::size_t full = sent == bytes.size() ? out.size() : batch.frame_at(sent);
+  for (std::size_t i = 0; i < full; ++i) {
+    count_entry(out[i].entry);
+    on_taken(out[i].entry, subscriptions_[out[i].subscription]);
+  }
+  if (full == out.size()) return true;
+  const bool is_torn = sent > batch.begin_of(full);
+  if (is_torn) take_torn(out[full].entry, batch, full, sent, subscriptions_[out[full].subscription]);
+  // Frames that the cursor has passed already (conflated ones, an end) stand in no log for this client any more.
+  for (std::size_t i = full + (is_torn ? 1 : 0); i < out.size(); ++i) {
+    if (out[i].entry.at.sequence <= subscriptions_[out[i].subscription].cursor.sequence) ahead_.push_back(out[i]);
+  }
+  set_blocked();
+  return false;
+}
+
+// The socket took a part of frame `index` of `batch`: the rest is kept, a chunk is never torn.
+void Client::take_torn(const LogEntry& entry, const Batch& batch, std::size_t index, std::size_t sent,
+                       Subscription& subscription) {
+  if (entry.frame->has_retry()) {
+    // Its digits are this client's own.
+    private_.assign(batch.bytes().substr(sent, batch.end_of(index) - sent));
+    private_sent_ = 0;
+  } else {
+    rest_frame_ = entry.frame;
+    const std::string_view bytes = bytes_of(*entry.frame, encoding_, subscription.feed->channel->name);
+    rest_ = bytes.substr(sent - batch.begin_of(index));
+  }
+  count_entry(entry);
+  on_taken(entry, subscription);
+}
+
+// The client has, or will get without the log's help, everything up to `entry`.
+void Client::on_taken(const LogEntry& entry, Subscription& subscription) {
+  if (entry.at.sequence > subscription.cursor.sequence) subscription.cursor = entry.at;
+  if (entry.frame->kind() != FrameKind::kEnd) return;
+  subscription.has_ended = true;
+  const auto has_ended = [](const Subscription& other) { return other.has_ended; };
+  if (std::all_of(subscriptions_.begin(), subscriptions_.end(), has_ended)) {
+    begin_close(CloseReason::kEnd, shard_.tick() + Shard::ticks(shard_.options().stuck));
+  }
+}
+
+void Client::count_batch(const Batch& batch) {
+  ShardStats& stats = shard_.stats();
+  stats.messages_out.add(batch.messages());
+  if (!batch.has_gaps()) return;
+  for (std::size_t i = 0; i < kGapReasons; ++i) stats.gaps[i].add(batch.gaps()[i]);
+}
+
+void Client::count_entry(const LogEntry& entry) {
+  if (entry.frame->kind() == FrameKind::kGap) {
+    shard_.stats().gaps[static_cast<std::size_t>(entry.frame->gap_reason())].add();
+    return;
+  }
+  shard_.stats().messages_out.add();
+  if (replay_) ++replay_->replayed;
+}
+
+void Client::append_private(std::string_view block) {
+  private_.append(encoding_.is_chunked ? encode_chunk(block) : std::string(block));
+}
+
+// Waits until the socket takes more. Everything that is to be sent waits in the logs.
+void Client::set_blocked() {
+  assert(!is_blocked_);
+  is_blocked_ = true;
+  blocked_since_ = shard_.tick();
+  shard_.stats().slow_clients.add();
+  for (const Subscription& mine : subscriptions_) shard_.lower_floor(mine.feed, mine.cursor);
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const asio::error_code& error) {
+    if (self->state_ == State::kEnded) return;
+    self->clear_blocked();
+    if (!error) self->pump();
+  });
+  schedule();
+}
+
+void Client::clear_blocked() {
+  if (!is_blocked_) return;
+  is_blocked_ = false;
+  shard_.stats().slow_clients.subtract();
+}
+
+void Client::wait_readable() {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const asio::error_code& error) {
+    if (error || self->state_ == State::kEnded) return;
+    self->on_readable();
+  });
+}
+
+// Nothing that a client sends on a stream means anything; what matters is that it closes.
+void Client::on_readable() {
+  std::array<char, 4096> thrown_away;
+  asio::error_code error;
+  const std::size_t bytes = socket_.read_some(asio::buffer(thrown_away), error);
+  if (error == asio::error::would_block || error == asio::error::interrupted || bytes > 0) return wait_readable();
+  end(state_ == State::kLingering ? close_reason_ : CloseReason::kClientGone, false);
+}
+
+void Client::close_at(Tick at, CloseReason reason, Tick deadline) {
+  if (state_ != State::kWaiting && state_ != State::kStreaming) return;
+  close_at_ = std::max<Tick>(at, 1);
+  close_reason_ = reason;
+  close_deadline_ = deadline;
+  schedule();
+}
+
+void Client::begin_close(CloseReason reason, Tick deadline) {
+  if (state_ != State::kStreaming) return;
+  state_ = State::kClosing;
+  close_reason_ = reason;
+  deadline_ = deadline;
+  schedule();
+}
+
+void Client::write_last() {
+  const auto retry = jittered(shard_.options().retry, jitter_);
+  const char* reason = kCloseReasonNames[static_cast<std::size_t>(close_reason_)];
+  append_private(std::string(": closing: ") + reason + "\nretry: " + std::to_string(retry.count()) + "\n\n");
+  if (encoding_.is_chunked) private_.append(kLastChunk);
+  is_last_written_ = true;
+}
+
+void Client::linger() {
+  asio::error_code error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  state_ = State::kLingering;
+  deadline_ = shard_.tick() + Shard::ticks(kLinger);
+  schedule();
+}
+
+void Client::end(CloseReason reason, bool by_reset) {
+  if (state_ == State::kEnded) return;
+  const bool was_waiting = is_waiting();
+  state_ = State::kEnded;
+  const auto self = shared_from_this();
+  TimerWheel::cancel(*this);
+  clear_blocked();
+  asio::error_code error;
+  if (by_reset) socket_.set_option(asio::socket_base::linger(true, 0), error);
+  socket_.close(error);
+  for (Subscription& mine : subscriptions_) {
+    if (was_waiting) --mine.feed->waiting;
+    shard_.unfollow(*mine.feed, mine.index_in_feed);
+  }
+  subscriptions_.clear();
+  rest_ = {};
+  rest_frame_.reset();
+  shard_.stats().closed[static_cast<std::size_t>(reason)].add();
+  shard_.remove(*this);
+}
+
+void Client::on_timer(Tick now) {
+  const ShardOptions& options = shard_.options();
+  switch (state_) {
+    case State::kWaiting:
+      if (now < deadline_ && !(close_at_ != 0 && now >= close_at_)) break;
+      // Let in before the acknowledgement: what is published until it comes is told as a gap.
+      for (const Subscription& mine : subscriptions_) {
+        if (!mine.feed->channel->is_live) mine.feed->channel->owes_gap = true;
+      }
+      begin_stream();
+      break;
+    case State::kStreaming:
+      if (is_blocked_ && now - blocked_since_ >= Shard::ticks(options.stuck)) return end(CloseReason::kStuck, true);
+      if (close_at_ != 0 && now >= close_at_) {
+        begin_close(close_reason_, close_deadline_);
+        pump();
+      } else if (!is_blocked_ && now - sent_at_ >= Shard::ticks(options.heartbeat)) {
+        shard_.stats().heartbeats.add();
+        append_private(":\n\n");
+        pump();
+      }
+      break;
+    case State::kClosing:
+      if (now >= deadline_) return end(close_reason_, true);
+      break;
+    case State::kLingering:
+      if (now >= deadline_) return end(close_reason_, false);
+      break;
+    case State::kEnded:
+      return;
+  }
+  schedule();
+}
+
+void Client::schedule() {
+  if (state_ == State::kEnded) return;
+  Tick at = deadline_;
+  if (state_ == State::kStreaming) {
+    at = is_blocked_ ? blocked_since_ + Shard::ticks(shard_.options().stuck)
+                     : sent_at_ + Shard::ticks(shard_.options().heartbeat);
+  }
+  if (close_at_ != 0 && (state_ == State::kStreaming || state_ == State::kWaiting)) at = std::min(at, close_at_);
+  shard_.wheel().schedule(*this, at);
+}
+
+}  // namespace weir

@@ -1,0 +1,195 @@
+// One SSE stream: a socket, and one cursor for each channel that it follows.
+//
+// What it is sent is decided by its cursors alone; it keeps no queue of its own. At most one frame is under way: the one
+// that the socket took a part of. Where a client stands:
+//
+//   waiting     the head is not sent; the bus has not acknowledged every channel yet (at most live_wait)
+//   streaming   caught up (its cursor is its feed's position), or lagging: waiting for the socket to take more
+//   closing     what is logged so far is still sent, then a last comment and the end of the body
+//   lingering   all is sent; the peer's close is awaited for a moment, so that it reads the end
+//
+// Threads:   the shard's, all of it.
+// Ownership: the shard owns it. Its leases and its place are given back when it is destroyed.
+#pragma once
+
+#include <asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/fanout/batch.h"
+#include "broker/fanout/feed.h"
+#include "broker/fanout/stats.h"
+#include "broker/fanout/timer_wheel.h"
+#include "broker/log/channel_log.h"
+
+namespace weir {
+
+class Shard;
+
+// Gives something back when it is destroyed: a place among the clients, a hold on a channel.
+class Lease {
+ public:
+  Lease() = default;
+  explicit Lease(std::function<void()> give_back) : give_back_(std::move(give_back)) {}
+  Lease(Lease&& other) noexcept : give_back_(std::exchange(other.give_back_, nullptr)) {}
+  Lease& operator=(Lease&& other) noexcept {
+    std::swap(give_back_, other.give_back_);
+    return *this;
+  }
+  ~Lease() {
+    if (give_back_) give_back_();
+  }
+
+ private:
+  std::function<void()> give_back_;
+};
+
+// What a client begins with. Held until its head is sent.
+struct ClientStart {
+  std::vector<ChannelPtr> channels;
+  Encoding encoding;
+  std::optional<std::string> last_event_id;
+  std::size_t replay = 0;
+  std::string head;
+  int socket = -1;
+  Lease lease;  // Of everything the hub counts for this client.
+};
+
+// An entry on its way to one client, and through which of its subscriptions it came.
+struct Outgoing {
+  LogEntry entry;
+  std::uint32_t subscription = 0;
+};
+
+class Client : public TimerNode, public std::enable_shared_from_this<Client> {
+ public:
+  Client(Shard& shard, ClientStart start);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Joins its feeds; begins to stream if all channels are live.
+  void join();
+
+  // Hot path, step 5 of docs/life-of-a-message.md: `batch` holds `entries`, which follow `before` in the feed of
+  // `subscription`. A caught-up client takes it as it is: no lock, no reference count, one system call.
+  void send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before, std::uint32_t subscription);
+
+  // Sends what the logs hold for it, until it has caught up or the socket is full.
+  void pump();
+
+  // The state of one of its channels may have changed: begins or ends the stream.
+  void on_channel_state();
+  void on_timer(Tick now);
+  // Lets the stream end at `at`, by force at `deadline`. What is logged by then is sent before.
+  void close_at(Tick at, CloseReason reason, Tick deadline);
+  // Ends it now, with a reset where the peer may hold back what was sent.
+  void end(CloseReason reason, bool by_reset);
+
+  const Cursor& cursor(std::uint32_t subscription) const { return subscriptions_[subscription].cursor; }
+  const Encoding& encoding() const { return encoding_; }
+  bool is_waiting() const { return state_ == State::kWaiting; }
+  bool follows_many() const { return subscriptions_.size() > 1; }
+  bool is_blocked() const { return is_blocked_; }
+  // The log must keep what follows the cursor: the client lags, but within its queue's limits.
+  bool needs_log(std::uint32_t subscription) const;
+  // A blocked client's queue may have passed its limits: policy "disconnect" acts now, the others when it reads on.
+  void check_queue(std::uint32_t subscription);
+
+  // The shard's bookkeeping.
+  std::uint32_t index_in_shard = 0;
+  bool is_dirty = false;
+  void set_dirty(std::uint32_t subscription) { subscriptions_[subscription].is_dirty = true; }
+  void set_index_in_feed(std::uint32_t subscription, std::size_t index) {
+    subscriptions_[subscription].index_in_feed = static_cast<std::uint32_t>(index);
+  }
+
+ private:
+  enum class State : std::uint8_t { kWaiting, kStreaming, kClosing, kLingering, kEnded };
+  using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
+
+  struct Subscription {
+    std::shared_ptr<Feed> feed;
+    Cursor cursor;
+    std::uint32_t index_in_feed = 0;
+    bool is_dirty = false;  // The log may hold more than the cursor has seen (clients of several channels).
+    bool has_ended = false;
+  };
+  // While what was logged before the stream began is sent.
+  struct Replay {
+    Sequence until = 0;             // The gateway's newest sequence when the stream began.
+    std::vector<Cursor> live_from;  // Of each subscription: what lies before is history, not lag.
+    std::uint64_t replayed = 0;
+  };
+  enum class Next : std::uint8_t { kNothing, kEntries, kPrivate };
+
+  // client_start.cpp: from the request to the first bytes.
+  void begin_stream();
+  Sequence resume(const std::string& last_event_id, std::string& gaps, bool& is_known);
+  void resume_one(Subscription& subscription, Sequence sequence, std::string& gaps);
+  Sequence replay_last(std::size_t messages);
+  void append_gap(std::string& blocks, const Subscription& subscription, std::optional<std::uint64_t> missed,
+                  GapReason reason);
+  void refuse();
+
+  // client_read.cpp: what comes next, from the logs.
+  Next read_next(std::vector<Outgoing>& out);
+  Next read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max, std::vector<Outgoing>& out);
+  Next read_many(std::vector<Outgoing>& out);
+  bool is_over_queue(std::uint32_t subscription) const;
+  // Jumps over what it can't have; false if there was nothing to jump over.
+  bool jump(std::uint32_t subscription, Sequence horizon);
+  GapReason reason_of_jump(std::uint32_t subscription) const;
+  void end_replay();
+
+  // client.cpp: the socket.
+  bool flush();
+  std::size_t write(std::string_view bytes);
+  bool send_out(const std::vector<Outgoing>& out);
+  void take_torn(const LogEntry& entry, const Batch& batch, std::size_t index, std::size_t sent,
+                 Subscription& subscription);
+  void on_taken(const LogEntry& entry, Subscription& subscription);
+  void count_batch(const Batch& batch);
+  void count_entry(const LogEntry& entry);
+  void append_private(std::string_view block);
+  void set_blocked();
+  void clear_blocked();
+  void wait_readable();
+  void on_readable();
+  void begin_close(CloseReason reason, Tick deadline);
+  void write_last();
+  void linger();
+  void schedule();
+
+  Shard& shard_;
+  Socket socket_;
+  std::vector<Subscription> subscriptions_;
+  // What the socket has not taken yet: bytes of this client's own (head, gaps, comments), then the rest of a frame.
+  std::string private_;
+  std::size_t private_sent_ = 0;
+  FramePtr rest_frame_;
+  std::string_view rest_;                // Lies in rest_frame_.
+  std::vector<Outgoing> ahead_;          // Frames to be sent before the logs are read on (conflated ones, an end).
+  std::unique_ptr<ClientStart> start_;   // Until the stream begins.
+  std::unique_ptr<Replay> replay_;
+  Lease lease_;
+  Tick sent_at_ = 0;        // The last bytes.
+  Tick blocked_since_ = 0;  // The last progress while blocked.
+  Tick close_at_ = 0;       // 0: never.
+  Tick close_deadline_ = 0;
+  Tick deadline_ = 0;       // Of waiting, closing and lingering.
+  std::uint32_t jitter_;
+  Encoding encoding_;
+  State state_ = State::kWaiting;
+  CloseReason close_reason_ = CloseReason::kClientGone;
+  bool is_blocked_ = false;       // The socket is full, or others have their turn: a wait for it is pending.
+  bool is_last_written_ = false;  // The end of the body is among the private bytes.
+};
+
+}  // namespace weir

@@ -1,0 +1,137 @@
+// What a client is sent next, from the logs of its channels.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "broker/fanout/client.h"
+#include "broker/fanout/shard.h"
+
+namespace weir {
+
+Client::Next Client::read_next(std::vector<Outgoing>& out) {
+  if (!ahead_.empty()) {
+    out = std::move(ahead_);
+    ahead_.clear();
+    return Next::kEntries;
+  }
+  Next outcome = Next::kNothing;
+  if (follows_many()) {
+    outcome = read_many(out);
+  } else if (!subscriptions_[0].has_ended) {
+    const Sequence position = subscriptions_[0].feed->position.sequence;
+    outcome = read_one(0, replay_ ? replay_->until : position, kBatchBytes, out);
+  }
+  if (outcome == Next::kNothing && replay_ && state_ != State::kEnded) {
+    end_replay();
+    return Next::kPrivate;
+  }
+  return state_ == State::kEnded ? Next::kNothing : outcome;
+}
+
+// Reads one channel's log up to `horizon`, or jumps over what this client can't have any more.
+Client::Next Client::read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max,
+                              std::vector<Outgoing>& out) {
+  Subscription& mine = subscriptions_[subscription];
+  if (is_over_queue(subscription) && jump(subscription, horizon)) return Next::kPrivate;
+  auto& entries = shard_.scratch_entries();
+  entries.clear();
+  auto result = mine.feed->channel->log.read(mine.cursor, horizon, bytes_max, entries);
+  if (result.is_forgotten) {
+    jump(subscription, horizon);
+    return Next::kPrivate;
+  }
+  mine.is_dirty = result.has_more;
+  for (LogEntry& entry : entries) out.push_back({std::move(entry), subscription});
+  return entries.empty() ? Next::kNothing : Next::kEntries;
+}
+
+// Merges the channels with news by sequence, never past the horizon: a cut in the middle must not leave an id that hides
+// an earlier message of another channel.
+Client::Next Client::read_many(std::vector<Outgoing>& out) {
+  const Sequence horizon = replay_ ? replay_->until : shard_.horizon();
+  const auto has_news = [](const Subscription& mine) { return mine.is_dirty && !mine.has_ended; };
+  const auto dirty = static_cast<std::size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(), has_news));
+  if (dirty == 0) return Next::kNothing;
+  // Where a log was not read to the horizon, nothing after its last entry may be sent yet.
+  Sequence complete = std::numeric_limits<Sequence>::max();
+  for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
+    if (!has_news(subscriptions_[i])) continue;
+    const Next outcome = read_one(i, horizon, kBatchBytes / dirty, out);
+    if (outcome == Next::kPrivate || state_ == State::kEnded) {
+      out.clear();
+      // What was read of other channels is read again.
+      for (Subscription& mine : subscriptions_) mine.is_dirty = true;
+      return Next::kPrivate;
+    }
+    const bool is_cut = outcome == Next::kEntries && subscriptions_[i].is_dirty;
+    if (is_cut && out.back().entry.frame->kind() != FrameKind::kEnd) {
+      complete = std::min(complete, out.back().entry.at.sequence);
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const Outgoing& a, const Outgoing& b) { return a.entry.at.sequence < b.entry.at.sequence; });
+  while (!out.empty() && out.back().entry.at.sequence > complete) {
+    subscriptions_[out.back().subscription].is_dirty = true;
+    out.pop_back();
+  }
+  return out.empty() ? Next::kNothing : Next::kEntries;
+}
+
+// Its lag passes its queue's limits. History that it asked for is not lag.
+bool Client::is_over_queue(std::uint32_t subscription) const {
+  const Subscription& mine = subscriptions_[subscription];
+  const Cursor& end = mine.feed->position;
+  Cursor from = mine.cursor;
+  if (replay_ && from.sequence < replay_->live_from[subscription].sequence) from = replay_->live_from[subscription];
+  return end.sequence > from.sequence && !mine.feed->channel->log.is_within_queue(from, end);
+}
+
+bool Client::needs_log(std::uint32_t subscription) const {
+  return (state_ == State::kStreaming || state_ == State::kClosing) && !subscriptions_[subscription].has_ended &&
+         !is_over_queue(subscription);
+}
+
+void Client::check_queue(std::uint32_t subscription) {
+  const bool is_disconnect = subscriptions_[subscription].feed->channel->policy == LagPolicy::kDisconnect;
+  if (is_disconnect && !is_waiting() && is_over_queue(subscription)) end(CloseReason::kSlowClient, true);
+}
+
+bool Client::jump(std::uint32_t subscription, Sequence horizon) {
+  Subscription& mine = subscriptions_[subscription];
+  const Channel& channel = *mine.feed->channel;
+  const GapReason reason = reason_of_jump(subscription);
+  if (channel.policy == LagPolicy::kDisconnect && reason == GapReason::kSlowClient) {
+    end(CloseReason::kSlowClient, true);
+    return true;
+  }
+  const bool conflates = channel.policy == LagPolicy::kLatest && reason == GapReason::kSlowClient;
+  Skip skip = conflates ? channel.log.conflate(mine.cursor, horizon) : channel.log.skip(mine.cursor, true, horizon);
+  if (skip.to.sequence <= mine.cursor.sequence) return false;
+  mine.cursor = skip.to;
+  mine.is_dirty = true;
+  std::string blocks;
+  if (skip.missed > 0) append_gap(blocks, mine, skip.missed, reason);
+  for (const Mark& gap : skip.gaps) append_gap(blocks, mine, gap.missed, gap.reason);
+  if (!blocks.empty()) private_.append(blocks);
+  for (LogEntry& entry : skip.conflated) ahead_.push_back({std::move(entry), subscription});
+  if (skip.end) ahead_.push_back({{std::move(skip.end), skip.to, {}}, subscription});
+  return true;
+}
+
+GapReason Client::reason_of_jump(std::uint32_t subscription) const {
+  const Subscription& mine = subscriptions_[subscription];
+  if (mine.feed->channel->log.was_evicted(mine.cursor)) return GapReason::kMemory;
+  if (replay_ && mine.cursor.sequence < replay_->live_from[subscription].sequence) return GapReason::kHistory;
+  return GapReason::kSlowClient;
+}
+
+void Client::end_replay() {
+  // Behind the event an id-only block: who is cut before the next message has been told of the gaps up to here. On
+  // several channels everything up to `until` was sent, so that it is a position for all of them.
+  append_private(encode_live(replay_->replayed) + "id: " +
+                 format_event_id(shard_.options().epoch, replay_->until) + "\n\n");
+  replay_.reset();
+}
+
+}  // namespace weir

@@ -1,0 +1,152 @@
+// How a stream begins: where its cursors stand, and its first bytes.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "broker/fanout/client.h"
+#include "broker/fanout/shard.h"
+
+namespace weir {
+
+void Client::join() {
+  shard_.stats().clients.add();
+  shard_.stats().opened.add();
+  subscriptions_.reserve(start_->channels.size());
+  for (ChannelPtr& channel : start_->channels) {
+    Subscription mine;
+    mine.feed = shard_.follow(channel);
+    mine.index_in_feed = static_cast<std::uint32_t>(mine.feed->followers.size());
+    mine.feed->followers.push_back({this, static_cast<std::uint32_t>(subscriptions_.size())});
+    ++mine.feed->waiting;
+    subscriptions_.push_back(std::move(mine));
+  }
+  start_->channels.clear();
+  deadline_ = shard_.tick() + Shard::ticks(shard_.options().live_wait);
+  if (shard_.options().max_stream.count() > 0) {
+    // Up to 20 % earlier, so that those who came together do not come back together.
+    const auto most = Shard::ticks(shard_.options().max_stream);
+    close_at_ = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
+    close_reason_ = CloseReason::kMaxStream;
+    close_deadline_ = close_at_ + Shard::ticks(shard_.options().stuck);
+  }
+  schedule();
+  wait_readable();
+  on_channel_state();
+}
+
+void Client::on_channel_state() {
+  const auto is_refused = [](const Subscription& mine) { return mine.feed->channel->is_refused.load(); };
+  const auto is_live = [](const Subscription& mine) { return mine.feed->channel->is_live.load(); };
+  if (std::any_of(subscriptions_.begin(), subscriptions_.end(), is_refused)) {
+    if (state_ == State::kWaiting) return refuse();
+    begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
+    pump();
+  } else if (state_ == State::kWaiting && std::all_of(subscriptions_.begin(), subscriptions_.end(), is_live)) {
+    begin_stream();
+  }
+}
+
+void Client::begin_stream() {
+  const auto start = std::move(start_);
+  state_ = State::kStreaming;
+  // Whatever is appended after this position reaches the feeds that were joined before.
+  const Sequence now = shard_.appended();
+  for (Subscription& mine : subscriptions_) {
+    --mine.feed->waiting;
+    const auto position = mine.feed->channel->log.find(now);
+    mine.cursor = position ? position->cursor : mine.feed->channel->log.end();
+    mine.is_dirty = true;
+  }
+  Sequence first = now;
+  std::string gaps;
+  if (start->last_event_id || start->replay > 0) {
+    replay_ = std::make_unique<Replay>();
+    replay_->until = now;
+    for (const Subscription& mine : subscriptions_) replay_->live_from.push_back(mine.cursor);
+    bool is_known = true;
+    first = start->last_event_id ? resume(*start->last_event_id, gaps, is_known) : replay_last(start->replay);
+    // An id that no log knows: who is cut before it has read the gap must be told again.
+    if (!is_known) first = 0;
+    for (const Subscription& mine : subscriptions_) shard_.lower_floor(mine.feed, mine.cursor);
+  }
+  const auto retry = jittered(shard_.options().retry, jitter_);
+  private_ = std::move(start->head);
+  append_private(": weir\nretry: " + std::to_string(retry.count()) +
+                 "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
+  private_.append(gaps);
+  schedule();
+  pump();
+}
+
+// Puts the cursors where `last_event_id` says. Returns the position that the stream begins with.
+Sequence Client::resume(const std::string& last_event_id, std::string& gaps, bool& is_known) {
+  const auto id = parse_event_id(last_event_id);
+  is_known = id && id->epoch == shard_.options().epoch && id->sequence <= replay_->until;
+  for (Subscription& mine : subscriptions_) {
+    if (is_known) {
+      resume_one(mine, id->sequence, gaps);
+    } else {
+      append_gap(gaps, mine, std::nullopt, GapReason::kHistory);
+    }
+  }
+  return is_known ? id->sequence : 0;
+}
+
+void Client::resume_one(Subscription& subscription, Sequence sequence, std::string& gaps) {
+  ChannelLog& log = subscription.feed->channel->log;
+  log.forget_old(std::chrono::steady_clock::now());  // Housekeeping comes by now and then only.
+  const auto position = log.find(sequence);
+  if (!position) {
+    // From before the channel was last subscribed: replaying might double.
+    append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
+    return;
+  }
+  if (!position->is_forgotten) {
+    subscription.cursor = position->cursor;
+    return;
+  }
+  append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
+  Skip skip = log.skip(position->cursor, false, replay_->until);
+  subscription.cursor = skip.to;
+  if (skip.end) {
+    const auto index = static_cast<std::uint32_t>(&subscription - subscriptions_.data());
+    ahead_.push_back({{std::move(skip.end), skip.to, {}}, index});
+  }
+}
+
+Sequence Client::replay_last(std::size_t messages) {
+  Sequence first = replay_->until;
+  for (Subscription& mine : subscriptions_) {
+    ChannelLog& log = mine.feed->channel->log;
+    log.forget_old(std::chrono::steady_clock::now());
+    const Cursor back = log.back(messages);
+    if (back.sequence < mine.cursor.sequence) mine.cursor = back;
+    // An empty log's cursor says nothing of when it began.
+    first = std::min(first, std::max(mine.cursor.sequence, log.begin_sequence()));
+  }
+  return first;
+}
+
+void Client::append_gap(std::string& blocks, const Subscription& subscription, std::optional<std::uint64_t> missed,
+                        GapReason reason) {
+  const std::string block = encode_gap(subscription.feed->channel->name, missed, reason);
+  blocks.append(encoding_.is_chunked ? encode_chunk(block) : block);
+  shard_.stats().gaps[static_cast<std::size_t>(reason)].add();
+}
+
+// Nothing was sent yet, so that the request can still be answered.
+void Client::refuse() {
+  for (Subscription& mine : subscriptions_) --mine.feed->waiting;
+  start_.reset();
+  const std::string_view body = R"({"error":"refused","detail":"the bus refuses a subscription to this channel"})";
+  private_ = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
+             std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  state_ = State::kClosing;
+  close_reason_ = CloseReason::kRefused;
+  deadline_ = shard_.tick() + Shard::ticks(shard_.options().stuck);
+  is_last_written_ = true;
+  schedule();
+  pump();
+}
+
+}  // namespace weir

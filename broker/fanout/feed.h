@@ -1,0 +1,39 @@
+// One channel as one shard follows it: the shard's own position in the log, and the clients that it serves.
+//
+// Threads: the shard's own, but for is_hinted.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "broker/fanout/channel.h"
+#include "broker/log/channel_log.h"
+
+namespace weir {
+
+class Client;
+class Shard;
+
+struct Follower {
+  Client* client;              // The shard owns it; it leaves the feed before it ends.
+  std::uint32_t subscription;  // Which of the client's channels this is.
+};
+
+struct Feed {
+  Feed(Shard& the_shard, ChannelPtr the_channel) : shard(the_shard), channel(std::move(the_channel)) {}
+
+  Shard& shard;
+  const ChannelPtr channel;
+  std::atomic<bool> is_hinted{false};  // It lies in the shard's inbox.
+  Cursor position;                     // What the shard has read; caught-up clients stand here.
+  Cursor floor;                        // What the log was told is still needed: position, or a lagging client's cursor.
+  std::vector<Follower> followers;
+  std::size_t waiting = 0;             // Followers whose stream has not begun.
+  bool is_low = false;                 // Its floor may be below its position.
+};
+
+}  // namespace weir

@@ -1,0 +1,298 @@
+#include "broker/fanout/shard.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <cassert>
+#include <utility>
+
+#include "broker/fanout/client.h"
+
+namespace weir {
+
+namespace {
+
+// Floors that may be lower than needed are looked at again so often.
+constexpr Tick kFloorTicks = 10;
+
+}  // namespace
+
+Shard::Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::uint32_t seed)
+    : options_(std::move(options)),
+      appended_(appended),
+      work_(asio::make_work_guard(loop_)),
+      timer_(loop_),
+      random_(seed) {}
+
+Shard::~Shard() { stop(); }
+
+void Shard::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Shard::stop() {
+  if (!thread_.joinable()) return;
+  asio::post(loop_, [this] {
+    is_stopped_ = true;
+    while (!clients_.empty()) clients_.back()->end(CloseReason::kShutdown, false);
+    timer_.cancel();
+    work_.reset();
+    loop_.stop();
+  });
+  thread_.join();
+  // Handlers that never ran hold clients, which hold feeds and leases.
+  loop_.restart();
+  loop_.poll();
+  ended_.clear();
+  turn_.clear();
+  low_feeds_.clear();
+  feeds_.clear();
+  const MutexLock lock(inbox_mutex_);
+  inbox_.clear();
+}
+
+Tick Shard::ticks(std::chrono::milliseconds duration) {
+  return static_cast<Tick>(std::max<std::chrono::milliseconds::rep>(1, duration / kTickLength));
+}
+
+void Shard::add(ClientStart start) {
+  expected_clients_.fetch_add(1, std::memory_order_relaxed);
+  asio::post(loop_, [this, start = std::move(start)]() mutable {
+    if (is_stopped_) {
+      ::close(start.socket);
+      return;
+    }
+    if (clients_.empty()) arm_timer();
+    auto client = std::make_shared<Client>(*this, std::move(start));
+    client->index_in_shard = static_cast<std::uint32_t>(clients_.size());
+    clients_.push_back(client);
+    client->join();
+    if (is_draining_) client->close_at(tick() + 1, CloseReason::kDrain, drain_ends_);
+  });
+}
+
+void Shard::take_hint(std::shared_ptr<Feed> feed) {
+  const MutexLock lock(inbox_mutex_);
+  inbox_.push_back(std::move(feed));
+}
+
+void Shard::wake() {
+  {
+    const MutexLock lock(inbox_mutex_);
+    if (inbox_.empty()) return;
+  }
+  if (!is_awake_.exchange(true)) asio::post(loop_, [this] { drain_inbox(); });
+}
+
+// Hot path, step 4 of docs/life-of-a-message.md: reads each hinted log once, for all caught-up clients.
+void Shard::drain_inbox() {
+  is_awake_ = false;
+  // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon only the
+  // one with just that sequence can have a hint that is still to come.
+  horizon_ = appended();
+  {
+    const MutexLock lock(inbox_mutex_);
+    turn_.swap(inbox_);
+  }
+  for (const auto& feed : turn_) serve(feed);
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    dirty_[i]->is_dirty = false;
+    dirty_[i]->pump();
+  }
+  dirty_.clear();
+  for (const auto& feed : turn_) publish_floor(feed);
+  turn_.clear();
+  wake();  // For what was hinted again.
+}
+
+void Shard::serve(const std::shared_ptr<Feed>& feed) {
+  feed->is_hinted = false;  // Before the log is read: who appends later leaves a new hint.
+  if (feed->followers.empty()) return;
+  if (feed->waiting > 0 || feed->channel->is_refused) tell_channel_state(*feed);
+  entries_.clear();
+  const Cursor before = feed->position;
+  const auto result = feed->channel->log.read(before, horizon_, kBatchBytes, entries_);
+  if (result.is_forgotten) {
+    // The shard itself came too late. Each client finds out for itself what it missed.
+    feed->position = feed->channel->log.skip(before, false, horizon_).to;
+    pump_followers(*feed);
+    hint_again(feed);
+    return;
+  }
+  if (result.has_more) hint_again(feed);
+  if (entries_.empty()) return;
+  feed->position = entries_.back().at;
+  send_to_followers(*feed, before);
+  observe_delivery(entries_.front().arrived);
+  entries_.clear();
+}
+
+void Shard::send_to_followers(Feed& feed, const Cursor& before) {
+  is_batch_made_.fill(false);
+  // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
+  for (std::size_t i = feed.followers.size(); i-- > 0;) {
+    const auto [client, subscription] = feed.followers[i];
+    if (client->is_waiting()) continue;
+    if (client->follows_many()) {
+      client->set_dirty(subscription);
+      if (client->is_blocked()) {
+        client->check_queue(subscription);
+      } else {
+        mark_dirty(*client);
+      }
+    } else if (client->is_blocked()) {
+      client->check_queue(subscription);
+    } else {
+      client->send(batch_of(client->encoding(), feed.channel->name), entries_, before, subscription);
+    }
+  }
+}
+
+void Shard::pump_followers(Feed& feed) {
+  for (std::size_t i = feed.followers.size(); i-- > 0;) {
+    const auto [client, subscription] = feed.followers[i];
+    client->set_dirty(subscription);
+    if (!client->is_waiting() && !client->is_blocked()) client->pump();
+  }
+}
+
+void Shard::tell_channel_state(Feed& feed) {
+  for (std::size_t i = feed.followers.size(); i-- > 0;) feed.followers[i].client->on_channel_state();
+}
+
+Batch& Shard::batch_of(const Encoding& encoding, std::string_view channel) {
+  const std::size_t index = encoding.index();
+  Batch& batch = batches_[index];
+  if (!is_batch_made_[index]) {
+    batch.clear();
+    for (const LogEntry& entry : entries_) batch.add(*entry.frame, encoding, channel);
+    is_batch_made_[index] = true;
+  }
+  return batch;
+}
+
+void Shard::mark_dirty(Client& client) {
+  if (client.is_dirty) return;
+  client.is_dirty = true;
+  dirty_.push_back(&client);
+}
+
+void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
+  if (!feed->is_hinted.exchange(true)) take_hint(feed);
+}
+
+// Tells the log what is still needed: everything after the position, and after the cursors of clients that lag within
+// their queue's limits.
+void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
+  if (feed->followers.empty()) return;
+  Cursor floor = feed->position;
+  for (const auto& [client, subscription] : feed->followers) {
+    const Cursor& cursor = client->cursor(subscription);
+    if (cursor.sequence < floor.sequence && client->needs_log(subscription)) floor = cursor;
+  }
+  set_floor(feed, floor);
+}
+
+void Shard::lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor) {
+  if (cursor.sequence < feed->floor.sequence) set_floor(feed, cursor);
+}
+
+void Shard::set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor) {
+  feed->floor = floor;
+  feed->channel->log.set_floor(feed.get(), floor);
+  if (floor.sequence < feed->position.sequence && !feed->is_low) {
+    feed->is_low = true;
+    low_feeds_.push_back(feed);
+  }
+}
+
+std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
+  auto& feed = feeds_[channel.get()];
+  if (!feed) {
+    feed = std::make_shared<Feed>(*this, channel);
+    // First known, then positioned: what is appended in between leaves a hint, which finds nothing new.
+    channel->add_feed(feed);
+    feed->position = channel->log.end();
+    set_floor(feed, feed->position);
+  }
+  return feed;
+}
+
+void Shard::unfollow(Feed& feed, std::size_t index) {
+  auto& followers = feed.followers;
+  followers[index] = followers.back();
+  followers[index].client->set_index_in_feed(followers[index].subscription, index);
+  followers.pop_back();
+  if (followers.capacity() > 64 && followers.size() * 4 < followers.capacity()) followers.shrink_to_fit();
+  if (!followers.empty()) return;
+  feed.channel->log.remove_floor(&feed);
+  feed.channel->remove_feed(&feed);
+  feeds_.erase(feed.channel.get());
+}
+
+void Shard::remove(Client& client) {
+  if (client.is_dirty) std::erase(dirty_, &client);
+  if (ended_.empty()) asio::post(loop_, [this] { ended_.clear(); });
+  ended_.push_back(clients_[client.index_in_shard]);
+  clients_[client.index_in_shard] = clients_.back();
+  clients_[client.index_in_shard]->index_in_shard = client.index_in_shard;
+  clients_.pop_back();
+  expected_clients_.fetch_sub(1, std::memory_order_relaxed);
+  stats_.clients.subtract();
+}
+
+void Shard::begin_drain(std::chrono::milliseconds duration) {
+  asio::post(loop_, [this, duration] { close_over(duration); });
+}
+
+void Shard::close_over(std::chrono::milliseconds duration) {
+  is_draining_ = true;
+  const Tick length = ticks(duration);
+  drain_ends_ = tick() + length;
+  for (const auto& client : clients_) {
+    // Evenly spread; the last tenth is left for those whose socket is full.
+    const Tick at = tick() + 1 + random() % std::max<Tick>(1, length * 9 / 10);
+    client->close_at(at, CloseReason::kDrain, drain_ends_);
+  }
+}
+
+void Shard::observe_delivery(SteadyTime arrived) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived);
+  const auto bound = std::lower_bound(kDeliveryBoundsMicros.begin(), kDeliveryBoundsMicros.end(), micros.count());
+  stats_.delivery_buckets[static_cast<std::size_t>(bound - kDeliveryBoundsMicros.begin())].add();
+  stats_.delivery_micros.add(static_cast<std::uint64_t>(micros.count()));
+}
+
+void Shard::arm_timer() {
+  // After a time without clients the wheel catches up; it is empty.
+  wheel_.advance(clock_tick(), [](TimerNode&) {});
+  wait_tick();
+}
+
+Tick Shard::clock_tick() const {
+  return ticks(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_));
+}
+
+void Shard::wait_tick() {
+  timer_.expires_after(kTickLength);
+  timer_.async_wait([this](const asio::error_code& error) {
+    if (!error) on_timer();
+  });
+}
+
+void Shard::on_timer() {
+  const Tick now = clock_tick();
+  const bool is_floor_time = now / kFloorTicks != tick() / kFloorTicks;
+  wheel_.advance(now, [&](TimerNode& node) { static_cast<Client&>(node).on_timer(now); });
+  if (is_floor_time && !low_feeds_.empty()) {
+    const auto low = std::exchange(low_feeds_, {});
+    for (const auto& feed : low) {
+      feed->is_low = false;
+      publish_floor(feed);
+    }
+  }
+  if (!clients_.empty()) wait_tick();
+}
+
+}  // namespace weir

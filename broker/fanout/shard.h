@@ -1,0 +1,152 @@
+// One thread, one loop, and the clients that it serves for their whole life.
+//
+// Threads:   start(), stop(), add(), begin_drain(), stats() on any thread; take_hint() and wake() on the bus thread (and
+//            its own); everything else on the shard's thread.
+// Ownership: a shard owns its clients; feeds are shared with their channels.
+// Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted feed.
+#pragma once
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/fanout/batch.h"
+#include "broker/fanout/channel.h"
+#include "broker/fanout/feed.h"
+#include "broker/fanout/stats.h"
+#include "broker/fanout/timer_wheel.h"
+#include "broker/log/mutex.h"
+
+namespace weir {
+
+class Client;
+struct ClientStart;
+struct Outgoing;
+
+struct ShardOptions {
+  std::string epoch;  // Of this gateway, for event ids.
+  std::chrono::milliseconds heartbeat{15'000};
+  std::chrono::milliseconds retry{2'000};
+  std::chrono::milliseconds stuck{60'000};
+  std::chrono::milliseconds max_stream{0};  // 0: never.
+  std::chrono::milliseconds live_wait{2'000};  // How long a head waits for the bus' acknowledgement.
+  std::size_t socket_unsent_bytes = 128 << 10;
+};
+
+class Shard {
+ public:
+  // `appended`: the sequence of the newest entry that is wholly in its log; outlives the shard.
+  Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::uint32_t seed);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  void start();
+  // Closes what is left of the clients and ends the thread.
+  void stop();
+
+  // A client joins. Its socket and leases are the shard's from now on.
+  void add(ClientStart start);
+
+  // `feed` has news; it is in no inbox yet. Seen at the next wake().
+  void take_hint(std::shared_ptr<Feed> feed);
+  // Lets the shard look into its inbox soon, if there is something in it.
+  void wake();
+
+  // Closes the clients one by one over `duration`, each when it has been sent what is logged for it.
+  void begin_drain(std::chrono::milliseconds duration);
+
+  // Its clients, and those on their way to it.
+  std::size_t expected_clients() const { return expected_clients_.load(std::memory_order_relaxed); }
+
+  ShardStats& stats() { return stats_; }
+  const ShardStats& stats() const { return stats_; }
+
+  // For its clients, on its own thread.
+  const ShardOptions& options() const { return options_; }
+  asio::io_context& loop() { return loop_; }
+  TimerWheel& wheel() { return wheel_; }
+  // The present tick; at most one tick older than the clock.
+  Tick tick() const { return wheel_.now(); }
+  static Tick ticks(std::chrono::milliseconds duration);
+  std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
+  Sequence appended() const { return appended_.load(std::memory_order_acquire); }
+  // All entries up to here, but the one with just this sequence, have been announced to the feeds.
+  Sequence horizon() const { return horizon_; }
+  std::shared_ptr<Feed> follow(const ChannelPtr& channel);
+  void unfollow(Feed& feed, std::size_t index);
+  void remove(Client& client);
+  // `client` follows several channels and has news in one: it is pumped at the end of this turn.
+  void mark_dirty(Client& client);
+  // A client reads from `cursor` on, before the feed's position: the log must keep it.
+  void lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor);
+  // Scratch memory of one send; nobody keeps it over a return to the loop.
+  std::vector<LogEntry>& scratch_entries() { return scratch_entries_; }
+  std::vector<Outgoing>& scratch_outgoing() { return scratch_outgoing_; }
+  Batch& scratch_batch() { return scratch_batch_; }
+
+ private:
+  void drain_inbox();
+  void serve(const std::shared_ptr<Feed>& feed);
+  void send_to_followers(Feed& feed, const Cursor& before);
+  void tell_channel_state(Feed& feed);
+  void pump_followers(Feed& feed);
+  void publish_floor(const std::shared_ptr<Feed>& feed);
+  void set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor);
+  void observe_delivery(SteadyTime arrived);
+  void hint_again(const std::shared_ptr<Feed>& feed);
+  void arm_timer();
+  void wait_tick();
+  void on_timer();
+  Tick clock_tick() const;
+  Batch& batch_of(const Encoding& encoding, std::string_view channel);
+  void close_over(std::chrono::milliseconds duration);
+
+  const ShardOptions options_;
+  const std::atomic<Sequence>& appended_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  asio::io_context loop_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  asio::steady_timer timer_;
+  std::thread thread_;
+  std::minstd_rand random_;
+
+  Mutex inbox_mutex_;
+  std::vector<std::shared_ptr<Feed>> inbox_ GUARDED_BY(inbox_mutex_);
+  std::atomic<bool> is_awake_{false};  // drain_inbox() is going to run.
+
+  std::atomic<std::size_t> expected_clients_{0};
+
+  Sequence horizon_ = 0;
+  std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
+  std::vector<std::shared_ptr<Client>> clients_;
+  std::vector<std::shared_ptr<Client>> ended_;  // Destroyed on a later turn: somebody may stand in their code.
+  std::vector<std::shared_ptr<Feed>> low_feeds_;  // Their floor is below their position: looked at again on a timer.
+  std::vector<Client*> dirty_;
+  TimerWheel wheel_;
+  bool is_draining_ = false;
+  bool is_stopped_ = false;
+  Tick drain_ends_ = 0;
+
+  std::vector<std::shared_ptr<Feed>> turn_;
+  std::vector<LogEntry> entries_;
+  std::array<Batch, kEncodings> batches_;
+  std::array<bool, kEncodings> is_batch_made_{};
+  std::vector<LogEntry> scratch_entries_;
+  std::vector<Outgoing> scratch_outgoing_;
+  Batch scratch_batch_;
+  ShardStats stats_;
+};
+
+}  // namespace weir

@@ -1,0 +1,338 @@
+#include "broker/hub/hub.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "broker/fanout/client.h"
+#include "broker/hub/hub_state.h"
+#include "broker/logging.h"
+#include "broker/metrics.h"
+#include "proto/channel_name.h"
+
+namespace weir {
+
+namespace {
+
+// A share of the buckets of the map that each tick looks at for old frames, so that no tick is long.
+constexpr std::size_t kTicksPerRound = 16;
+
+// --max-clients, but below the descriptor limit with a reserve for Redis, requests and files.
+std::size_t clients_max_of(const Config& config) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) limit.rlim_cur = 1 << 20;
+  const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
+  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 64, 48, 256);
+  const std::size_t most = descriptors > reserve ? descriptors - reserve : 1;
+  return config.max_clients == 0 ? most : std::min(config.max_clients, most);
+}
+
+LagPolicy lag_policy_of(SlowClientPolicy policy) {
+  switch (policy) {
+    case SlowClientPolicy::kDisconnect:
+      return LagPolicy::kDisconnect;
+    case SlowClientPolicy::kLatest:
+      return LagPolicy::kLatest;
+    case SlowClientPolicy::kSkip:
+      break;
+  }
+  return LagPolicy::kSkip;
+}
+
+ChannelLog::Limits limits_of(const ChannelSettings& settings) {
+  ChannelLog::Limits limits;
+  limits.history_messages = settings.history_messages;
+  limits.history_bytes = settings.history_bytes;
+  limits.history_age = settings.history_seconds;
+  limits.queue_messages = settings.queue_messages;
+  limits.queue_bytes = settings.queue_bytes;
+  limits.keeps_latest = settings.slow_client == SlowClientPolicy::kLatest;
+  return limits;
+}
+
+ShardOptions shard_options_of(const Config& config, const std::string& epoch) {
+  ShardOptions options;
+  options.epoch = epoch;
+  options.heartbeat = config.heartbeat;
+  options.retry = config.retry;
+  options.stuck = config.stuck;
+  options.max_stream = config.max_stream;
+  options.socket_unsent_bytes = config.socket_unsent_bytes;
+  return options;
+}
+
+}  // namespace
+
+Hub::State::State(const Config& settings, std::uint64_t random)
+    : config(settings), epoch(make_epoch(random)), clients_max(clients_max_of(settings)), budget(settings.memory_limit) {
+  recording.resize(config.record.size());
+  const std::size_t count = config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
+    shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch), appended, seed));
+  }
+}
+
+Hub::State::Held::~Held() {
+  const auto now = std::chrono::steady_clock::now();
+  const MutexLock lock(state.mutex);
+  for (OpenChannelPtr& open : channels) {
+    open->channel->clients.fetch_sub(1, std::memory_order_relaxed);
+    if (--open->holders > 0) continue;
+    open->idle_since = now;
+    if (!open->record) state.idle.emplace_back(now, std::move(open));
+  }
+}
+
+OpenChannelPtr Hub::State::find(std::string_view name) const {
+  const MutexLock lock(mutex);
+  const auto found = channels.find(name);
+  return found == channels.end() ? nullptr : found->second;
+}
+
+OpenChannelPtr Hub::State::find_or_open(std::string_view name, SteadyTime now) {
+  const auto found = channels.find(name);
+  return found != channels.end() ? found->second : make_channel(name, now);
+}
+
+OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
+  if (channels.size() >= config.max_channels && !make_room(now)) return nullptr;
+  const ChannelSettings& settings = settings_of(config, name);
+  auto open = std::make_shared<OpenChannel>();
+  open->channel =
+      std::make_shared<Channel>(std::string(name), limits_of(settings), lag_policy_of(settings.slow_client));
+  open->envelope = settings.envelope;
+  open->idle_since = now;
+  for (std::size_t i = 0; i < config.record.size() && !open->record; ++i) {
+    if (!matches_pattern(config.record[i], name)) continue;
+    open->record = i;
+    open->is_pinned = config.record[i] == name;
+  }
+  channels.emplace(name, open);
+  if (!open->record) {
+    bus->subscribe(std::string(name));
+  } else if (recording[*open->record]) {
+    open->channel->log.begin(appended.load(std::memory_order_acquire));
+    open->channel->is_live = true;
+  }
+  return open;
+}
+
+// Recorded channels that nobody watches make room for others: the sixteenth that had its last message longest ago.
+bool Hub::State::make_room(SteadyTime now) {
+  std::vector<std::pair<Sequence, OpenChannelPtr>> candidates;
+  for (const auto& [name, open] : channels) {
+    if (!open->record || open->is_pinned || open->holders > 0 || open->idle_since == now) continue;
+    candidates.emplace_back(open->channel->log.counts().last_sequence, open);
+  }
+  if (candidates.empty()) {
+    if (!std::exchange(is_full_logged, true)) log_warning("--max-channels is reached: new channels are refused");
+    return false;
+  }
+  const auto count = static_cast<std::ptrdiff_t>(candidates.size() / 16 + 1);
+  std::nth_element(candidates.begin(), candidates.begin() + (count - 1), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    channels.erase(candidates[static_cast<std::size_t>(i)].second->channel->name);
+  }
+  return true;
+}
+
+// Drops the channels whose linger has passed.
+void Hub::State::close_idle(SteadyTime now) {
+  const MutexLock lock(mutex);
+  while (!idle.empty() && now - idle.front().first >= config.linger) {
+    const auto [since, open] = std::move(idle.front());
+    idle.pop_front();
+    if (open->holders > 0 || open->idle_since != since) continue;  // It was opened again.
+    bus->unsubscribe(open->channel->name);
+    channels.erase(open->channel->name);
+  }
+}
+
+void Hub::State::forget_old(SteadyTime now) {
+  std::vector<OpenChannelPtr> some;
+  {
+    const MutexLock lock(mutex);
+    const std::size_t buckets = channels.bucket_count();
+    for (std::size_t i = 0; i <= buckets / kTicksPerRound; ++i) {
+      bucket = (bucket + 1) % buckets;
+      for (auto it = channels.begin(bucket); it != channels.end(bucket); ++it) some.push_back(it->second);
+    }
+  }
+  for (const OpenChannelPtr& open : some) open->channel->log.forget_old(now);
+}
+
+void Hub::State::give_back_place() {
+  if (places.fetch_sub(1) != 1 || !is_draining) return;
+  std::function<void()> done;
+  {
+    const MutexLock lock(drain_mutex);
+    done.swap(drain_done);
+  }
+  if (done) done();
+}
+
+Hub::Hub(const Config& config, std::uint64_t random) : state_(std::make_unique<State>(config, random)) {}
+
+Hub::~Hub() { stop(); }
+
+void Hub::set_bus(Bus& bus) {
+  state_->bus = &bus;
+  for (const std::string& pattern : state_->config.record) bus.record(pattern);
+}
+
+void Hub::start() {
+  for (const auto& shard : state_->shards) shard->start();
+}
+
+void Hub::stop() {
+  for (const auto& shard : state_->shards) shard->stop();
+}
+
+Hub::Admission Hub::admit() {
+  if (state_->is_draining) return {std::nullopt, "draining"};
+  if (state_->places.fetch_add(1) >= state_->clients_max) {
+    state_->give_back_place();
+    return {std::nullopt, "clients"};
+  }
+  return {Place([state = state_.get()] { state->give_back_place(); }), nullptr};
+}
+
+bool Hub::open_stream(StreamRequest request, int socket) {
+  ClientStart start;
+  auto held = std::make_shared<State::Held>(*state_, std::move(request.place));
+  {
+    const auto now = std::chrono::steady_clock::now();
+    const MutexLock lock(state_->mutex);
+    for (const std::string& name : request.channels) {
+      OpenChannelPtr open = state_->find_or_open(name, now);
+      if (!open) break;
+      ++open->holders;
+      open->channel->clients.fetch_add(1, std::memory_order_relaxed);
+      start.channels.push_back(open->channel);
+      held->channels.push_back(std::move(open));
+    }
+  }
+  if (start.channels.size() < request.channels.size()) return false;  // What was opened is given back.
+  start.encoding = {request.form, request.is_chunked};
+  start.last_event_id = std::move(request.last_event_id);
+  start.replay = request.replay;
+  start.head = std::move(request.head);
+  start.socket = socket;
+  start.lease = Lease([held = std::move(held)]() mutable { held.reset(); });
+  const auto emptiest = std::min_element(
+      state_->shards.begin(), state_->shards.end(),
+      [](const auto& a, const auto& b) { return a->expected_clients() < b->expected_clients(); });
+  (*emptiest)->add(std::move(start));
+  return true;
+}
+
+void Hub::publish(std::string channel, std::string payload, Bus::PublishDone done) {
+  state_->bus->publish(std::move(channel), std::move(payload), std::move(done));
+}
+
+ChannelInfo Hub::info(std::string_view channel) const {
+  ChannelInfo info;
+  info.name = channel;
+  const OpenChannelPtr open = state_->find(channel);
+  if (!open) return info;
+  const auto counts = open->channel->log.counts();
+  info.subscribers = open->channel->clients.load(std::memory_order_relaxed);
+  info.log_messages = counts.messages;
+  info.log_bytes = counts.bytes;
+  info.is_live = open->channel->is_live;
+  if (counts.last_message) {
+    info.last_id = decode_block(block_of_chunk(counts.last_message->chunk(Form::kChannel, channel))).id;
+  } else if (counts.last_sequence != 0) {
+    info.last_id = format_event_id(state_->epoch, counts.last_sequence);
+  }
+  return info;
+}
+
+std::vector<ChannelInfo> Hub::channels(std::size_t max) const {
+  std::vector<std::pair<std::size_t, std::string>> names;
+  {
+    const MutexLock lock(state_->mutex);
+    names.reserve(state_->channels.size());
+    for (const auto& [name, open] : state_->channels) names.emplace_back(open->holders, name);
+  }
+  const std::size_t count = std::min(max, names.size());
+  std::partial_sort(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), names.end(),
+                    [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::vector<ChannelInfo> infos;
+  for (std::size_t i = 0; i < count; ++i) infos.push_back(info(names[i].second));
+  return infos;
+}
+
+std::size_t Hub::clients() const { return state_->places; }
+
+void Hub::drain(std::chrono::milliseconds duration, std::function<void()> done) {
+  {
+    const MutexLock lock(state_->drain_mutex);
+    state_->drain_done = std::move(done);
+  }
+  // One place of its own, so that an empty gateway, too, ends by giving back the last one.
+  state_->places.fetch_add(1);
+  state_->is_draining = true;
+  for (const auto& shard : state_->shards) shard->begin_drain(duration);
+  state_->give_back_place();
+}
+
+bool Hub::is_draining() const { return state_->is_draining; }
+
+BusState Hub::bus_state() const { return state_->bus->state(); }
+
+void Hub::tick(std::chrono::steady_clock::time_point now) {
+  state_->close_idle(now);
+  state_->forget_old(now);
+}
+
+void Hub::collect(MetricsPage& page) const {
+  const State& state = *state_;
+  for (const auto& shard : state.shards) {
+    const ShardStats& stats = shard->stats();
+    page.add(Metric::kClients, static_cast<double>(stats.clients.value()));
+    page.add(Metric::kStreamsOpened, static_cast<double>(stats.opened.value()));
+    for (std::size_t i = 0; i < stats.closed.size(); ++i) {
+      page.add(Metric::kStreamsClosed, static_cast<double>(stats.closed[i].value()), kCloseReasonNames[i]);
+    }
+    page.add(Metric::kMessagesOut, static_cast<double>(stats.messages_out.value()));
+    page.add(Metric::kBytesOut, static_cast<double>(stats.bytes_out.value()));
+    for (std::size_t i = 0; i < kGapReasons; ++i) {
+      page.add(Metric::kGaps, static_cast<double>(stats.gaps[i].value()), gap_reason_name(static_cast<GapReason>(i)));
+    }
+    page.add(Metric::kHeartbeats, static_cast<double>(stats.heartbeats.value()));
+    page.add(Metric::kSlowClients, static_cast<double>(stats.slow_clients.value()));
+    DeliveryHistogram histogram;
+    static_assert(kDeliveryBounds.size() == kDeliveryBoundsMicros.size());
+    for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+      histogram.buckets[i] = stats.delivery_buckets[i].value();
+    }
+    histogram.sum_seconds = static_cast<double>(stats.delivery_micros.value()) / 1e6;
+    page.add(Metric::kDeliverySeconds, histogram);
+  }
+  page.add(Metric::kClientsLimit, static_cast<double>(state.clients_max));
+  {
+    const MutexLock lock(state.mutex);
+    page.add(Metric::kChannels, static_cast<double>(state.channels.size()));
+  }
+  page.add(Metric::kMessagesIn, static_cast<double>(state.messages_in.value()));
+  page.add(Metric::kMessageBytesIn, static_cast<double>(state.bytes_in.value()));
+  page.add(Metric::kInvalidUtf8, static_cast<double>(state.invalid_utf8.value()));
+  page.add(Metric::kNotEnvelopes, static_cast<double>(state.not_envelopes.value()));
+  page.add(Metric::kFrameBytes, static_cast<double>(state.budget.total()));
+  page.add(Metric::kFrameBytesLimit, static_cast<double>(state.budget.limit()));
+  page.add(Metric::kFramesEvicted, static_cast<double>(state.frames_evicted.value()));
+  const BusState bus = state.bus->state();
+  page.add(Metric::kRedisUp, bus.is_connected ? 1 : 0);
+  page.add(Metric::kRedisReconnects, static_cast<double>(bus.reconnects));
+  page.add(Metric::kSubscriptionsWanted, static_cast<double>(bus.wanted));
+  page.add(Metric::kSubscriptionsAcknowledged, static_cast<double>(bus.acknowledged));
+  page.add(Metric::kPublishesWaiting, static_cast<double>(bus.publishes_waiting));
+}
+
+}  // namespace weir

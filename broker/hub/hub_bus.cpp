@@ -1,0 +1,114 @@
+// The hub as the bus sees it. All of it runs on the bus thread: sequences are given out here, in one order.
+#include <utility>
+
+#include "broker/hub/hub.h"
+#include "broker/hub/hub_state.h"
+#include "broker/logging.h"
+#include "proto/envelope.h"
+#include "proto/event_id.h"
+
+namespace weir {
+
+// Hot path, step 2 of docs/life-of-a-message.md: once per message.
+void Hub::on_message(std::string_view channel, std::string_view payload) {
+  State& state = *state_;
+  state.messages_in.add();
+  state.bytes_in.add(payload.size());
+  OpenChannelPtr open = state.find(channel);
+  if (!open) {
+    // A recorded channel's first message; or one that was unsubscribed a moment ago.
+    const MutexLock lock(state.mutex);
+    bool is_recorded = false;
+    for (const std::string& pattern : state.config.record) is_recorded |= matches_pattern(pattern, channel);
+    if (is_recorded) open = state.find_or_open(channel, std::chrono::steady_clock::now());
+    if (!open) return;
+  }
+  const Message message = parse_payload(payload, open->envelope);
+  if (message.replaced > 0) state.invalid_utf8.add(message.replaced);
+  if (open->envelope == EnvelopeMode::kAlways && message.data_kind == DataKind::kPayload && message.has_data) {
+    state.not_envelopes.add();
+  }
+  const Sequence sequence = state.appended.load(std::memory_order_relaxed) + 1;
+  const std::string id = format_event_id(state.epoch, sequence, message.id, message.is_end);
+  state.append(*open, Frame::of_message(message, channel, id, state.budget.counter()), sequence);
+}
+
+void Hub::on_too_large(std::string_view channel) {
+  const OpenChannelPtr open = state_->find(channel);
+  if (open) state_->append_gap(*open, 1, GapReason::kTooLarge);
+}
+
+void Hub::on_subscribed(std::string_view channel) {
+  const OpenChannelPtr open = state_->find(channel);
+  if (!open) return;
+  state_->acknowledge(*open);
+  state_->wake_shards();
+}
+
+void Hub::on_recording(std::string_view pattern) {
+  State& state = *state_;
+  std::vector<OpenChannelPtr> covered;
+  {
+    const MutexLock lock(state.mutex);
+    for (std::size_t i = 0; i < state.config.record.size(); ++i) {
+      if (state.config.record[i] != pattern) continue;
+      state.recording[i] = true;
+      if (pattern.find('*') == std::string_view::npos) state.find_or_open(pattern, std::chrono::steady_clock::now());
+      for (const auto& [name, open] : state.channels) {
+        if (open->record == i) covered.push_back(open);
+      }
+    }
+  }
+  for (const OpenChannelPtr& open : covered) state.acknowledge(*open);
+  state.wake_shards();
+}
+
+void Hub::on_refused(std::string_view channel, std::string_view why) {
+  log_warning(std::string("the bus refuses channel ").append(channel).append(": ").append(why));
+  const OpenChannelPtr open = state_->find(channel);
+  if (!open) return;
+  open->channel->is_refused = true;
+  open->channel->leave_hint();
+  state_->wake_shards();
+}
+
+void Hub::on_lost() {
+  const MutexLock lock(state_->mutex);
+  state_->recording.assign(state_->recording.size(), false);
+  for (const auto& [name, open] : state_->channels) {
+    if (open->channel->is_live.exchange(false)) open->channel->owes_gap = true;
+  }
+}
+
+void Hub::on_idle() { state_->wake_shards(); }
+
+// Step 3: into the log, then the sequence, then the hint. A shard relies on this order (Shard::drain_inbox).
+void Hub::State::append(OpenChannel& open, FramePtr frame, Sequence sequence) {
+  const ChannelPtr& channel = open.channel;
+  const bool was_empty = channel->log.append(std::move(frame), sequence, std::chrono::steady_clock::now());
+  appended.store(sequence, std::memory_order_release);
+  channel->leave_hint();
+  if (was_empty) budget.track(std::shared_ptr<ChannelLog>(channel, &channel->log));
+  if (budget.total() > budget.limit()) frames_evicted.add(budget.enforce());
+}
+
+void Hub::State::append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason) {
+  const Sequence sequence = appended.load(std::memory_order_relaxed) + 1;
+  const std::string id = format_event_id(epoch, sequence);
+  append(open, Frame::of_gap(open.channel->name, missed, reason, id, budget.counter()), sequence);
+}
+
+// From now on every message of the channel arrives. Whoever may have missed some before is told here, in the log.
+void Hub::State::acknowledge(OpenChannel& open) {
+  Channel& channel = *open.channel;
+  channel.log.begin(appended.load(std::memory_order_relaxed));
+  if (channel.owes_gap.exchange(false)) append_gap(open, std::nullopt, GapReason::kBusDown);
+  channel.is_live = true;
+  channel.leave_hint();
+}
+
+void Hub::State::wake_shards() {
+  for (const auto& shard : shards) shard->wake();
+}
+
+}  // namespace weir

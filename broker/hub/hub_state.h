@@ -1,0 +1,104 @@
+// What hub.cpp and hub_bus.cpp share: the inside of the Hub.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/bus/bus.h"
+#include "broker/config.h"
+#include "broker/fanout/channel.h"
+#include "broker/fanout/shard.h"
+#include "broker/fanout/stats.h"
+#include "broker/hub/hub.h"
+#include "broker/log/memory_budget.h"
+#include "broker/log/mutex.h"
+#include "proto/message.h"
+
+namespace weir {
+
+// One channel in the hub's map.
+struct OpenChannel {
+  ChannelPtr channel;
+  EnvelopeMode envelope = EnvelopeMode::kAuto;
+  std::size_t holders = 0;             // Streams, under the hub's mutex.
+  std::optional<std::size_t> record;   // The first --record pattern that covers it, which is what subscribes it.
+  bool is_pinned = false;              // That pattern is its very name: it stays for ever.
+  SteadyTime idle_since;               // When the last holder left, or it was made without one.
+};
+using OpenChannelPtr = std::shared_ptr<OpenChannel>;
+
+struct NameHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+};
+
+struct Hub::State {
+  State(const Config& settings, std::uint64_t random);
+
+  // What a stream holds of the hub, given back when its client ends.
+  struct Held {
+    Held(State& hub, Place its_place) : state(hub), place(std::move(its_place)) {}
+    ~Held();
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    State& state;
+    Place place;
+    std::vector<OpenChannelPtr> channels;
+  };
+
+  // Under the mutex. Null if max_channels is reached.
+  OpenChannelPtr find_or_open(std::string_view name, SteadyTime now) REQUIRES(mutex);
+  OpenChannelPtr make_channel(std::string_view name, SteadyTime now) REQUIRES(mutex);
+  OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex);
+  bool make_room(SteadyTime now) REQUIRES(mutex);
+  void close_idle(SteadyTime now) EXCLUDES(mutex);
+  void forget_old(SteadyTime now) EXCLUDES(mutex);
+  void give_back_place();
+
+  // On the bus thread.
+  void append(OpenChannel& open, FramePtr frame, Sequence sequence);
+  void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
+  void acknowledge(OpenChannel& open);
+  void wake_shards();
+
+  const Config& config;
+  const std::string epoch;
+  const std::size_t clients_max;
+  MemoryBudget budget;
+  Bus* bus = nullptr;
+  // 1 is the gateway's start, so that every message and every position is later than nothing.
+  std::atomic<Sequence> appended{1};
+  std::vector<std::unique_ptr<Shard>> shards;
+
+  std::atomic<std::size_t> places{0};
+  std::atomic<bool> is_draining{false};
+  Mutex drain_mutex;
+  std::function<void()> drain_done GUARDED_BY(drain_mutex);
+
+  mutable Mutex mutex;
+  std::unordered_map<std::string, OpenChannelPtr, NameHash, std::equal_to<>> channels GUARDED_BY(mutex);
+  std::deque<std::pair<SteadyTime, OpenChannelPtr>> idle GUARDED_BY(mutex);  // In the order of idle_since.
+  std::vector<bool> recording GUARDED_BY(mutex);  // By --record pattern: the bus has acknowledged it.
+  std::size_t bucket GUARDED_BY(mutex) = 0;       // Where forget_old() goes on.
+  bool is_full_logged GUARDED_BY(mutex) = false;
+
+  // Written on the bus thread.
+  Tally messages_in;
+  Tally bytes_in;
+  Tally invalid_utf8;
+  Tally not_envelopes;
+  Tally frames_evicted;
+};
+
+}  // namespace weir

@@ -1,0 +1,46 @@
+#include "broker/log/memory_budget.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+namespace weir {
+
+void MemoryBudget::track(const std::shared_ptr<ChannelLog>& log) {
+  const auto sequence = log->front_sequence();
+  if (!sequence) return;
+  heap_.push({*sequence, log});
+  if (heap_.size() >= compact_at_) compact();
+}
+
+std::uint64_t MemoryBudget::enforce() {
+  std::uint64_t forgotten = 0;
+  while (total() > bytes_max_ && !heap_.empty()) {
+    Oldest oldest = heap_.top();
+    heap_.pop();
+    const auto log = oldest.log.lock();
+    if (!log) continue;
+    const auto front = log->front_sequence();
+    if (!front) continue;  // Empty now: append() will say when it is not.
+    if (*front == oldest.sequence) {
+      log->evict_front();
+      ++forgotten;
+    }
+    if (const auto next = log->front_sequence()) heap_.push({*next, std::move(oldest.log)});
+  }
+  return forgotten;
+}
+
+void MemoryBudget::compact() {
+  Heap fresh;
+  std::unordered_set<const ChannelLog*> seen;
+  for (; !heap_.empty(); heap_.pop()) {
+    const auto log = heap_.top().log.lock();
+    if (!log || !seen.insert(log.get()).second) continue;
+    if (const auto front = log->front_sequence()) fresh.push({*front, log});
+  }
+  heap_ = std::move(fresh);
+  compact_at_ = std::max<std::size_t>(1024, heap_.size() * 2);
+}
+
+}  // namespace weir

@@ -1,0 +1,50 @@
+// The memory limit of all frames together: past it the oldest frame of all channels goes first.
+//
+// Threads:   track() and enforce() on the bus thread (the only one that appends); total() on any.
+// Ownership: logs are held weakly; one that is gone needs no word.
+// Limits:    frames that a client is in the middle of sending stay alive beyond it, one a client.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <queue>
+#include <vector>
+
+#include "broker/log/channel_log.h"
+
+namespace weir {
+
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  const std::shared_ptr<FrameBytes>& counter() const { return counter_; }
+  std::size_t total() const { return counter_->total(); }
+  std::size_t limit() const { return bytes_max_; }
+
+  // `log` has entries now (append() returned true).
+  void track(const std::shared_ptr<ChannelLog>& log);
+  // Forgets oldest frames until the total is within the limit, or nothing is left to forget. Returns how many.
+  std::uint64_t enforce();
+
+ private:
+  // What is known of a log's oldest entry: its sequence when this was written. It may have been forgotten since, so
+  // this is a lower bound; enforce() looks again. So a log costs nothing here while it appends and trims.
+  struct Oldest {
+    Sequence sequence;
+    std::weak_ptr<ChannelLog> log;
+    bool operator>(const Oldest& other) const { return sequence > other.sequence; }
+  };
+  using Heap = std::priority_queue<Oldest, std::vector<Oldest>, std::greater<>>;
+
+  // Rebuilt without the dead and doubled entries when it has grown to this.
+  void compact();
+
+  const std::size_t bytes_max_;
+  std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
+  Heap heap_;
+  std::size_t compact_at_ = 1024;
+};
+
+}  // namespace weir

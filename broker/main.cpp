@@ -1,0 +1,175 @@
+// weir-broker: reads the settings, builds the parts, runs until SIGTERM or SIGINT, drains.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "broker/bus/memory_bus.h"
+#include "broker/bus/redis_bus.h"
+#include "broker/config.h"
+#include "broker/http/gateway.h"
+#include "broker/http/server.h"
+#include "broker/hub/hub.h"
+#include "broker/logging.h"
+#include "broker/metrics.h"
+
+namespace weir {
+namespace {
+
+// Of settings that cannot be used; 0 is a clean end.
+constexpr int kExitBadSettings = 2;
+constexpr std::chrono::seconds kTick{1};
+// What a request in progress, and a client that was told the end, are given beyond --drain-seconds.
+constexpr std::chrono::seconds kGrace{2};
+
+// Each client is a descriptor: the soft limit is often 1,024 where the hard one allows far more.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listener) {
+  const bool is_redis = config.bus == "redis" || (config.bus == "auto" && !config.redis_url.empty());
+  if (!is_redis) {
+    MemoryBusLimits limits;
+    limits.message_bytes_max = config.max_message_bytes;
+    limits.publishes_waiting_max = config.max_publishes_waiting;
+    return make_memory_bus(limits, listener);
+  }
+  auto url = parse_redis_url(config.redis_url);
+  if (!url) return Error{"redis-url: " + url.error().message};
+  RedisBusOptions options;
+  options.url = std::move(*url);
+  options.prefix = config.redis_prefix;
+  options.message_bytes_max = config.max_message_bytes;
+  options.publishes_waiting_max = config.max_publishes_waiting;
+  options.publish_timeout = config.publish_timeout;
+  log_info("messages come from Redis at " + options.url.redacted());
+  return make_redis_bus(std::move(options), listener);
+}
+
+// "127.0.0.1:8080" with the port that was bound, as a URL that a person can open.
+std::string url_of(const std::string& listen, std::uint16_t port) {
+  const auto address = parse_listen_address(listen);
+  std::string host = address ? address->host : std::string();
+  if (host.empty()) host = "0.0.0.0";
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return "http://" + host + ":" + std::to_string(port);
+}
+
+// Waits for SIGTERM or SIGINT and keeps house meanwhile; then drains. A second signal ends the drain.
+class MainLoop {
+ public:
+  MainLoop(Hub& hub, std::chrono::seconds drain) : hub_(hub), drain_(drain) {}
+
+  void run() {
+    wait_tick();
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+      if (!error) drain(signal);
+    });
+    loop_.run();
+  }
+
+ private:
+  void wait_tick() {
+    timer_.expires_after(kTick);
+    timer_.async_wait([this](const asio::error_code& error) {
+      if (error) return;
+      hub_.tick(std::chrono::steady_clock::now());
+      wait_tick();
+    });
+  }
+
+  void drain(int signal) {
+    log_info(std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") + ": draining " + std::to_string(hub_.clients()) +
+             " streams over " + std::to_string(drain_.count()) + " s");
+    deadline_.expires_after(drain_ + kGrace);
+    deadline_.async_wait([this](const asio::error_code& error) {
+      if (!error) loop_.stop();
+    });
+    signals_.async_wait([this](const asio::error_code& error, int) {
+      if (!error) loop_.stop();
+    });
+    hub_.drain(drain_, [this] { loop_.stop(); });
+  }
+
+  Hub& hub_;
+  const std::chrono::seconds drain_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_{loop_, SIGTERM, SIGINT};
+  asio::steady_timer timer_{loop_};
+  asio::steady_timer deadline_{loop_};
+};
+
+int run(const Config& config) {
+  const std::uint64_t random = random_number();
+  Metrics metrics;
+  Hub hub(config, random);
+  auto bus = make_bus(config, hub);
+  if (!bus) {
+    std::fprintf(stderr, "weir-broker: %s\n", bus.error().message.c_str());
+    return kExitBadSettings;
+  }
+  hub.set_bus(**bus);
+  HubGateway gateway(hub);
+  HttpServer http(config, random, gateway, metrics);
+  metrics.add_source([&](MetricsPage& page) {
+    hub.collect(page);
+    http.collect(page);
+  });
+  // Before the first thread, so that all of them leave the signals to this loop.
+  MainLoop loop(hub, config.drain);
+  hub.start();
+  (*bus)->start();
+  if (const auto started = http.start(); !started) {
+    std::fprintf(stderr, "weir-broker: %s\n", started.error().message.c_str());
+    (*bus)->stop();
+    hub.stop();
+    return kExitBadSettings;
+  }
+  log_info("listening on " + url_of(config.listen, http.port()));
+  log_info("admin on " + url_of(config.admin_listen, http.admin_port()));
+  loop.run();
+  http.stop(kGrace);
+  (*bus)->stop();
+  hub.stop();
+  log_info("ended");
+  return 0;
+}
+
+}  // namespace
+}  // namespace weir
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto command = weir::read_settings(argc, argv, environ);
+  if (!command) {
+    std::fprintf(stderr, "weir-broker: %s\n", command.error().message.c_str());
+    return weir::kExitBadSettings;
+  }
+  if (command->text) {
+    std::fputs(command->text->c_str(), stdout);
+    return 0;
+  }
+  weir::start_logging(command->config.log_level, command->config.log_format);
+  for (const std::string& warning : command->warnings) weir::log_warning(warning);
+  weir::raise_descriptor_limit();
+  return weir::run(command->config);
+}
