@@ -50,14 +50,14 @@ struct Config {
 
   ChannelSettings channel;
   std::vector<ChannelRule> channel_rules;
-  std::vector<std::string>
-      record;  // Patterns of channels that are kept subscribed and logged with no client.
+  // Patterns of channels that are kept subscribed and logged with no client.
+  std::vector<std::string> record;
   std::chrono::seconds linger{120};
   std::size_t memory_limit = 256 << 20;  // Bytes of the frames of all channels together.
 
   std::chrono::seconds heartbeat{15};
-  std::chrono::milliseconds retry{
-      2'000};                          // The reconnection time told to clients: jittered, up to twice this.
+  // The reconnection time told to clients: jittered, up to twice this.
+  std::chrono::milliseconds retry{2'000};
   std::chrono::seconds stuck{60};      // A socket that accepts nothing for so long is closed.
   std::chrono::seconds max_stream{0};  // 0: never. Jittered by 20 %.
   std::chrono::seconds drain{10};

@@ -44,7 +44,7 @@ std::string bytes_text(std::uint64_t n) {
                                    {std::uint64_t{1} << 10, " KiB"}}) {
     if (n >= unit && n % unit == 0) return std::to_string(n / unit) + name;
   }
-  return std::to_string(n);
+  return std::to_string(n) + " B";
 }
 
 // Digits and nothing else; nullopt also where they are too many.
@@ -63,7 +63,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     suffix += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (suffix.starts_with(' ')) suffix.erase(0, 1);
   if (!n || (suffix.empty() && digits != text.size())) return std::nullopt;
-  if (suffix.empty()) return n;
+  if (suffix.empty() || suffix == "b") return n;
   const auto shift = suffix[0] == 'k' ? 10 : suffix[0] == 'm' ? 20 : suffix[0] == 'g' ? 30 : 0;
   const auto rest = suffix.substr(1);
   if (shift == 0 || !(rest.empty() || rest == "b" || rest == "ib")) return std::nullopt;

@@ -1,0 +1,294 @@
+#include "broker/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+namespace weir {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+Result<CommandLine> read(const std::vector<std::string>& flags,
+                         const std::vector<std::string>& variables = {}) {
+  std::vector<const char*> argv{"weir-broker"};
+  for (const auto& flag : flags) argv.push_back(flag.c_str());
+  std::vector<const char*> environment;
+  for (const auto& variable : variables) environment.push_back(variable.c_str());
+  environment.push_back(nullptr);
+  return read_settings(static_cast<int>(argv.size()), argv.data(), environment.data());
+}
+
+std::string error_of(const std::vector<std::string>& flags, const std::vector<std::string>& variables = {}) {
+  const auto line = read(flags, variables);
+  return line ? "no error" : line.error().message;
+}
+
+// Reads `text` as the TOML file.
+Result<CommandLine> read_file(const std::string& text, std::vector<std::string> flags = {}) {
+  const auto path = testing::TempDir() + "weir-config-" + std::to_string(getpid()) + ".toml";
+  std::ofstream(path) << text;
+  flags.insert(flags.end(), {"--config", path});
+  auto line = read(flags);
+  std::remove(path.c_str());
+  return line;
+}
+
+std::string content_of(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(std::string(WEIR_SOURCE_DIR) + "/" + path).rdbuf();
+  return text.str();
+}
+
+TEST(Config, HasTheDocumentedDefaults) {
+  const auto line = read({});
+  ASSERT_TRUE(line) << line.error().message;
+  const auto& config = line->config;
+  EXPECT_EQ(config.listen, "127.0.0.1:8080");
+  EXPECT_EQ(config.admin_listen, "127.0.0.1:8081");
+  EXPECT_EQ(config.linger, std::chrono::seconds(120));
+  EXPECT_EQ(config.channel.history_messages, 100);
+  EXPECT_EQ(config.channel.history_bytes, 1 << 20);
+  EXPECT_EQ(config.channel.history_seconds, std::chrono::seconds(300));
+  EXPECT_EQ(config.channel.queue_messages, 10'000);
+  EXPECT_EQ(config.channel.queue_bytes, 4 << 20);
+  EXPECT_EQ(config.channel.slow_client, SlowClientPolicy::kSkip);
+  EXPECT_EQ(config.heartbeat, std::chrono::seconds(15));
+  EXPECT_EQ(config.drain, std::chrono::seconds(10));
+  EXPECT_EQ(config.socket_unsent_bytes, 128 << 10);
+  EXPECT_THAT(line->warnings, IsEmpty());
+}
+
+TEST(Config, EachSettingReachesItsField) {
+  const auto line = read_file(R"(
+listen = "127.0.0.2:1"
+admin-listen = "127.0.0.2:2"
+bus = "redis"
+redis-url = "redis://u:p@h:1/2"
+redis-prefix = "app:"
+history-messages = 3
+history-bytes = 4
+history-seconds = 5
+queue-messages = 6
+queue-bytes = 7
+slow-client = "latest"
+envelope = "never"
+record = ["r*"]
+linger-seconds = 8
+memory-limit = "9M"
+heartbeat-seconds = 10
+retry-ms = 11
+stuck-seconds = 12
+max-stream-seconds = 13
+drain-seconds = 14
+socket-unsent-bytes = "15K"
+cors-origin = ["https://a.example"]
+anonymous-subscribe = ["s*"]
+anonymous-publish = ["p*"]
+console = "off"
+max-clients = 16
+max-channels = 17
+max-channels-per-client = 18
+max-message-bytes = 19
+max-requests = 20
+request-memory = "21M"
+head-bytes = "22K"
+head-seconds = 23
+body-seconds = 24
+keep-alive-seconds = 25
+max-publishes-waiting = 26
+publish-timeout-ms = 27
+shards = 28
+http-threads = 29
+log-level = "debug"
+log-format = "json"
+)");
+  ASSERT_TRUE(line) << line.error().message;
+  const auto& config = line->config;
+  EXPECT_EQ(config.listen, "127.0.0.2:1");
+  EXPECT_EQ(config.admin_listen, "127.0.0.2:2");
+  EXPECT_EQ(config.bus, "redis");
+  EXPECT_EQ(config.redis_url, "redis://u:p@h:1/2");
+  EXPECT_EQ(config.redis_prefix, "app:");
+  EXPECT_EQ(config.channel.history_messages, 3);
+  EXPECT_EQ(config.channel.history_bytes, 4);
+  EXPECT_EQ(config.channel.history_seconds.count(), 5);
+  EXPECT_EQ(config.channel.queue_messages, 6);
+  EXPECT_EQ(config.channel.queue_bytes, 7);
+  EXPECT_EQ(config.channel.slow_client, SlowClientPolicy::kLatest);
+  EXPECT_EQ(config.channel.envelope, EnvelopeMode::kNever);
+  EXPECT_THAT(config.record, ElementsAre("r*"));
+  EXPECT_EQ(config.linger.count(), 8);
+  EXPECT_EQ(config.memory_limit, 9 << 20);
+  EXPECT_EQ(config.heartbeat.count(), 10);
+  EXPECT_EQ(config.retry.count(), 11);
+  EXPECT_EQ(config.stuck.count(), 12);
+  EXPECT_EQ(config.max_stream.count(), 13);
+  EXPECT_EQ(config.drain.count(), 14);
+  EXPECT_EQ(config.socket_unsent_bytes, 15 << 10);
+  EXPECT_THAT(config.cors_origin, ElementsAre("https://a.example"));
+  EXPECT_THAT(config.anonymous_subscribe, ElementsAre("s*"));
+  EXPECT_THAT(config.anonymous_publish, ElementsAre("p*"));
+  EXPECT_EQ(config.console, "off");
+  EXPECT_EQ(config.max_clients, 16);
+  EXPECT_EQ(config.max_channels, 17);
+  EXPECT_EQ(config.max_channels_per_client, 18);
+  EXPECT_EQ(config.max_message_bytes, 19);
+  EXPECT_EQ(config.max_requests, 20);
+  EXPECT_EQ(config.request_memory, 21 << 20);
+  EXPECT_EQ(config.head_bytes, 22 << 10);
+  EXPECT_EQ(config.head_seconds.count(), 23);
+  EXPECT_EQ(config.body_seconds.count(), 24);
+  EXPECT_EQ(config.keep_alive.count(), 25);
+  EXPECT_EQ(config.max_publishes_waiting, 26);
+  EXPECT_EQ(config.publish_timeout.count(), 27);
+  EXPECT_EQ(config.shards, 28);
+  EXPECT_EQ(config.http_threads, 29);
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.log_format, "json");
+}
+
+TEST(Config, TakesZeroWhereItHasAMeaning) {
+  for (const char* name : {"max-clients", "max-stream-seconds", "shards", "history-messages", "history-bytes",
+                           "drain-seconds", "linger-seconds"}) {
+    EXPECT_EQ(error_of({std::string("--") + name + "=0"}), "no error") << name;
+  }
+  for (const char* name : {"queue-messages", "queue-bytes", "heartbeat-seconds", "history-seconds",
+                           "memory-limit", "max-channels", "max-requests", "http-threads", "stuck-seconds"}) {
+    EXPECT_THAT(error_of({std::string("--") + name + "=0"}), StartsWith(std::string(name) + " = \"0\""))
+        << name;
+  }
+}
+
+TEST(Config, RedisIsNeededForItsBusAndRefusedBesideTheOther) {
+  EXPECT_THAT(error_of({"--bus", "redis"}),
+              AllOf(StartsWith("bus = \"redis\" (the flag --bus): "), HasSubstr("redis-url")));
+  EXPECT_THAT(error_of({"--bus=memory"}, {"WEIR_REDIS_URL=redis://u:secret@h"}),
+              AllOf(StartsWith("bus = \"memory\""), HasSubstr("redis-url"), Not(HasSubstr("secret"))));
+  EXPECT_EQ(error_of({"--redis-url", "unix:///run/redis.sock"}), "no error");
+  EXPECT_THAT(error_of({"--redis-url", "http://u:secret@h"}),
+              AllOf(StartsWith("redis-url = \"http://***@h\""), Not(HasSubstr("secret"))));
+}
+
+TEST(Config, ListensOffLoopbackOnlyWithARuleForWhoMayComeIn) {
+  for (const char* listen : {":8080", "0.0.0.0:8080", "[::]:8080", "192.0.2.1:0"}) {
+    EXPECT_THAT(
+        error_of({"--listen", listen, "--redis-url", "redis://h"}),
+        AllOf(StartsWith("listen = "), HasSubstr("--anonymous-subscribe"), HasSubstr("--anonymous-publish")))
+        << listen;
+  }
+  EXPECT_EQ(error_of({"--listen", ":1", "--redis-url", "redis://h", "--anonymous-subscribe", "*"}),
+            "no error");
+  EXPECT_EQ(error_of({"--listen", ":1", "--redis-url", "redis://h", "--anonymous-publish", "a*"}),
+            "no error");
+  EXPECT_EQ(error_of({"--admin-listen", ":1"}), "no error");
+  for (const char* listen : {"127.1.2.3:8080", "[::1]:8080", "localhost:8080"}) {
+    EXPECT_EQ(error_of({"--listen", listen}), "no error") << listen;
+  }
+}
+
+TEST(Config, IsAloneOffLoopbackOnlyWhenToldTo) {
+  const std::vector<std::string> open = {"--listen", ":1", "--anonymous-subscribe", "*"};
+  EXPECT_THAT(error_of(open, {"WEIR_REDIS_ULR=redis://h"}),
+              AllOf(StartsWith("listen = "), HasSubstr("--redis-url"), HasSubstr("--bus memory")));
+  EXPECT_EQ(error_of(open, {"WEIR_BUS=memory"}), "no error");
+}
+
+TEST(Config, RefusesOneAddressForBothSides) {
+  EXPECT_THAT(error_of({"--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"}),
+              StartsWith("admin-listen = "));
+  EXPECT_EQ(error_of({"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}), "no error");
+}
+
+TEST(Config, RefusesAddressesPatternsOriginsAndPrefixesThatCanNotBe) {
+  for (const char* listen :
+       {"8080", "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "x:1"}) {
+    EXPECT_THAT(error_of({"--listen", listen}), StartsWith("listen = ")) << listen;
+  }
+  for (const char* flag : {"record", "anonymous-subscribe", "anonymous-publish"}) {
+    for (const char* pattern : {"a b", "a/b", "weir:x", "weir:*", "__x*", "a?", "\xc3\xa9"}) {
+      EXPECT_THAT(error_of({std::string("--") + flag, pattern}), StartsWith(std::string(flag) + " = "))
+          << pattern;
+    }
+    EXPECT_EQ(error_of({std::string("--") + flag, "a*.b:c@d-_*"}), "no error");
+  }
+  for (const char* origin :
+       {"https://a.example/", "https://a.example/x", "a.example", "https://",
+        "https://a.example:", "https://a.example:x", "https://*.example", "https://A.example", "null",
+        "https://u@a", "https://[::1", "https://a?b", "://a", "https://a.example https://b.example"}) {
+    EXPECT_THAT(error_of({"--cors-origin", origin}), StartsWith("cors-origin = ")) << origin;
+  }
+  for (const char* origin : {"*", "https://a.example", "http://localhost:5173", "http://127.0.0.1:1",
+                             "http://[::1]:80", "http://[::1]", "chrome-extension://abc"}) {
+    EXPECT_EQ(error_of({"--cors-origin", origin}), "no error") << origin;
+  }
+  EXPECT_THAT(error_of({"--redis-prefix", "a b"}), StartsWith("redis-prefix = "));
+}
+
+TEST(Config, TheFirstChannelTableThatMatchesCounts) {
+  const auto line = read_file(R"(
+queue-messages = 50
+[[channel]]
+match = "log.*"
+slow-client = "disconnect"
+history-messages = 7
+[[channel]]
+match = "*"
+envelope = "always"
+)",
+                              {"--history-seconds", "60"});
+  ASSERT_TRUE(line) << line.error().message;
+  const auto& log = settings_of(line->config, "log.web");
+  EXPECT_EQ(log.slow_client, SlowClientPolicy::kDisconnect);
+  EXPECT_EQ(log.history_messages, 7);
+  EXPECT_EQ(log.queue_messages, 50);
+  EXPECT_EQ(log.history_seconds, std::chrono::seconds(60));
+  EXPECT_EQ(log.envelope, EnvelopeMode::kAuto);
+  EXPECT_EQ(settings_of(line->config, "other").envelope, EnvelopeMode::kAlways);
+}
+
+TEST(Config, AChannelWithoutATableHasTheGeneralSettings) {
+  const auto line = read_file("queue-messages = 50\n[[channel]]\nmatch = \"log.*\"\nqueue-messages = 60\n");
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_EQ(settings_of(line->config, "other").queue_messages, 50);
+  EXPECT_EQ(&settings_of(line->config, "other"), &line->config.channel);
+}
+
+TEST(Config, RefusesChannelTablesWithOtherKeysOrWithoutAMatch) {
+  EXPECT_THAT(read_file("[[channel]]\nmatch = \"a\"\nrecord = [\"a\"]\n").error().message,
+              AllOf(StartsWith("record ("), HasSubstr(":3): no such key of [[channel]]")));
+  EXPECT_THAT(read_file("[[channel]]\nqueue-bytes = 10\n").error().message, HasSubstr("match"));
+  EXPECT_THAT(read_file("[[channel]]\nmatch = \"a b\"\n").error().message, StartsWith("match = \"a b\""));
+  EXPECT_THAT(read_file("[[channel]]\nmatch = \"a\"\nqueue-bytes = 0\n").error().message,
+              StartsWith("queue-bytes = \"0\""));
+}
+
+TEST(Config, WarnsWhereRequestMemoryIsTooSmallForTheLargestMessage) {
+  const auto line = read({"--request-memory", "1M"});
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_THAT(line->warnings, ElementsAre(HasSubstr("request-memory")));
+}
+
+TEST(Config, HelpIsGivenWhateverElseIsWrong) {
+  const auto line = read({"--help", "--bus", "redis"});
+  ASSERT_TRUE(line && line->text);
+  EXPECT_THAT(*line->text,
+              AllOf(HasSubstr("--heartbeat-seconds, WEIR_HEARTBEAT_SECONDS (1 to 3600 s; default 15 s)"),
+                    HasSubstr("[[channel]]"), HasSubstr("--config, WEIR_CONFIG")));
+}
+
+// Where this fails after a change of the table: build/dev/bin/unit_config prints the page with
+// WEIR_WRITE_DOCS=1.
+TEST(Config, TheSettingsPageIsTheTable) { EXPECT_EQ(content_of("docs/settings.md"), settings_markdown()); }
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,70 @@
+#include "broker/logging.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+constexpr const char* kTime =
+    "20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z";
+
+class Logging : public testing::Test {
+ protected:
+  ~Logging() override { start_logging("info", "text"); }
+
+  template <typename Log>
+  static std::string logged(Log log) {
+    testing::internal::CaptureStderr();
+    log();
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(Logging, WritesTimeLevelAndMessageAsText) {
+  start_logging("debug", "text");
+  EXPECT_THAT(logged([] { log_warning("disk {} is full %s"); }),
+              MatchesRegex(std::string(kTime) + " warning disk \\{\\} is full %s\n"));
+  EXPECT_THAT(logged([] { log_debug("d"); }), HasSubstr(" debug d\n"));
+  EXPECT_THAT(logged([] { log_info("i"); }), HasSubstr(" info i\n"));
+  EXPECT_THAT(logged([] { log_error("e"); }), HasSubstr(" error e\n"));
+}
+
+TEST_F(Logging, WritesOneJsonObjectALine) {
+  start_logging("info", "json");
+  EXPECT_THAT(logged([] { log_error("x"); }), MatchesRegex("\\{\"time\":\"" + std::string(kTime) +
+                                                           "\",\"level\":\"error\",\"msg\":\"x\"\\}\n"));
+}
+
+TEST_F(Logging, KeepsAnyMessageOnOneLine) {
+  const std::string nasty("a\nb\r\"\\\0\x1b\xff", 9);
+  start_logging("info", "text");
+  EXPECT_THAT(logged([&] { log_info(nasty); }), HasSubstr(" info a?b?\"\\??\xEF\xBF\xBD\n"));
+  start_logging("info", "json");
+  EXPECT_THAT(logged([&] { log_info(nasty); }),
+              HasSubstr("\"msg\":\"a\\nb\\r\\\"\\\\\\u0000\\u001b\xEF\xBF\xBD\"}\n"));
+}
+
+TEST_F(Logging, LeavesOutWhatIsBelowTheLevel) {
+  start_logging("warning", "text");
+  EXPECT_EQ(logged([] { log_info("i"); }), "");
+  EXPECT_FALSE(is_logged(LogLevel::kInfo));
+  EXPECT_TRUE(is_logged(LogLevel::kWarning));
+  set_log_level(LogLevel::kDebug);
+  EXPECT_THAT(logged([] { log_debug("d"); }), HasSubstr("d\n"));
+  set_log_level(LogLevel::kOff);
+  EXPECT_EQ(logged([] { log_error("e"); }), "");
+  EXPECT_FALSE(is_logged(LogLevel::kError));
+}
+
+TEST_F(Logging, KnowsTheLevelsOfTheSetting) {
+  EXPECT_EQ(parse_log_level("warning"), LogLevel::kWarning);
+  EXPECT_EQ(parse_log_level("off"), LogLevel::kOff);
+  EXPECT_EQ(parse_log_level("loud"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace weir
