@@ -7,8 +7,8 @@
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <random>
 #include <string>
@@ -98,8 +98,8 @@ class MainLoop {
   }
 
   void drain(int signal) {
-    log_info(std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") + ": draining " + std::to_string(hub_.clients()) +
-             " streams over " + std::to_string(drain_.count()) + " s");
+    log_info(std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") + ": draining " +
+             std::to_string(hub_.clients()) + " streams over " + std::to_string(drain_.count()) + " s");
     deadline_.expires_after(drain_ + kGrace);
     deadline_.async_wait([this](const asio::error_code& error) {
       if (!error) loop_.stop();

@@ -51,7 +51,8 @@ void Batch::add(const Frame& frame, const Encoding& encoding, std::string_view c
 }
 
 void Batch::write_retries(std::uint32_t jitter) {
-  for (const Retry& retry : retries_) write_retry_digits(&copied_[retry.offset], jittered(retry.base, jitter));
+  for (const Retry& retry : retries_)
+    write_retry_digits(&copied_[retry.offset], jittered(retry.base, jitter));
 }
 
 std::size_t Batch::frame_at(std::size_t offset) const {
@@ -60,7 +61,8 @@ std::size_t Batch::frame_at(std::size_t offset) const {
 
 std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter) {
   constexpr std::int64_t kMax = 60'000;
-  const std::int64_t value = base.count() + base.count() * static_cast<std::int64_t>(jitter & 0xffff) / 0xffff;
+  const std::int64_t value =
+      base.count() + base.count() * static_cast<std::int64_t>(jitter & 0xffff) / 0xffff;
   return std::chrono::milliseconds(value > kMax ? std::max<std::int64_t>(2 * kMax - value, 0) : value);
 }
 

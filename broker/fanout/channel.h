@@ -1,8 +1,10 @@
 // One open channel: its log, and the shards that follow it.
 //
-// Threads:   leave_hint() and the setters on the bus thread; add_feed() and remove_feed() on the shards' threads;
+// Threads:   leave_hint() and the setters on the bus thread; add_feed() and remove_feed() on the shards'
+// threads;
 //            everything else on any.
-// Ownership: the hub and every lease of it share a channel; a feed is shared by its channel, its shard and the shard's
+// Ownership: the hub and every lease of it share a channel; a feed is shared by its channel, its shard and
+// the shard's
 //            inbox, and ends when its last client leaves.
 #pragma once
 
@@ -31,16 +33,16 @@ class Channel {
   const LagPolicy policy;
   ChannelLog log;
 
-  // Hot path, step 3 of docs/life-of-a-message.md: tells each shard that follows the channel that there is something to
-  // read, at most once until it looked. Shards are woken by the caller, once for many channels.
+  // Hot path, step 3 of docs/life-of-a-message.md: tells each shard that follows the channel that there is
+  // something to read, at most once until it looked. Shards are woken by the caller, once for many channels.
   void leave_hint();
   void add_feed(std::shared_ptr<Feed> feed);
   void remove_feed(const Feed* feed);
 
   // The bus has acknowledged the channel's subscription on its present connection.
   std::atomic<bool> is_live{false};
-  // Somebody would miss messages in silence: clients that were let in before the acknowledgement, or a lost bus.
-  // The next acknowledgement comes with a gap.
+  // Somebody would miss messages in silence: clients that were let in before the acknowledgement, or a lost
+  // bus. The next acknowledgement comes with a gap.
   std::atomic<bool> owes_gap{false};
   // The bus refuses the channel for good: its streams end.
   std::atomic<bool> is_refused{false};

@@ -18,8 +18,8 @@ namespace {
 
 // After so many reads a client lets the others have their turn.
 constexpr int kRoundsMax = 8;
-// How long the peer's own close is awaited after the end of the body: closing with unread bytes in the receive buffer
-// would reset the connection and take the end away from it.
+// How long the peer's own close is awaited after the end of the body: closing with unread bytes in the
+// receive buffer would reset the connection and take the end away from it.
 constexpr std::chrono::milliseconds kLinger{1'000};
 
 asio::ip::tcp protocol_of(int socket) {
@@ -150,9 +150,11 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   if (full == out.size()) return true;
   const bool is_torn = sent > batch.begin_of(full);
   if (is_torn) take_torn(out[full].entry, batch, full, sent, subscriptions_[out[full].subscription]);
-  // Frames that the cursor has passed already (conflated ones, an end) stand in no log for this client any more.
+  // Frames that the cursor has passed already (conflated ones, an end) stand in no log for this client any
+  // more.
   for (std::size_t i = full + (is_torn ? 1 : 0); i < out.size(); ++i) {
-    if (out[i].entry.at.sequence <= subscriptions_[out[i].subscription].cursor.sequence) ahead_.push_back(out[i]);
+    if (out[i].entry.at.sequence <= subscriptions_[out[i].subscription].cursor.sequence)
+      ahead_.push_back(out[i]);
   }
   set_blocked();
   return false;
@@ -238,7 +240,8 @@ void Client::on_readable() {
   std::array<char, 4096> thrown_away;
   asio::error_code error;
   const std::size_t bytes = socket_.read_some(asio::buffer(thrown_away), error);
-  if (error == asio::error::would_block || error == asio::error::interrupted || bytes > 0) return wait_readable();
+  if (error == asio::error::would_block || error == asio::error::interrupted || bytes > 0)
+    return wait_readable();
   end(state_ == State::kLingering ? close_reason_ : CloseReason::kClientGone, false);
 }
 
@@ -307,7 +310,8 @@ void Client::on_timer(Tick now) {
       begin_stream();
       break;
     case State::kStreaming:
-      if (is_blocked_ && now - blocked_since_ >= Shard::ticks(options.stuck)) return end(CloseReason::kStuck, true);
+      if (is_blocked_ && now - blocked_since_ >= Shard::ticks(options.stuck))
+        return end(CloseReason::kStuck, true);
       if (close_at_ != 0 && now >= close_at_) {
         begin_close(close_reason_, close_deadline_);
         pump();
@@ -336,7 +340,8 @@ void Client::schedule() {
     at = is_blocked_ ? blocked_since_ + Shard::ticks(shard_.options().stuck)
                      : sent_at_ + Shard::ticks(shard_.options().heartbeat);
   }
-  if (close_at_ != 0 && (state_ == State::kStreaming || state_ == State::kWaiting)) at = std::min(at, close_at_);
+  if (close_at_ != 0 && (state_ == State::kStreaming || state_ == State::kWaiting))
+    at = std::min(at, close_at_);
   shard_.wheel().schedule(*this, at);
 }
 

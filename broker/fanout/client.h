@@ -1,11 +1,11 @@
 // One SSE stream: a socket, and one cursor for each channel that it follows.
 //
-// What it is sent is decided by its cursors alone; it keeps no queue of its own. At most one frame is under way: the one
-// that the socket took a part of. Where a client stands:
+// What it is sent is decided by its cursors alone; it keeps no queue of its own. At most one frame is under
+// way: the one that the socket took a part of. Where a client stands:
 //
 //   waiting     the head is not sent; the bus has not acknowledged every channel yet (at most live_wait)
-//   streaming   caught up (its cursor is its feed's position), or lagging: waiting for the socket to take more
-//   closing     what is logged so far is still sent, then a last comment and the end of the body
+//   streaming   caught up (its cursor is its feed's position), or lagging: waiting for the socket to take
+//   more closing     what is logged so far is still sent, then a last comment and the end of the body
 //   lingering   all is sent; the peer's close is awaited for a moment, so that it reads the end
 //
 // Threads:   the shard's, all of it.
@@ -77,9 +77,10 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Joins its feeds; begins to stream if all channels are live.
   void join();
 
-  // Hot path, step 5 of docs/life-of-a-message.md: `batch` holds `entries`, which follow `before` in the feed of
-  // `subscription`. A caught-up client takes it as it is: no lock, no reference count, one system call.
-  void send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before, std::uint32_t subscription);
+  // Hot path, step 5 of docs/life-of-a-message.md: `batch` holds `entries`, which follow `before` in the feed
+  // of `subscription`. A caught-up client takes it as it is: no lock, no reference count, one system call.
+  void send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before,
+            std::uint32_t subscription);
 
   // Sends what the logs hold for it, until it has caught up or the socket is full.
   void pump();
@@ -99,7 +100,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_blocked() const { return is_blocked_; }
   // The log must keep what follows the cursor: the client lags, but within its queue's limits.
   bool needs_log(std::uint32_t subscription) const;
-  // A blocked client's queue may have passed its limits: policy "disconnect" acts now, the others when it reads on.
+  // A blocked client's queue may have passed its limits: policy "disconnect" acts now, the others when it
+  // reads on.
   void check_queue(std::uint32_t subscription);
 
   // The shard's bookkeeping.
@@ -140,7 +142,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
 
   // client_read.cpp: what comes next, from the logs.
   Next read_next(std::vector<Outgoing>& out);
-  Next read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max, std::vector<Outgoing>& out);
+  Next read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max,
+                std::vector<Outgoing>& out);
   Next read_many(std::vector<Outgoing>& out);
   bool is_over_queue(std::uint32_t subscription) const;
   // Jumps over what it can't have; false if there was nothing to jump over.
@@ -170,20 +173,21 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Shard& shard_;
   Socket socket_;
   std::vector<Subscription> subscriptions_;
-  // What the socket has not taken yet: bytes of this client's own (head, gaps, comments), then the rest of a frame.
+  // What the socket has not taken yet: bytes of this client's own (head, gaps, comments), then the rest of a
+  // frame.
   std::string private_;
   std::size_t private_sent_ = 0;
   FramePtr rest_frame_;
-  std::string_view rest_;                // Lies in rest_frame_.
-  std::vector<Outgoing> ahead_;          // Frames to be sent before the logs are read on (conflated ones, an end).
-  std::unique_ptr<ClientStart> start_;   // Until the stream begins.
+  std::string_view rest_;        // Lies in rest_frame_.
+  std::vector<Outgoing> ahead_;  // Frames to be sent before the logs are read on (conflated ones, an end).
+  std::unique_ptr<ClientStart> start_;  // Until the stream begins.
   std::unique_ptr<Replay> replay_;
   Lease lease_;
   Tick sent_at_ = 0;        // The last bytes.
   Tick blocked_since_ = 0;  // The last progress while blocked.
   Tick close_at_ = 0;       // 0: never.
   Tick close_deadline_ = 0;
-  Tick deadline_ = 0;       // Of waiting, closing and lingering.
+  Tick deadline_ = 0;  // Of waiting, closing and lingering.
   std::uint32_t jitter_;
   Encoding encoding_;
   State state_ = State::kWaiting;

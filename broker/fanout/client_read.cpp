@@ -46,12 +46,13 @@ Client::Next Client::read_one(std::uint32_t subscription, Sequence horizon, std:
   return entries.empty() ? Next::kNothing : Next::kEntries;
 }
 
-// Merges the channels with news by sequence, never past the horizon: a cut in the middle must not leave an id that hides
-// an earlier message of another channel.
+// Merges the channels with news by sequence, never past the horizon: a cut in the middle must not leave an id
+// that hides an earlier message of another channel.
 Client::Next Client::read_many(std::vector<Outgoing>& out) {
   const Sequence horizon = replay_ ? replay_->until : shard_.horizon();
   const auto has_news = [](const Subscription& mine) { return mine.is_dirty && !mine.has_ended; };
-  const auto dirty = static_cast<std::size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(), has_news));
+  const auto dirty =
+      static_cast<std::size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(), has_news));
   if (dirty == 0) return Next::kNothing;
   // Where a log was not read to the horizon, nothing after its last entry may be sent yet.
   Sequence complete = std::numeric_limits<Sequence>::max();
@@ -83,13 +84,14 @@ bool Client::is_over_queue(std::uint32_t subscription) const {
   const Subscription& mine = subscriptions_[subscription];
   const Cursor& end = mine.feed->position;
   Cursor from = mine.cursor;
-  if (replay_ && from.sequence < replay_->live_from[subscription].sequence) from = replay_->live_from[subscription];
+  if (replay_ && from.sequence < replay_->live_from[subscription].sequence)
+    from = replay_->live_from[subscription];
   return end.sequence > from.sequence && !mine.feed->channel->log.is_within_queue(from, end);
 }
 
 bool Client::needs_log(std::uint32_t subscription) const {
-  return (state_ == State::kStreaming || state_ == State::kClosing) && !subscriptions_[subscription].has_ended &&
-         !is_over_queue(subscription);
+  return (state_ == State::kStreaming || state_ == State::kClosing) &&
+         !subscriptions_[subscription].has_ended && !is_over_queue(subscription);
 }
 
 void Client::check_queue(std::uint32_t subscription) {
@@ -106,7 +108,8 @@ bool Client::jump(std::uint32_t subscription, Sequence horizon) {
     return true;
   }
   const bool conflates = channel.policy == LagPolicy::kLatest && reason == GapReason::kSlowClient;
-  Skip skip = conflates ? channel.log.conflate(mine.cursor, horizon) : channel.log.skip(mine.cursor, true, horizon);
+  Skip skip =
+      conflates ? channel.log.conflate(mine.cursor, horizon) : channel.log.skip(mine.cursor, true, horizon);
   if (skip.to.sequence <= mine.cursor.sequence) return false;
   mine.cursor = skip.to;
   mine.is_dirty = true;
@@ -127,10 +130,10 @@ GapReason Client::reason_of_jump(std::uint32_t subscription) const {
 }
 
 void Client::end_replay() {
-  // Behind the event an id-only block: who is cut before the next message has been told of the gaps up to here. On
-  // several channels everything up to `until` was sent, so that it is a position for all of them.
-  append_private(encode_live(replay_->replayed) + "id: " +
-                 format_event_id(shard_.options().epoch, replay_->until) + "\n\n");
+  // Behind the event an id-only block: who is cut before the next message has been told of the gaps up to
+  // here. On several channels everything up to `until` was sent, so that it is a position for all of them.
+  append_private(encode_live(replay_->replayed) +
+                 "id: " + format_event_id(shard_.options().epoch, replay_->until) + "\n\n");
   replay_.reset();
 }
 

@@ -41,7 +41,8 @@ void Client::on_channel_state() {
     if (state_ == State::kWaiting) return refuse();
     begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
     pump();
-  } else if (state_ == State::kWaiting && std::all_of(subscriptions_.begin(), subscriptions_.end(), is_live)) {
+  } else if (state_ == State::kWaiting &&
+             std::all_of(subscriptions_.begin(), subscriptions_.end(), is_live)) {
     begin_stream();
   }
 }
@@ -127,8 +128,8 @@ Sequence Client::replay_last(std::size_t messages) {
   return first;
 }
 
-void Client::append_gap(std::string& blocks, const Subscription& subscription, std::optional<std::uint64_t> missed,
-                        GapReason reason) {
+void Client::append_gap(std::string& blocks, const Subscription& subscription,
+                        std::optional<std::uint64_t> missed, GapReason reason) {
   const std::string block = encode_gap(subscription.feed->channel->name, missed, reason);
   blocks.append(encoding_.is_chunked ? encode_chunk(block) : block);
   shard_.stats().gaps[static_cast<std::size_t>(reason)].add();
@@ -138,9 +139,11 @@ void Client::append_gap(std::string& blocks, const Subscription& subscription, s
 void Client::refuse() {
   for (Subscription& mine : subscriptions_) --mine.feed->waiting;
   start_.reset();
-  const std::string_view body = R"({"error":"refused","detail":"the bus refuses a subscription to this channel"})";
-  private_ = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
-             std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  const std::string_view body =
+      R"({"error":"refused","detail":"the bus refuses a subscription to this channel"})";
+  private_ =
+      "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
   state_ = State::kClosing;
   close_reason_ = CloseReason::kRefused;
   deadline_ = shard_.tick() + Shard::ticks(shard_.options().stuck);

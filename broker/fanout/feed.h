@@ -30,10 +30,10 @@ struct Feed {
   const ChannelPtr channel;
   std::atomic<bool> is_hinted{false};  // It lies in the shard's inbox.
   Cursor position;                     // What the shard has read; caught-up clients stand here.
-  Cursor floor;                        // What the log was told is still needed: position, or a lagging client's cursor.
+  Cursor floor;  // What the log was told is still needed: position, or a lagging client's cursor.
   std::vector<Follower> followers;
-  std::size_t waiting = 0;             // Followers whose stream has not begun.
-  bool is_low = false;                 // Its floor may be below its position.
+  std::size_t waiting = 0;  // Followers whose stream has not begun.
+  bool is_low = false;      // Its floor may be below its position.
 };
 
 }  // namespace weir

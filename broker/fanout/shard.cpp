@@ -88,8 +88,8 @@ void Shard::wake() {
 // Hot path, step 4 of docs/life-of-a-message.md: reads each hinted log once, for all caught-up clients.
 void Shard::drain_inbox() {
   is_awake_ = false;
-  // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon only the
-  // one with just that sequence can have a hint that is still to come.
+  // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon
+  // only the one with just that sequence can have a hint that is still to come.
   horizon_ = appended();
   {
     const MutexLock lock(inbox_mutex_);
@@ -182,8 +182,8 @@ void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
   if (!feed->is_hinted.exchange(true)) take_hint(feed);
 }
 
-// Tells the log what is still needed: everything after the position, and after the cursors of clients that lag within
-// their queue's limits.
+// Tells the log what is still needed: everything after the position, and after the cursors of clients that
+// lag within their queue's limits.
 void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
   if (feed->followers.empty()) return;
   Cursor floor = feed->position;
@@ -258,8 +258,10 @@ void Shard::close_over(std::chrono::milliseconds duration) {
 }
 
 void Shard::observe_delivery(SteadyTime arrived) {
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived);
-  const auto bound = std::lower_bound(kDeliveryBoundsMicros.begin(), kDeliveryBoundsMicros.end(), micros.count());
+  const auto micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived);
+  const auto bound =
+      std::lower_bound(kDeliveryBoundsMicros.begin(), kDeliveryBoundsMicros.end(), micros.count());
   stats_.delivery_buckets[static_cast<std::size_t>(bound - kDeliveryBoundsMicros.begin())].add();
   stats_.delivery_micros.add(static_cast<std::uint64_t>(micros.count()));
 }
@@ -271,7 +273,8 @@ void Shard::arm_timer() {
 }
 
 Tick Shard::clock_tick() const {
-  return ticks(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_));
+  return ticks(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_));
 }
 
 void Shard::wait_tick() {

@@ -1,9 +1,11 @@
 // One thread, one loop, and the clients that it serves for their whole life.
 //
-// Threads:   start(), stop(), add(), begin_drain(), stats() on any thread; take_hint() and wake() on the bus thread (and
+// Threads:   start(), stop(), add(), begin_drain(), stats() on any thread; take_hint() and wake() on the bus
+// thread (and
 //            its own); everything else on the shard's thread.
 // Ownership: a shard owns its clients; feeds are shared with their channels.
-// Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted feed.
+// Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted
+// feed.
 #pragma once
 
 #include <array>
@@ -39,7 +41,7 @@ struct ShardOptions {
   std::chrono::milliseconds heartbeat{15'000};
   std::chrono::milliseconds retry{2'000};
   std::chrono::milliseconds stuck{60'000};
-  std::chrono::milliseconds max_stream{0};  // 0: never.
+  std::chrono::milliseconds max_stream{0};     // 0: never.
   std::chrono::milliseconds live_wait{2'000};  // How long a head waits for the bus' acknowledgement.
   std::size_t socket_unsent_bytes = 128 << 10;
 };
@@ -131,8 +133,10 @@ class Shard {
   Sequence horizon_ = 0;
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Client>> clients_;
-  std::vector<std::shared_ptr<Client>> ended_;  // Destroyed on a later turn: somebody may stand in their code.
-  std::vector<std::shared_ptr<Feed>> low_feeds_;  // Their floor is below their position: looked at again on a timer.
+  std::vector<std::shared_ptr<Client>>
+      ended_;  // Destroyed on a later turn: somebody may stand in their code.
+  std::vector<std::shared_ptr<Feed>>
+      low_feeds_;  // Their floor is below their position: looked at again on a timer.
   std::vector<Client*> dirty_;
   TimerWheel wheel_;
   bool is_draining_ = false;

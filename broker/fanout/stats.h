@@ -1,4 +1,5 @@
-// What a shard counts. One writer (the shard), so that an increment is a load and a store; summed at scrape by others.
+// What a shard counts. One writer (the shard), so that an increment is a load and a store; summed at scrape
+// by others.
 #pragma once
 
 #include <array>
@@ -12,7 +13,9 @@ namespace weir {
 
 class Tally {
  public:
-  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   void subtract(std::uint64_t n = 1) { add(~n + 1); }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
@@ -31,12 +34,13 @@ enum class CloseReason : std::uint8_t {
   kRefused,
   kShutdown,
 };
-inline constexpr std::array<const char*, 8> kCloseReasonNames = {"client-gone", "end",   "drain",   "max-stream",
-                                                                  "slow-client", "stuck", "refused", "shutdown"};
+inline constexpr std::array<const char*, 8> kCloseReasonNames = {
+    "client-gone", "end", "drain", "max-stream", "slow-client", "stuck", "refused", "shutdown"};
 
 // Upper bounds of the delivery histogram in microseconds; metrics.h has the same in seconds.
 inline constexpr std::array<std::uint32_t, 14> kDeliveryBoundsMicros = {
-    100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000};
+    100,    250,    500,     1'000,   2'500,   5'000,     10'000,
+    25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000};
 
 struct ShardStats {
   Tally clients;  // Now.

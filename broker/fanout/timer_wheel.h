@@ -1,7 +1,8 @@
 // Timers of very many clients: putting one in, and taking it out, is O(1) and allocates nothing.
 //
 // Threads: the shard's own.
-// Limits:  kSlots ticks ahead; a later deadline fires early, and whoever is called looks at the time and waits again.
+// Limits:  kSlots ticks ahead; a later deadline fires early, and whoever is called looks at the time and
+// waits again.
 #pragma once
 
 #include <array>

@@ -67,9 +67,13 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch) {
 }  // namespace
 
 Hub::State::State(const Config& settings, std::uint64_t random)
-    : config(settings), epoch(make_epoch(random)), clients_max(clients_max_of(settings)), budget(settings.memory_limit) {
+    : config(settings),
+      epoch(make_epoch(random)),
+      clients_max(clients_max_of(settings)),
+      budget(settings.memory_limit) {
   recording.resize(config.record.size());
-  const std::size_t count = config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t count =
+      config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
     shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch), appended, seed));
@@ -121,7 +125,8 @@ OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
   return open;
 }
 
-// Recorded channels that nobody watches make room for others: the sixteenth that had its last message longest ago.
+// Recorded channels that nobody watches make room for others: the sixteenth that had its last message longest
+// ago.
 bool Hub::State::make_room(SteadyTime now) {
   std::vector<std::pair<Sequence, OpenChannelPtr>> candidates;
   for (const auto& [name, open] : channels) {
@@ -129,7 +134,8 @@ bool Hub::State::make_room(SteadyTime now) {
     candidates.emplace_back(open->channel->log.counts().last_sequence, open);
   }
   if (candidates.empty()) {
-    if (!std::exchange(is_full_logged, true)) log_warning("--max-channels is reached: new channels are refused");
+    if (!std::exchange(is_full_logged, true))
+      log_warning("--max-channels is reached: new channels are refused");
     return false;
   }
   const auto count = static_cast<std::ptrdiff_t>(candidates.size() / 16 + 1);
@@ -262,7 +268,9 @@ std::vector<ChannelInfo> Hub::channels(std::size_t max) const {
   }
   const std::size_t count = std::min(max, names.size());
   std::partial_sort(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), names.end(),
-                    [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+                    [](const auto& a, const auto& b) {
+                      return a.first != b.first ? a.first > b.first : a.second < b.second;
+                    });
   std::vector<ChannelInfo> infos;
   for (std::size_t i = 0; i < count; ++i) infos.push_back(info(names[i].second));
   return infos;
@@ -303,7 +311,8 @@ void Hub::collect(MetricsPage& page) const {
     page.add(Metric::kMessagesOut, static_cast<double>(stats.messages_out.value()));
     page.add(Metric::kBytesOut, static_cast<double>(stats.bytes_out.value()));
     for (std::size_t i = 0; i < kGapReasons; ++i) {
-      page.add(Metric::kGaps, static_cast<double>(stats.gaps[i].value()), gap_reason_name(static_cast<GapReason>(i)));
+      page.add(Metric::kGaps, static_cast<double>(stats.gaps[i].value()),
+               gap_reason_name(static_cast<GapReason>(i)));
     }
     page.add(Metric::kHeartbeats, static_cast<double>(stats.heartbeats.value()));
     page.add(Metric::kSlowClients, static_cast<double>(stats.slow_clients.value()));

@@ -2,7 +2,8 @@
 // No sockets, no Redis, no HTTP.
 //
 // Threads:   the BusListener part runs on the bus thread; everything else may be called from any thread.
-// Ownership: a channel lives while a client has it open, for the linger time after the last one, and for as long as a
+// Ownership: a channel lives while a client has it open, for the linger time after the last one, and for as
+// long as a
 //            --record pattern keeps it.
 // Limits:    max_clients places, max_channels channels.
 #pragma once
@@ -79,9 +80,10 @@ class Hub : public BusListener {
   };
   Admission admit();
 
-  // Takes over `socket` (a connected, non-blocking descriptor, nothing of the response sent yet): sends the head
-  // when the bus has acknowledged all channels, or after 2 s, and streams from then on. Owns the descriptor from
-  // the call on. False, and the descriptor is still the caller's, if max_channels would be passed.
+  // Takes over `socket` (a connected, non-blocking descriptor, nothing of the response sent yet): sends the
+  // head when the bus has acknowledged all channels, or after 2 s, and streams from then on. Owns the
+  // descriptor from the call on. False, and the descriptor is still the caller's, if max_channels would be
+  // passed.
   bool open_stream(StreamRequest request, int socket);
 
   // Hands `payload` to the bus.
@@ -93,8 +95,8 @@ class Hub : public BusListener {
   std::vector<ChannelInfo> channels(std::size_t max) const;
   std::size_t clients() const;
 
-  // Stops admitting; closes the streams one by one over `duration`, each after what is logged for it was flushed.
-  // Then, or as soon as there is none left, `done` is called (on some thread).
+  // Stops admitting; closes the streams one by one over `duration`, each after what is logged for it was
+  // flushed. Then, or as soon as there is none left, `done` is called (on some thread).
   void drain(std::chrono::milliseconds duration, std::function<void()> done);
   bool is_draining() const;
   BusState bus_state() const;

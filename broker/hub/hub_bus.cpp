@@ -26,7 +26,8 @@ void Hub::on_message(std::string_view channel, std::string_view payload) {
   }
   const Message message = parse_payload(payload, open->envelope);
   if (message.replaced > 0) state.invalid_utf8.add(message.replaced);
-  if (open->envelope == EnvelopeMode::kAlways && message.data_kind == DataKind::kPayload && message.has_data) {
+  if (open->envelope == EnvelopeMode::kAlways && message.data_kind == DataKind::kPayload &&
+      message.has_data) {
     state.not_envelopes.add();
   }
   const Sequence sequence = state.appended.load(std::memory_order_relaxed) + 1;
@@ -54,7 +55,8 @@ void Hub::on_recording(std::string_view pattern) {
     for (std::size_t i = 0; i < state.config.record.size(); ++i) {
       if (state.config.record[i] != pattern) continue;
       state.recording[i] = true;
-      if (pattern.find('*') == std::string_view::npos) state.find_or_open(pattern, std::chrono::steady_clock::now());
+      if (pattern.find('*') == std::string_view::npos)
+        state.find_or_open(pattern, std::chrono::steady_clock::now());
       for (const auto& [name, open] : state.channels) {
         if (open->record == i) covered.push_back(open);
       }
@@ -99,7 +101,8 @@ void Hub::State::append_gap(OpenChannel& open, std::optional<std::uint64_t> miss
   append(open, Frame::of_gap(open.channel->name, missed, reason, id, budget.counter()), sequence);
 }
 
-// From now on every message of the channel arrives. Whoever may have missed some before is told here, in the log.
+// From now on every message of the channel arrives. Whoever may have missed some before is told here, in the
+// log.
 void Hub::State::acknowledge(OpenChannel& open) {
   Channel& channel = *open.channel;
   channel.log.begin(appended.load(std::memory_order_relaxed));

@@ -31,10 +31,11 @@ namespace weir {
 struct OpenChannel {
   ChannelPtr channel;
   EnvelopeMode envelope = EnvelopeMode::kAuto;
-  std::size_t holders = 0;             // Streams, under the hub's mutex.
-  std::optional<std::size_t> record;   // The first --record pattern that covers it, which is what subscribes it.
-  bool is_pinned = false;              // That pattern is its very name: it stays for ever.
-  SteadyTime idle_since;               // When the last holder left, or it was made without one.
+  std::size_t holders = 0;  // Streams, under the hub's mutex.
+  std::optional<std::size_t>
+      record;              // The first --record pattern that covers it, which is what subscribes it.
+  bool is_pinned = false;  // That pattern is its very name: it stays for ever.
+  SteadyTime idle_since;   // When the last holder left, or it was made without one.
 };
 using OpenChannelPtr = std::shared_ptr<OpenChannel>;
 

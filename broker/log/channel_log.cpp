@@ -8,18 +8,20 @@ namespace weir {
 
 namespace {
 
-// Forgotten gaps and ends that are remembered one by one; past it the two oldest gaps become one of unknown count.
+// Forgotten gaps and ends that are remembered one by one; past it the two oldest gaps become one of unknown
+// count.
 constexpr std::size_t kMarksMax = 64;
 // Policy "latest": types of which the newest forgotten message is kept.
 constexpr std::size_t kTypesMax = 64;
 
 Mark mark_of(const LogEntry& entry) {
-  if (entry.frame->kind() == FrameKind::kEnd) return {entry.at, entry.frame, GapReason::kBusDown, std::nullopt};
+  if (entry.frame->kind() == FrameKind::kEnd)
+    return {entry.at, entry.frame, GapReason::kBusDown, std::nullopt};
   return {entry.at, nullptr, entry.frame->gap_reason(), entry.frame->gap_missed()};
 }
 
-// Makes room in `marks` (at kMarksMax) by joining the oldest two of one kind. Who stood between two joined gaps is told
-// of a gap of unknown size, which is true; of two ends the newer one is kept.
+// Makes room in `marks` (at kMarksMax) by joining the oldest two of one kind. Who stood between two joined
+// gaps is told of a gap of unknown size, which is true; of two ends the newer one is kept.
 void join_oldest(std::vector<Mark>& marks) {
   for (std::size_t i = 1; i < marks.size(); ++i) {
     if ((marks[i].frame == nullptr) != (marks[i - 1].frame == nullptr)) continue;
@@ -161,7 +163,8 @@ Cursor ChannelLog::back(std::size_t messages) const {
 
 void ChannelLog::set_floor(const void* reader, const Cursor& floor) {
   const MutexLock lock(mutex_);
-  const auto found = std::find_if(floors_.begin(), floors_.end(), [&](const Floor& f) { return f.reader == reader; });
+  const auto found =
+      std::find_if(floors_.begin(), floors_.end(), [&](const Floor& f) { return f.reader == reader; });
   if (found == floors_.end()) {
     floors_.push_back({reader, floor});
   } else {

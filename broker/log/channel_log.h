@@ -1,15 +1,16 @@
 // The recent frames of one channel, oldest first, and where every reader of it stands.
 //
-// Each entry has the gateway-wide sequence (order across channels), the channel's own ordinal, which counts messages by
-// ones, and the bytes so far: what a reader missed, and how far it lags, are subtractions. A client's queue is what lies
-// between its cursor and the end; replay reads the same frames. A gap that all clients share is an entry too, with a
-// sequence but no ordinal of its own.
+// Each entry has the gateway-wide sequence (order across channels), the channel's own ordinal, which counts
+// messages by ones, and the bytes so far: what a reader missed, and how far it lags, are subtractions. A
+// client's queue is what lies between its cursor and the end; replay reads the same frames. A gap that all
+// clients share is an entry too, with a sequence but no ordinal of its own.
 //
-// Threads:   begin(), append(), append_gap(), evict_front() on the bus thread; all others on any, under one mutex.
-// Ownership: the channel (fanout/channel.h) owns it.
-// Limits:    history_*: what is kept for replay. queue_*: how far a live client may lag. Beyond the history only what a
-//            reader's floor still needs is kept, and never more than history and queue together: frames past that are
-//            forgotten, oldest first. A reader whose cursor was forgotten learns what it missed; it never delays append().
+// Threads:   begin(), append(), append_gap(), evict_front() on the bus thread; all others on any, under one
+// mutex. Ownership: the channel (fanout/channel.h) owns it. Limits:    history_*: what is kept for replay.
+// queue_*: how far a live client may lag. Beyond the history only what a
+//            reader's floor still needs is kept, and never more than history and queue together: frames past
+//            that are forgotten, oldest first. A reader whose cursor was forgotten learns what it missed; it
+//            never delays append().
 #pragma once
 
 #include <chrono>
@@ -45,7 +46,7 @@ struct LogEntry {
 // A gap or an end that lies among skipped entries: nobody skips it in silence.
 struct Mark {
   Cursor at;
-  FramePtr frame;               // Of an end; null for a gap.
+  FramePtr frame;  // Of an end; null for a gap.
   GapReason reason = GapReason::kBusDown;
   std::optional<std::uint64_t> missed;
 };
@@ -54,8 +55,9 @@ struct Mark {
 struct Skip {
   std::uint64_t missed = 0;  // Messages, besides those that the gaps among them count.
   std::vector<Mark> gaps;    // The shared gaps jumped over, oldest first.
-  std::vector<LogEntry> conflated;  // Policy "latest": the newest message of each type, in order; then missed is 0.
-  FramePtr end;              // The first end among what is jumped over: the landing place, to be sent as the last frame.
+  std::vector<LogEntry>
+      conflated;  // Policy "latest": the newest message of each type, in order; then missed is 0.
+  FramePtr end;   // The first end among what is jumped over: the landing place, to be sent as the last frame.
   Cursor to;
 };
 
@@ -89,23 +91,26 @@ class ChannelLog {
   // The cursor after the last entry.
   Cursor end() const;
 
-  // Appends to `entries` those after `from` whose sequence is at most `horizon`: up to `bytes_max` bytes, but at least
-  // one if there is one. Stops after an end. Nothing is read from a `from` that was forgotten: is_forgotten is set.
+  // Appends to `entries` those after `from` whose sequence is at most `horizon`: up to `bytes_max` bytes, but
+  // at least one if there is one. Stops after an end. Nothing is read from a `from` that was forgotten:
+  // is_forgotten is set.
   struct ReadResult {
     bool is_forgotten = false;  // See skip().
     bool has_more = false;      // Entries after the last one read, within the horizon or not.
   };
-  ReadResult read(const Cursor& from, Sequence horizon, std::size_t bytes_max, std::vector<LogEntry>& entries) const;
+  ReadResult read(const Cursor& from, Sequence horizon, std::size_t bytes_max,
+                  std::vector<LogEntry>& entries) const;
 
   // True if a reader at `from` lags less behind `end` than the queue's limits, or by one message only.
   bool is_within_queue(const Cursor& from, const Cursor& end) const {
     const std::uint64_t messages = end.ordinal - from.ordinal;
-    return messages <= 1 || (messages <= limits_.queue_messages && end.bytes - from.bytes <= limits_.queue_bytes);
+    return messages <= 1 ||
+           (messages <= limits_.queue_messages && end.bytes - from.bytes <= limits_.queue_bytes);
   }
 
-  // Where a reader lands that must jump: the oldest entry from which everything up to `horizon`, or up to the first end,
-  // fits the queue's limits (fits_queue), or the oldest one that is left. At least the newest message always fits.
-  // Jumps nowhere (to is from) if nothing needs to be jumped over.
+  // Where a reader lands that must jump: the oldest entry from which everything up to `horizon`, or up to the
+  // first end, fits the queue's limits (fits_queue), or the oldest one that is left. At least the newest
+  // message always fits. Jumps nowhere (to is from) if nothing needs to be jumped over.
   Skip skip(const Cursor& from, bool fits_queue, Sequence horizon) const;
   // Policy "latest": all from `from` to `horizon`, conflated.
   Skip conflate(const Cursor& from, Sequence horizon) const;
@@ -115,7 +120,8 @@ class ChannelLog {
   // The cursor of a reader that has everything up to `sequence`; nullopt where that is before this log began.
   struct Position {
     Cursor cursor;
-    bool is_forgotten = false;  // Some of what follows is: cursor has a sequence only, what was missed can't be counted.
+    bool is_forgotten =
+        false;  // Some of what follows is: cursor has a sequence only, what was missed can't be counted.
   };
   std::optional<Position> find(Sequence sequence) const;
   // The cursor from which there are `messages` messages (or as many as are left) up to the end.
@@ -155,14 +161,15 @@ class ChannelLog {
   const Limits limits_;
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
   Ring<LogEntry> entries_ GUARDED_BY(mutex_);
-  Cursor base_ GUARDED_BY(mutex_);          // Before the first entry: where the last forgotten one stood.
-  Sequence begin_ GUARDED_BY(mutex_) = 0;   // 0: not begun.
-  Sequence evicted_ GUARDED_BY(mutex_) = 0; // The last entry that went because of the memory limit.
+  Cursor base_ GUARDED_BY(mutex_);           // Before the first entry: where the last forgotten one stood.
+  Sequence begin_ GUARDED_BY(mutex_) = 0;    // 0: not begun.
+  Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The last entry that went because of the memory limit.
   Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // Of the last message.
   SteadyTime now_ GUARDED_BY(mutex_);              // The time last heard of.
-  std::vector<Mark> marks_ GUARDED_BY(mutex_);      // Forgotten gaps and ends, oldest first; at most kMarksMax.
-  std::vector<LogEntry> latest_ GUARDED_BY(mutex_); // keeps_latest: forgotten messages, one a type, oldest first.
-  std::vector<Floor> floors_ GUARDED_BY(mutex_);    // One a shard.
+  std::vector<Mark> marks_ GUARDED_BY(mutex_);  // Forgotten gaps and ends, oldest first; at most kMarksMax.
+  std::vector<LogEntry> latest_
+      GUARDED_BY(mutex_);  // keeps_latest: forgotten messages, one a type, oldest first.
+  std::vector<Floor> floors_ GUARDED_BY(mutex_);  // One a shard.
 };
 
 }  // namespace weir

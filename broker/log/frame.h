@@ -35,10 +35,10 @@ enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap };
 class Frame {
  public:
   // The message in its kChannel form.
-  static std::shared_ptr<const Frame> of_message(const Message& message, std::string_view channel, std::string_view id,
-                                                 std::shared_ptr<FrameBytes> counter);
-  // A gap of all clients of `channel`. After the event an id-only block moves the client's position past it, so that
-  // an incident is told once even if no message follows (it dispatches nothing: WHATWG HTML, 9.2.6).
+  static std::shared_ptr<const Frame> of_message(const Message& message, std::string_view channel,
+                                                 std::string_view id, std::shared_ptr<FrameBytes> counter);
+  // A gap of all clients of `channel`. After the event an id-only block moves the client's position past it,
+  // so that an incident is told once even if no message follows (it dispatches nothing: WHATWG HTML, 9.2.6).
   static std::shared_ptr<const Frame> of_gap(std::string_view channel, std::optional<std::uint64_t> missed,
                                              GapReason reason, std::string_view id,
                                              std::shared_ptr<FrameBytes> counter);

@@ -25,12 +25,14 @@ class MemoryBudget {
 
   // `log` has entries now (append() returned true).
   void track(const std::shared_ptr<ChannelLog>& log);
-  // Forgets oldest frames until the total is within the limit, or nothing is left to forget. Returns how many.
+  // Forgets oldest frames until the total is within the limit, or nothing is left to forget. Returns how
+  // many.
   std::uint64_t enforce();
 
  private:
-  // What is known of a log's oldest entry: its sequence when this was written. It may have been forgotten since, so
-  // this is a lower bound; enforce() looks again. So a log costs nothing here while it appends and trims.
+  // What is known of a log's oldest entry: its sequence when this was written. It may have been forgotten
+  // since, so this is a lower bound; enforce() looks again. So a log costs nothing here while it appends and
+  // trims.
   struct Oldest {
     Sequence sequence;
     std::weak_ptr<ChannelLog> log;

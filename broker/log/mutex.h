@@ -1,5 +1,5 @@
-// std::mutex with clang's annotations, so that -Wthread-safety checks that what is GUARDED_BY a mutex is only touched
-// under it. (libstdc++'s own types carry none.)
+// std::mutex with clang's annotations, so that -Wthread-safety checks that what is GUARDED_BY a mutex is only
+// touched under it. (libstdc++'s own types carry none.)
 #pragma once
 
 #include <mutex>
@@ -26,7 +26,9 @@ class WEIR_ANNOTATION(capability("mutex")) Mutex {
 
 class WEIR_ANNOTATION(scoped_lockable) MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) WEIR_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) { mutex_.lock(); }
+  explicit MutexLock(Mutex& mutex) WEIR_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) {
+    mutex_.lock();
+  }
   ~MutexLock() WEIR_ANNOTATION(release_capability()) { mutex_.unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
