@@ -12,10 +12,10 @@
 namespace weir {
 
 struct AccessRules {
-  std::vector<std::string> anonymous_subscribe;  // Patterns. Both empty: anyone may do anything.
-  std::vector<std::string> anonymous_publish;
-  std::vector<std::string> cors_origins;  // Exact origins, or "*".
-  bool is_loopback = true;                // Of the listener.
+  std::vector<std::string> anonymous_subscribe = {};  // Patterns. Both empty: anyone may do anything.
+  std::vector<std::string> anonymous_publish = {};
+  std::vector<std::string> cors_origins = {};  // Exact origins, or "*".
+  bool is_loopback = true;                     // Of the listener.
 };
 
 // Immutable; any thread.

@@ -69,12 +69,11 @@ Reply failure(const char* what) {
 
 std::string canonical_request(const Head& head) {
   std::string text;
-  text.reserve(128 + head.path.size() + head.query.size());
+  text.reserve(128 + head.path.size());
   text += head.method;
   text += ' ';
   text += head.path;
-  if (!head.query.empty()) (text += '?') += head.query;
-  // The body stays with us: routes take it from the Request, so that form types arrive byte for byte and
+  // Query and body stay with us: routes take it from the Request, so that form types arrive byte for byte and
   // uncopied.
   text += " HTTP/1.1\r\nHost: ";
   const std::string* host = head.find("host");

@@ -1,11 +1,11 @@
 // cpp-httplib, from memory to memory: one whole request in, the bytes of its response out, or a stream's
 // head. The only file with the library in it.
 //
-// The library gets a canonical request that we wrote: request line, Host, one Content-Length of 0. It never
-// sees what it would act on in its own way: Range (a list of 1,900 makes it build as many parts), Expect,
-// Transfer-Encoding, Accept-Encoding (it would gzip), Connection, REMOTE_* (it adds its own), form types (it
-// would parse the body away). Routes read the checked Request, not the library's: that one percent-decodes
-// header values.
+// The library gets a canonical request that we wrote: method and path, Host, one Content-Length of 0. It
+// never sees what it would act on in its own way: Range (a list of 1,900 makes it build as many parts),
+// Expect, Transfer-Encoding, Accept-Encoding (it would gzip), Connection, REMOTE_* (it adds its own), form
+// types (it would parse the body away). Routes read the checked Request, not the library's: that one
+// percent-decodes header values.
 //
 // Threads: run() may be called by many threads at once.
 #pragma once

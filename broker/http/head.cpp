@@ -39,7 +39,6 @@ Refusal bad(std::string detail) { return {400, std::move(detail)}; }
 // A target is printable ASCII (browsers encode the rest). An encoded CR, LF or NUL could split a header
 // somewhere behind a decoder, and no channel name holds one.
 std::optional<Refusal> check_target(std::string_view target) {
-  if (target.size() > kTargetBytesMax) return Refusal{414, "the request target is too long"};
   for (std::size_t i = 0; i < target.size(); ++i) {
     const char c = target[i];
     if (c <= ' ' || c > '~' || c == '#')
@@ -91,6 +90,7 @@ std::optional<Refusal> parse_target(std::string_view target, Head& head, std::st
     return bad("the request target is missing");
   }
   head.path = take_until(target, "?");
+  if (head.path.size() > kPathBytesMax) return Refusal{414, "the path is too long"};
   if (head.path.empty()) head.path = "/";
   head.query = target;
   return std::nullopt;
@@ -116,7 +116,6 @@ std::optional<Refusal> parse_request_line(std::string_view line, Head& head, std
 }
 
 std::optional<Refusal> parse_header(std::string_view line, Head& head) {
-  if (line.size() > kHeaderBytesMax) return Refusal{431, "a header is too long"};
   if (line.front() == ' ' || line.front() == '\t') return bad("a header is folded over two lines");
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
@@ -178,6 +177,7 @@ std::optional<Refusal> read_host(Head& head, const std::string& authority) {
   std::string& host = std::find_if(head.headers.begin(), head.headers.end(), is_host)->value;
   if (!authority.empty()) host = authority;
   // An empty Host is legal for a target without an authority (RFC 9110, 7.2).
+  if (host.size() > kHostBytesMax) return Refusal{431, "Host is too long"};
   if (!host.empty() && !is_authority(host)) return bad("Host is neither a name nor an address");
   return std::nullopt;
 }

@@ -54,9 +54,10 @@ struct HeadEnd {
 HeadEnd find_head_end(std::string_view text, std::size_t from);
 
 inline constexpr std::size_t kHeadersMax = 100;
-// What cpp-httplib takes is a little more: what would fail there is refused here, with a proper answer.
-inline constexpr std::size_t kTargetBytesMax = 8'000;
-inline constexpr std::size_t kHeaderBytesMax = 8'000;
+// What is handed to cpp-httplib: it takes a line of 8,192 bytes. Queries (many channels) and other headers
+// stay with us and are bounded by the size of the whole head.
+inline constexpr std::size_t kPathBytesMax = 4'096;
+inline constexpr std::size_t kHostBytesMax = 1'024;
 
 // Reads the whole head `text` (as find_head_end() found it) into `head`; nullopt if it is good.
 // 400: bare CR, LF or NUL, folded lines, an encoded CR, LF or NUL in the target, two lengths, a length that

@@ -1,0 +1,123 @@
+// A gateway without hub and bus, for the tests of http/: streams end where the test wants, publishes are
+// answered as it says.
+#pragma once
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/http/gateway.h"
+
+namespace weir {
+
+// Generous: only reached when something is broken.
+inline constexpr std::chrono::seconds kDeadline{60};
+
+class FakeGateway final : public Gateway {
+ public:
+  struct Published {
+    std::string channel;
+    std::string payload;
+  };
+  struct Opened {
+    StreamRequest request;
+    int socket = -1;
+  };
+
+  ~FakeGateway() override { end_streams(); }
+
+  Hub::Admission admit() override {
+    if (refusal != nullptr) return {std::nullopt, refusal};
+    ++places;
+    return {Place([this] { --places; }), nullptr};
+  }
+
+  bool open_stream(StreamRequest request, int socket) override {
+    if (has_no_channels) return false;
+    const std::lock_guard lock(mutex_);
+    opened_.push_back({std::move(request), socket});
+    changed_.notify_all();
+    return true;
+  }
+
+  void publish(std::string channel, std::string payload, Bus::PublishDone done) override {
+    std::unique_lock lock(mutex_);
+    published_.push_back({std::move(channel), std::move(payload)});
+    if (holds_publishes) {
+      waiting_.push_back(std::move(done));
+    } else {
+      lock.unlock();
+      done(result);
+      lock.lock();
+    }
+    changed_.notify_all();
+  }
+
+  ChannelInfo info(std::string_view) const override { return channel_info; }
+  std::vector<ChannelInfo> channels(std::size_t) const override { return {channel_info}; }
+  bool is_draining() const override { return draining; }
+  BusState bus_state() const override {
+    const std::lock_guard lock(mutex_);
+    return state;
+  }
+
+  // The next `count`-th stream that was opened, as soon as it is. Stays here; its socket is open.
+  Opened* wait_for_stream(std::size_t count = 1) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kDeadline, [&] { return opened_.size() >= count; })) return nullptr;
+    return &opened_[count - 1];
+  }
+  std::vector<Published> wait_for_published(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kDeadline, [&] { return published_.size() >= count; });
+    return published_;
+  }
+  std::size_t published() const {
+    const std::lock_guard lock(mutex_);
+    return published_.size();
+  }
+  // Answers the publishes that were held back, in order.
+  void answer_publishes(const PublishResult& answer) {
+    std::vector<Bus::PublishDone> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      waiting.swap(waiting_);
+    }
+    for (const auto& done : waiting) done(answer);
+  }
+  void end_streams() {
+    const std::lock_guard lock(mutex_);
+    for (const Opened& stream : opened_) ::close(stream.socket);
+    opened_.clear();
+  }
+  void set_state(BusState bus_state) {
+    const std::lock_guard lock(mutex_);
+    state = bus_state;
+  }
+
+  // Set before the server starts, or atomics.
+  std::atomic<const char*> refusal = nullptr;
+  std::atomic<bool> has_no_channels = false;
+  std::atomic<bool> draining = false;
+  std::atomic<bool> holds_publishes = false;
+  std::atomic<int> places = 0;
+  PublishResult result{PublishOutcome::kDelivered, 1, ""};
+  ChannelInfo channel_info;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  BusState state;
+  std::vector<Opened> opened_;
+  std::vector<Published> published_;
+  std::vector<Bus::PublishDone> waiting_;
+};
+
+}  // namespace weir

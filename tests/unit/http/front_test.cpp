@@ -1,0 +1,243 @@
+// The front against clients that are slow, wrong or gone.
+#include "broker/http/front.h"
+
+#include <dirent.h>
+
+#include <thread>
+
+#include "tests/unit/http/http_fixture.h"
+
+namespace weir {
+namespace {
+
+using FrontLoop = HttpTest;
+
+std::size_t count_entries(const char* directory) {
+  std::size_t count = 0;
+  DIR* entries = ::opendir(directory);
+  while (::readdir(entries) != nullptr) ++count;
+  ::closedir(entries);
+  return count;
+}
+
+double gauge(const HttpServer& server, const Metrics& metrics, const std::string& name) {
+  (void)server;
+  const std::string page = metrics.render();
+  const auto at = page.find("\n" + name + " ");
+  return at == std::string::npos ? -1 : std::stod(page.substr(at + name.size() + 2));
+}
+
+TEST_F(FrontLoop, RefusesWhatNoHonestClientSendsAndCloses) {
+  const std::string head = "POST /channels/a HTTP/1.1\r\nHost: localhost\r\n";
+  std::string headers;
+  for (int i = 0; i < 101; ++i) headers += "X" + std::to_string(i) + ": y\r\n";
+  const std::vector<std::pair<std::string, int>> requests = {
+      {"GET / HTTP/1.1\nHost: localhost\n\n", 400},
+      {head + "X: a\nY: b\r\n\r\n", 400},
+      {head + std::string("X: a\0b\r\n\r\n", 10), 400},
+      {head + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400},
+      {head + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n", 400},
+      {head + headers + "\r\n", 431},
+      {head + "X: " + std::string(100'000, 'x'), 431},
+      {head + "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", 415},
+      {"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n", 505},
+      {"\x16\x03\x01\x02", 400},
+  };
+  for (const auto& [text, status] : requests) {
+    Client client = connect();
+    client.send(text + request("POST", "/channels/a", "", "smuggled"));
+    const Response response = client.response();
+    EXPECT_EQ(response.status, status) << text.substr(0, 200);
+    EXPECT_EQ(response.header("connection"), "close");
+    EXPECT_TRUE(response.body.starts_with("{\"error\":\"")) << response.body;
+    EXPECT_TRUE(client.is_closed_by_peer()) << text.substr(0, 200);
+  }
+  EXPECT_EQ(gateway.published(), 0U);
+}
+
+TEST_F(FrontLoop, LetsAClientReadWhyItsLongBodyWasRefused) {
+  config.max_message_bytes = 1'000;
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", std::string(4 << 20, 'x')));
+  EXPECT_EQ(client.response().status, 413);
+}
+
+TEST_F(FrontLoop, RefusesAChunkedBodyThatGrowsTooLong) {
+  config.max_message_bytes = 1'000;
+  Client client = connect();
+  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+              std::string(1'001, 'x') + "\r\n0\r\n\r\n");
+  EXPECT_EQ(client.response().status, 413);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
+TEST_F(FrontLoop, BoundsTheMemoryOfAllRequestsTogether) {
+  config.request_memory = 1 << 20;
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(connect());
+    clients.back().send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n" +
+                        std::string(700'000, 'x'));
+  }
+  int refused = 0;
+  // The first one fits; whichever come later do not, and the room that they give back is not taken by anyone.
+  std::vector<std::thread> readers;
+  std::atomic<int> status_503 = 0;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&, i] {
+      if (clients[static_cast<std::size_t>(i)].response().status == 503) ++status_503;
+    });
+  }
+  while (status_503 < 2) std::this_thread::yield();
+  server->stop(std::chrono::milliseconds(0));
+  for (std::thread& reader : readers) reader.join();
+  refused = status_503;
+  EXPECT_EQ(refused, 2);
+}
+
+TEST_F(FrontLoop, ClosesSlowHeadsAndBodies) {
+  config.head_seconds = std::chrono::seconds(1);
+  config.body_seconds = std::chrono::seconds(1);
+  Client head = connect();
+  Client body = connect();
+  Client silent = connect();
+  head.send("GET /channels/a HTTP/1.1\r\nHost: loc");
+  body.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
+  EXPECT_EQ(head.response().status, 408);
+  EXPECT_EQ(body.response().status, 408);
+  EXPECT_TRUE(silent.is_closed_by_peer());
+  EXPECT_EQ(gateway.published(), 0U);
+}
+
+TEST_F(FrontLoop, ClosesIdleConnections) {
+  config.keep_alive = std::chrono::seconds(1);
+  Client client = connect();
+  client.send(request("GET", "/channels/a/info"));
+  EXPECT_EQ(client.response().status, 200);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
+TEST_F(FrontLoop, GivesSlowClientsNoThread) {
+  EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
+  const std::size_t before = count_entries("/proc/self/task");
+  std::vector<Client> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(connect());
+    slow.back().send(i % 2 == 0 ? "GET /channels/a HTTP/1.1\r\nHo"
+                                : request("POST", "/channels/a", "Expect: 100-continue\r\n"));
+  }
+  EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
+  EXPECT_LE(count_entries("/proc/self/task"), before);
+}
+
+TEST_F(FrontLoop, SurvivesAbruptCloses) {
+  start();
+  const std::string text = request("POST", "/channels/a", "", "body");
+  for (std::size_t size = 0; size <= text.size(); ++size) {
+    Client client = connect();
+    client.send(text.substr(0, size));
+    size % 2 == 0 ? client.reset() : client.close();
+  }
+  EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
+}
+
+TEST_F(FrontLoop, PublishesNothingOfARequestThatIsCut) {
+  Client client = connect();
+  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
+  client.half_close();
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(gateway.published(), 0U);
+}
+
+TEST_F(FrontLoop, AnswersAClientThatHalfClosesAfterItsRequest) {
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  client.half_close();
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
+TEST_F(FrontLoop, KeepsOrClosesAsTheClientWants) {
+  for (const char* version : {"1.1", "1.0"}) {
+    Client closing = connect();
+    closing.send("GET /channels/a/info HTTP/" + std::string(version) +
+                 "\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(closing.response().header("connection"), "close");
+    EXPECT_TRUE(closing.is_closed_by_peer());
+  }
+  Client old = connect();
+  for (int i = 0; i < 3; ++i) {
+    old.send("GET /channels/a/info HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_EQ(old.response().header("connection"), "keep-alive");
+  }
+  Client plain = connect();
+  EXPECT_EQ(plain.send("GET /channels/a/info HTTP/1.0\r\n\r\n").response().header("connection"), "close");
+  EXPECT_TRUE(plain.is_closed_by_peer());
+}
+
+TEST_F(FrontLoop, ForgivesAnEmptyLineBetweenRequests) {
+  Client client = connect();
+  client.send("\r\n" + request("POST", "/channels/a", "", "x") + "\r\n" +
+              request("POST", "/channels/a", "", "y"));
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(client.response().status, 202);
+}
+
+TEST_F(FrontLoop, IgnoresRangesAndEncodings) {
+  std::string ranges = "Range: bytes=0-0";
+  for (int i = 1; i < 1'900; ++i) ranges += "," + std::to_string(i % 10) + "-";
+  const Response page = ask("GET", "/");
+  const Response again = ask("GET", "/", ranges + "\r\nAccept-Encoding: gzip, br\r\n");
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.body, page.body);
+  EXPECT_FALSE(again.has("content-encoding"));
+  EXPECT_FALSE(again.has("accept-ranges"));
+}
+
+TEST_F(FrontLoop, RefusesRequestsPastTheLimitInProgress) {
+  config.max_requests = 0;
+  EXPECT_EQ(ask("POST", "/channels/a", "", "x").status, 503);
+  const Response stream = ask("GET", "/channels/a", kEventStream);
+  EXPECT_EQ(stream.status, 200) << "An EventSource comes back only from a 200.";
+  EXPECT_NE(stream.body.find("weir:overloaded"), std::string::npos);
+  Client admin = connect_admin();
+  EXPECT_EQ(admin.send(request("GET", "/healthz")).response().status, 200) << "Probes are not concerned.";
+}
+
+TEST_F(FrontLoop, HasNothingLeftOfClientsThatHaveGone) {
+  start();
+  metrics.add_source([this](MetricsPage& page) { server->collect(page); });
+  {
+    std::vector<Client> clients;
+    for (int i = 0; i < 20; ++i)
+      clients.push_back(connect()), clients.back().send("POST /channels/a HTTP/1.1\r\nContent-Le");
+    while (gauge(*server, metrics, "weir_http_connections") < 20) std::this_thread::yield();
+  }
+  while (gauge(*server, metrics, "weir_http_connections") > 0) std::this_thread::yield();
+  EXPECT_EQ(gauge(*server, metrics, "weir_http_request_bytes"), 0);
+}
+
+TEST_F(FrontLoop, SaysWhyItCanNotListen) {
+  start();
+  Config other = config;
+  other.listen = "127.0.0.1:" + std::to_string(server->port());
+  HttpServer second(other, 1, gateway, metrics);
+  const auto started = second.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "listen: can't listen on " + other.listen + ": Address already in use");
+}
+
+TEST_F(FrontLoop, ListensOnNamesAndOnAllAddresses) {
+  for (const char* listen : {"localhost:0", ":0", "[::]:0"}) {
+    config.listen = listen;
+    HttpServer other(config, 1, gateway, metrics);
+    const auto started = other.start();
+    ASSERT_TRUE(started) << listen << ": " << started.error().message;
+    Client client(other.port());
+    EXPECT_EQ(client.send(request("GET", "/channels/a/info")).response().status, 200) << listen;
+  }
+}
+
+}  // namespace
+}  // namespace weir

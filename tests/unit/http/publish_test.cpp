@@ -1,0 +1,205 @@
+// Publishing over HTTP as people do it.
+#include "tests/unit/http/http_fixture.h"
+
+namespace weir {
+namespace {
+
+using Publishing = HttpTest;
+
+TEST_F(Publishing, Answers202WithTheReceivers) {
+  gateway.result.receivers = 2;
+  const Response response = ask("POST", "/channels/user%3A42", "", "{\"msg\":1}");
+  EXPECT_EQ(response.status, 202);
+  EXPECT_EQ(response.header("content-type"), "application/json");
+  EXPECT_EQ(response.body, "{\"channel\":\"user:42\",\"receivers\":2}\n");
+  EXPECT_EQ(gateway.wait_for_published(1)[0].channel, "user:42");
+  EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "{\"msg\":1}");
+}
+
+TEST_F(Publishing, TakesBodiesByteForByteWhateverTheirType) {
+  const std::string multipart =
+      "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\nx\r\n--b--\r\n";
+  const std::vector<std::pair<std::string, std::string>> bodies = {
+      {"application/x-www-form-urlencoded", "a=1&b=%20+c"},
+      {"multipart/form-data; boundary=b", multipart},
+      {"multipart/form-data", "no boundary"},
+      {"application/json", "{}"},
+      {"application/octet-stream", std::string("\0\r\n\xff", 4)},
+  };
+  Client client = connect();
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    client.send(
+        request("POST", "/channels/a", "Content-Type: " + bodies[i].first + "\r\n", bodies[i].second));
+    EXPECT_EQ(client.response().status, 202) << bodies[i].first;
+    EXPECT_EQ(gateway.wait_for_published(i + 1)[i].payload, bodies[i].second) << bodies[i].first;
+  }
+}
+
+TEST_F(Publishing, TakesAnEmptyBodyWithOrWithoutALength) {
+  EXPECT_EQ(ask("POST", "/channels/a").status, 202);
+  Client client = connect();
+  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(gateway.wait_for_published(2)[1].payload, "");
+}
+
+TEST_F(Publishing, TakesChunkedBodies) {
+  Client client = connect();
+  const std::string text =
+      "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: x\r\n\r\n";
+  client.send(text + text);
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(gateway.wait_for_published(2)[1].payload, "hello world");
+}
+
+TEST_F(Publishing, TakesARequestThatArrivesByteByByte) {
+  Client client = connect();
+  for (const char byte : request("POST", "/channels/a", "", "slow")) client.send(std::string_view(&byte, 1));
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "slow");
+}
+
+TEST_F(Publishing, TakesABodyOfTheGreatestSize) {
+  config.max_message_bytes = 1 << 20;
+  const std::string body(config.max_message_bytes, 'x');
+  EXPECT_EQ(ask("POST", "/channels/a", "", body).status, 202);
+  EXPECT_EQ(gateway.wait_for_published(1)[0].payload, body);
+  EXPECT_EQ(ask("POST", "/channels/a", "", body + "x").status, 413);
+}
+
+TEST_F(Publishing, KeepsTheConnectionOfAPublisher) {
+  Client client = connect();
+  for (std::size_t i = 0; i < 200; ++i) {
+    client.send(request("POST", "/channels/a", "", std::to_string(i)));
+    ASSERT_EQ(client.response().status, 202);
+  }
+  EXPECT_EQ(gateway.published(), 200U);
+}
+
+TEST_F(Publishing, AnswersPipelinedRequestsInOrder) {
+  Client client = connect();
+  std::string requests;
+  for (int i = 0; i < 100; ++i) {
+    requests += request("POST", "/channels/c" + std::to_string(i), "", std::string(1'000, 'x'));
+    requests += request("GET", "/channels/c" + std::to_string(i) + "/info");
+  }
+  client.send(requests);
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "{\"channel\":\"c" + std::to_string(i) + "\"";
+    EXPECT_TRUE(client.response().body.starts_with(name));
+    EXPECT_TRUE(client.response().body.starts_with(name));
+  }
+}
+
+TEST_F(Publishing, IsToldToSendTheBodyWhenItAsks) {
+  Client client = connect();
+  client.send(
+      "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+  EXPECT_EQ(client.response().status, 100);
+  client.send("body");
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "body");
+}
+
+TEST_F(Publishing, IsNotToldToSendABodyThatIsRefused) {
+  config.max_message_bytes = 10;
+  Client client = connect();
+  client.send(
+      "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
+  EXPECT_EQ(client.response().status, 413);
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(ask("POST", "/channels/a", "Expect: something\r\n", "x").status, 417);
+}
+
+TEST_F(Publishing, PublishesTheEndOfAChannel) {
+  EXPECT_EQ(ask("POST", "/channels/a/end").status, 202);
+  EXPECT_EQ(ask("POST", "/channels/a/end", "", "[1]").status, 202);
+  EXPECT_EQ(gateway.wait_for_published(2)[0].payload, R"({"type":"weir:end"})");
+  EXPECT_EQ(gateway.wait_for_published(2)[1].payload, R"({"type":"weir:end","data":[1]})");
+}
+
+struct Outcome {
+  PublishResult result;
+  int status;
+};
+
+TEST_F(Publishing, TellsWhatCameOfIt) {
+  const std::vector<Outcome> outcomes = {
+      {{PublishOutcome::kUnavailable, 0, "not connected"}, 503},
+      {{PublishOutcome::kUnknown, 0, ""}, 504},
+      {{PublishOutcome::kRefused, 0, "NOPERM this user has no permissions"}, 403},
+      {{PublishOutcome::kRefused, 0, "ERR something"}, 502},
+  };
+  gateway.holds_publishes = true;
+  Client client = connect();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    client.send(request("POST", "/channels/a", "", "x"));
+    gateway.wait_for_published(i + 1);
+    gateway.answer_publishes(outcomes[i].result);
+    const Response response = client.response();
+    EXPECT_EQ(response.status, outcomes[i].status);
+    EXPECT_NE(response.body.find(outcomes[i].result.detail), std::string::npos) << response.body;
+    if (response.status == 504) {
+      EXPECT_NE(response.body.find("unknown"), std::string::npos) << response.body;
+    }
+  }
+}
+
+// Two threads in the pool, ten publishes that wait for the bus: another request is answered all the same.
+TEST_F(Publishing, WaitsForTheBusWithoutAThread) {
+  gateway.holds_publishes = true;
+  std::vector<Client> publishers;
+  for (int i = 0; i < 10; ++i)
+    publishers.push_back(connect()), publishers.back().send(request("POST", "/channels/a", "", "x"));
+  ASSERT_EQ(gateway.wait_for_published(10).size(), 10U);
+  EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  for (Client& publisher : publishers) EXPECT_EQ(publisher.response().status, 202);
+}
+
+TEST_F(Publishing, SurvivesAClientThatDoesNotWaitForTheAnswer) {
+  gateway.holds_publishes = true;
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  gateway.wait_for_published(1);
+  client.reset();
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
+}
+
+TEST_F(Publishing, MayBeAnsweredAfterTheServerHasStopped) {
+  gateway.holds_publishes = true;
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  gateway.wait_for_published(1);
+  server->stop(std::chrono::milliseconds(0));
+  server.reset();
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  EXPECT_EQ(client.response().status, 0);
+}
+
+TEST_F(Publishing, IsAnsweredBeforeTheServerStops) {
+  gateway.holds_publishes = true;
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  gateway.wait_for_published(1);
+  std::thread stopping([this] { server->stop(kDeadline); });
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_TRUE(client.is_closed_by_peer());
+  stopping.join();
+}
+
+TEST_F(Publishing, IsSentToAnotherGatewayWhileThisOneDrains) {
+  gateway.draining = true;
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  const Response response = client.response();
+  EXPECT_EQ(response.status, 202);
+  EXPECT_EQ(response.header("connection"), "close");
+}
+
+}  // namespace
+}  // namespace weir

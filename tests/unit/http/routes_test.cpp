@@ -1,0 +1,203 @@
+// The URLs of both sides, over real sockets.
+#include "broker/http/routes.h"
+
+#include <regex>
+
+#include "tests/unit/http/http_fixture.h"
+
+namespace weir {
+namespace {
+
+using Routing = HttpTest;
+using Admin = HttpTest;
+
+TEST_F(Routing, AnswersErrorsAsJson) {
+  const Response response = ask("GET", "/nowhere");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(response.header("content-type"), "application/json");
+  EXPECT_EQ(response.body, "{\"error\":\"Not Found\",\"detail\":\"there is nothing at this path\"}\n");
+}
+
+TEST_F(Routing, KnowsNoOtherPaths) {
+  for (const char* path : {"/channels", "/channels/a/", "/channels/a/b", "/channels/a/info/", "/events/",
+                           "/metrics", "/channels/a/end/x"}) {
+    EXPECT_EQ(ask("GET", path).status, 404) << path;
+  }
+}
+
+TEST_F(Routing, NamesTheMethodsThatAPathKnows) {
+  const Response response = ask("PUT", "/channels/a", "Content-Length: 1\r\n", "x");
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(response.header("allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(ask("GET", "/channels/a/end").header("allow"), "POST, OPTIONS");
+  EXPECT_EQ(ask("POST", "/events?channel=a").status, 405);
+  EXPECT_EQ(ask("DELETE", "/").status, 405);
+  EXPECT_EQ(ask("POST", "/channels/a/info").status, 405);
+  EXPECT_EQ(ask("OPTIONS", "/channels/a").status, 204);
+  EXPECT_EQ(ask("OPTIONS", "*").status, 204);
+}
+
+TEST_F(Routing, RefusesBadChannelNamesWithTheRule) {
+  for (const char* path :
+       {"/channels/", "/channels/__a", "/channels/weir:a", "/channels/a%20b", "/channels/a%2Fb",
+        "/channels/%ff", "/channels/a%4", "/events?channel=", "/events?channel=ok&channel=a%20b"}) {
+    const Response response = ask("GET", path);
+    EXPECT_EQ(response.status, 400) << path;
+    EXPECT_NE(response.body.find("no channel name: "), std::string::npos) << response.body;
+  }
+  EXPECT_EQ(ask("GET", "/channels/" + std::string(129, 'a')).status, 400);
+  EXPECT_EQ(ask("POST", "/channels/__a", "", "x").status, 400);
+}
+
+TEST_F(Routing, RefusesStreamsThatAskForNonsense) {
+  config.max_channels_per_client = 3;
+  for (const char* target : {"/events", "/events?channels=a", "/channels/a?replay=x", "/channels/a?replay=-1",
+                             "/channels/a?replay=", "/channels/a?form=xml", "/channels/a?x=%4",
+                             "/events?channel=a&channel=b&channel=c&channel=d"}) {
+    EXPECT_EQ(ask("GET", target).status, 400) << target;
+  }
+  const Response response = ask("GET", "/channels/a", "Accept: application/json\r\n");
+  EXPECT_EQ(response.status, 406);
+  EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Routing, TellsAClientOfAnEndedChannelToStop) {
+  EXPECT_EQ(ask("GET", "/channels/a", "Last-Event-ID: gabcd1234.7~end\r\n").status, 204);
+  EXPECT_EQ(ask("GET", "/channels/a?lastEventId=gabcd1234.7%7Eend").status, 204);
+}
+
+TEST_F(Routing, HoldsToTheAnonymousRules) {
+  config.anonymous_subscribe = {"news.*"};
+  EXPECT_EQ(ask("GET", "/channels/secret").status, 403);
+  EXPECT_EQ(ask("GET", "/events?channel=news.de&channel=secret").status, 403);
+  EXPECT_EQ(ask("GET", "/channels/secret/info").status, 403);
+  EXPECT_EQ(ask("GET", "/channels/news.de/info").status, 200);
+  EXPECT_EQ(ask("POST", "/channels/news.de", "", "x").status, 403);
+  EXPECT_EQ(ask("POST", "/channels/news.de/end").status, 403);
+  EXPECT_EQ(gateway.published(), 0U);
+}
+
+TEST_F(Routing, TellsWhatIsKnownOfAChannel) {
+  gateway.channel_info = {"", 3, "gabcd1234.7", 2, 100, true};
+  const Response response = ask("GET", "/channels/user%3A42/info");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body,
+            "{\"channel\":\"user:42\",\"subscribers\":3,\"lastId\":\"gabcd1234.7\",\"logMessages\":2,"
+            "\"logBytes\":100,"
+            "\"live\":true}\n");
+}
+
+TEST_F(Routing, AnswersThePreflightOfAnAllowedOrigin) {
+  config.cors_origin = {"https://app.example"};
+  const Response response =
+      ask("OPTIONS", "/channels/a", "Origin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n");
+  EXPECT_EQ(response.status, 204);
+  EXPECT_EQ(response.header("access-control-allow-origin"), "https://app.example");
+  EXPECT_EQ(response.header("access-control-allow-credentials"), "true");
+  EXPECT_EQ(response.header("access-control-allow-methods"), "GET, POST, OPTIONS");
+  EXPECT_EQ(response.header("access-control-allow-headers"),
+            "authorization, last-event-id, content-type, cache-control");
+  EXPECT_EQ(response.header("vary"), "Origin");
+}
+
+TEST_F(Routing, LetsAnAllowedOriginReadEveryAnswer) {
+  config.cors_origin = {"https://app.example"};
+  config.max_message_bytes = 10;
+  const std::string origin = "Origin: https://app.example\r\n";
+  gateway.result = {PublishOutcome::kUnavailable, 0, ""};
+  for (const Response& response :
+       {ask("GET", "/nowhere", origin), ask("GET", "/channels/__a", origin),
+        ask("GET", "/channels/a/info", origin), ask("POST", "/channels/a", origin, "x"),
+        ask("POST", "/channels/a", origin, std::string(11, 'x'))}) {
+    EXPECT_EQ(response.header("access-control-allow-origin"), "https://app.example") << response.head;
+  }
+}
+
+TEST_F(Routing, RefusesForeignHostsAndOrigins) {
+  Client client = connect();
+  client.send("GET /channels/a/info HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  EXPECT_EQ(client.response().status, 403);
+  EXPECT_EQ(ask("POST", "/channels/a", "Origin: http://evil.example\r\n", "x").status, 403);
+  EXPECT_EQ(ask("POST", "/channels/a", "Origin: http://localhost\r\n", "x").status, 202);
+}
+
+TEST_F(Routing, ServesTheConsoleWithAStrictPolicy) {
+  const Response response = ask("GET", "/");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("content-type"), "text/html; charset=utf-8");
+  EXPECT_EQ(response.body, kConsoleHtml);
+  const std::string policy = response.header("content-security-policy");
+  EXPECT_TRUE(std::regex_search(policy, std::regex("script-src 'sha256-[A-Za-z0-9+/]{43}='"))) << policy;
+  EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
+  EXPECT_TRUE(ask("HEAD", "/").body.empty());
+}
+
+TEST_F(Routing, ServesNoConsoleWhereItIsOff) {
+  config.console = "off";
+  EXPECT_EQ(ask("GET", "/").status, 404);
+}
+
+TEST(Console, HashesItsInlineScriptAndStyle) {
+  // echo -n 'alert(1)' | openssl dgst -sha256 -binary | base64
+  const ConsolePage page = make_console_page("<style></style><script>alert(1)</script>");
+  EXPECT_NE(page.policy.find("script-src 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"),
+            std::string::npos)
+      << page.policy;
+}
+
+TEST(EndPayload, IsAnEnvelopeOfTheEnd) {
+  EXPECT_EQ(end_payload(""), R"({"type":"weir:end"})");
+  EXPECT_EQ(end_payload(" \r\n"), R"({"type":"weir:end"})");
+  EXPECT_EQ(end_payload(R"({"code": 0})"), R"({"type":"weir:end","data":{"code": 0}})");
+  EXPECT_EQ(end_payload("done \"now\""), R"({"type":"weir:end","data":"done \"now\""})");
+}
+
+TEST_F(Admin, IsHealthyAsLongAsItAnswers) {
+  Client client = connect_admin();
+  EXPECT_EQ(client.send(request("GET", "/healthz")).response().status, 200);
+  EXPECT_EQ(client.send(request("HEAD", "/healthz")).response(false).status, 200);
+  EXPECT_EQ(client.send(request("GET", "/nowhere")).response().status, 404);
+  EXPECT_EQ(client.send(request("POST", "/healthz")).response().status, 405);
+}
+
+TEST_F(Admin, IsReadyOnceRedisWasReachedAndUntilItDrains) {
+  gateway.set_state({.is_connected = false, .was_ever_connected = false});
+  Client client = connect_admin();
+  EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 503);
+  gateway.set_state({.is_connected = false, .was_ever_connected = true});
+  EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 200)
+      << "Redis is away, but was reached.";
+  gateway.draining = true;
+  EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 503);
+}
+
+TEST_F(Admin, TellsOfRedis) {
+  Client client = connect_admin();
+  gateway.set_state({.is_connected = false});
+  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
+  gateway.set_state({.wanted = 2, .acknowledged = 1});
+  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
+  gateway.set_state({.wanted = 2, .acknowledged = 2});
+  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 200);
+}
+
+TEST_F(Admin, ShowsMetricsAndChannels) {
+  gateway.channel_info = {"a", 1, "", 0, 0, false};
+  Client client = connect_admin();
+  EXPECT_EQ(
+      client.send(request("GET", "/channels")).response().body,
+      "{\"channels\":[{\"channel\":\"a\",\"subscribers\":1,\"lastId\":null,\"logMessages\":0,\"logBytes\":0,"
+      "\"live\":false}]}\n");
+  const Response page = client.send(request("GET", "/metrics")).response();
+  EXPECT_EQ(page.header("content-type"), "text/plain; version=0.0.4");
+  EXPECT_NE(page.body.find("weir_http_requests_total{code=\"200\"} 1"), std::string::npos) << page.body;
+}
+
+TEST_F(Admin, RefusesAForeignHostOnLoopback) {
+  Client client = connect_admin();
+  client.send("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  EXPECT_EQ(client.response().status, 403);
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,182 @@
+// Streams, up to the moment at which the socket is the hub's.
+#include <fcntl.h>
+
+#include "proto/sse.h"
+#include "tests/unit/http/http_fixture.h"
+
+namespace weir {
+namespace {
+
+using Streams = HttpTest;
+
+// What a shard does, in short.
+void answer(const FakeGateway::Opened& stream, const std::string& body) {
+  const std::string text = stream.request.head + body;
+  EXPECT_EQ(::send(stream.socket, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+}
+
+TEST_F(Streams, GoToTheHubWithTheirHead) {
+  Client client = connect();
+  client.send(request("GET", "/channels/user%3A42", kEventStream));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.channels, std::vector<std::string>{"user:42"});
+  EXPECT_EQ(stream->request.form, Form::kChannel);
+  EXPECT_EQ(stream->request.last_event_id, std::nullopt);
+  EXPECT_TRUE(stream->request.is_chunked);
+  EXPECT_NE(::fcntl(stream->socket, F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_EQ(gateway.places, 1);
+  answer(*stream, encode_chunk("data: x\n\n"));
+  const Response response = client.response();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("content-type"), "text/event-stream");
+  EXPECT_EQ(response.header("cache-control"), "no-cache, no-transform");
+  EXPECT_EQ(response.header("x-accel-buffering"), "no");
+  EXPECT_EQ(response.header("transfer-encoding"), "chunked");
+  EXPECT_FALSE(response.has("keep-alive"));
+  gateway.end_streams();
+  EXPECT_EQ(client.rest(), encode_chunk("data: x\n\n"));
+  EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Streams, OfSeveralChannelsNameEachOnce) {
+  Client client = connect();
+  client.send(request("GET", "/events?channel=a&channel=b&channel=a&channel=c%3A1"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.channels, (std::vector<std::string>{"a", "b", "c:1"}));
+  EXPECT_EQ(stream->request.form, Form::kEvents);
+}
+
+TEST_F(Streams, MayHaveALongListOfChannels) {
+  std::string target = "/events?";
+  for (int i = 0; i < 100; ++i) target += "&channel=" + std::to_string(i) + std::string(90, 'x');
+  Client client = connect();
+  client.send(request("GET", target));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.channels.size(), 100U);
+}
+
+TEST_F(Streams, TakeTheHeaderBeforeTheQuery) {
+  Client first = connect();
+  first.send(request("GET", "/channels/a?lastEventId=gold00000.1&replay=5&form=json",
+                     "Last-Event-ID: gnew00000.%41\r\n"));
+  const auto* stream = gateway.wait_for_stream(1);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.last_event_id, "gnew00000.%41") << "A header is not percent-encoded.";
+  EXPECT_EQ(stream->request.replay, 0U);
+  EXPECT_EQ(stream->request.form, Form::kJson);
+}
+
+TEST_F(Streams, TakeTheQueryWithoutTheHeader) {
+  Client client = connect();
+  client.send(request("GET", "/channels/a?lastEventId=gold00000.1%7Ex"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.last_event_id, "gold00000.1~x");
+}
+
+TEST_F(Streams, MayAskForAReplay) {
+  Client client = connect();
+  client.send(request("GET", "/events?channel=a&replay=7", "Accept: */*\r\n"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.replay, 7U);
+}
+
+TEST_F(Streams, OfHttp10HaveNoChunks) {
+  Client client = connect();
+  client.send("GET /channels/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_FALSE(stream->request.is_chunked);
+  answer(*stream, "data: x\n\n");
+  gateway.end_streams();
+  const Response response = client.response();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_FALSE(response.has("transfer-encoding"));
+  EXPECT_EQ(response.header("connection"), "close");
+  EXPECT_EQ(client.rest(), "data: x\n\n");
+}
+
+TEST_F(Streams, AnswerAHeadWithoutAPlace) {
+  const Response response = ask("HEAD", "/channels/a", kEventStream);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("content-type"), "text/event-stream");
+  EXPECT_FALSE(response.has("content-length"));
+  Client client = connect();
+  client.send(request("HEAD", "/events?channel=a") + request("GET", "/channels/a/info"));
+  EXPECT_EQ(client.response(false).status, 200);
+  EXPECT_EQ(client.response().status, 200) << "The connection goes on behind a HEAD.";
+  EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Streams, MayFollowInAPipeline) {
+  Client client = connect();
+  client.send(request("POST", "/channels/a", "", "x") + request("GET", "/channels/a"));
+  EXPECT_EQ(client.response().status, 202);
+  ASSERT_NE(gateway.wait_for_stream(), nullptr);
+}
+
+TEST_F(Streams, OfAClientThatHalfClosesAreOpened) {
+  Client client = connect();
+  client.send("GET /channels/a HTTP/1.0\r\n\r\n");
+  client.half_close();
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  answer(*stream, "data: x\n\n");
+  EXPECT_EQ(client.response().status, 200);
+}
+
+void expect_overloaded(Client& client, const std::string& reason) {
+  const Response response = client.response();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("content-type"), "text/event-stream");
+  EXPECT_EQ(response.header("cache-control"), "no-cache, no-transform");
+  const DecodedEvent event = decode_block(response.body);
+  EXPECT_EQ(event.type, "weir:overloaded");
+  EXPECT_EQ(event.data, "{\"reason\":\"" + reason + "\"}");
+  ASSERT_TRUE(event.retry);
+  EXPECT_GE(event.retry->count(), 10'000);
+  EXPECT_LE(event.retry->count(), 30'000);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
+TEST_F(Streams, ThatFindNoPlaceGetAnAnswerThatAnEventSourceComesBackFrom) {
+  gateway.refusal = "clients";
+  for (const std::string& accept : {kEventStream, std::string()}) {
+    Client client = connect();
+    client.send(request("GET", "/channels/a", accept));
+    expect_overloaded(client, "clients");
+  }
+}
+
+TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
+  gateway.refusal = "draining";
+  const Response response = ask("GET", "/channels/a", "Accept: */*\r\n");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_GE(std::stoi(response.header("retry-after")), 10);
+  EXPECT_EQ(response.header("connection"), "close");
+}
+
+TEST_F(Streams, ThatTheHubWontTakeGiveTheirPlaceBack) {
+  gateway.has_no_channels = true;
+  config.cors_origin = {"*"};
+  Client client = connect();
+  client.send(request("GET", "/channels/a", kEventStream));
+  expect_overloaded(client, "channels");
+  EXPECT_EQ(gateway.places, 0);
+  EXPECT_EQ(
+      ask("GET", "/channels/a", "Accept: */*\r\nOrigin: http://x\r\n").header("access-control-allow-origin"),
+      "*");
+}
+
+TEST_F(Streams, RefusedAreCounted) {
+  gateway.refusal = "clients";
+  ask("GET", "/channels/a", "Accept: */*\r\n");
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"clients\"} 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir
