@@ -150,11 +150,13 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   if (full == out.size()) return true;
   const bool is_torn = sent > batch.begin_of(full);
   if (is_torn) take_torn(out[full].entry, batch, full, sent, subscriptions_[out[full].subscription]);
-  // Frames that the cursor has passed already (conflated ones, an end) stand in no log for this client any
-  // more.
   for (std::size_t i = full + (is_torn ? 1 : 0); i < out.size(); ++i) {
-    if (out[i].entry.at.sequence <= subscriptions_[out[i].subscription].cursor.sequence)
-      ahead_.push_back(out[i]);
+    Subscription& mine = subscriptions_[out[i].subscription];
+    if (out[i].entry.at.sequence <= mine.cursor.sequence) {
+      ahead_.push_back(out[i]);  // The cursor has passed it (conflated, an end): no log gives it again.
+    } else {
+      mine.is_dirty = true;
+    }
   }
   set_blocked();
   return false;

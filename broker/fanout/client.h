@@ -148,6 +148,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_over_queue(std::uint32_t subscription) const;
   // Jumps over what it can't have; false if there was nothing to jump over.
   bool jump(std::uint32_t subscription, Sequence horizon);
+  void land_at_end(std::uint32_t subscription, Skip skip);
   GapReason reason_of_jump(std::uint32_t subscription) const;
   void end_replay();
 

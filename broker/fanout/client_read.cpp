@@ -1,6 +1,7 @@
 // What a client is sent next, from the logs of its channels.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -10,14 +11,12 @@
 namespace weir {
 
 Client::Next Client::read_next(std::vector<Outgoing>& out) {
-  if (!ahead_.empty()) {
-    out = std::move(ahead_);
-    ahead_.clear();
-    return Next::kEntries;
-  }
   Next outcome = Next::kNothing;
   if (follows_many()) {
     outcome = read_many(out);
+  } else if (!ahead_.empty()) {
+    out.swap(ahead_);
+    outcome = Next::kEntries;
   } else if (!subscriptions_[0].has_ended) {
     const Sequence position = subscriptions_[0].feed->position.sequence;
     outcome = read_one(0, replay_ ? replay_->until : position, kBatchBytes, out);
@@ -53,7 +52,6 @@ Client::Next Client::read_many(std::vector<Outgoing>& out) {
   const auto has_news = [](const Subscription& mine) { return mine.is_dirty && !mine.has_ended; };
   const auto dirty =
       static_cast<std::size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(), has_news));
-  if (dirty == 0) return Next::kNothing;
   // Where a log was not read to the horizon, nothing after its last entry may be sent yet.
   Sequence complete = std::numeric_limits<Sequence>::max();
   for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
@@ -70,10 +68,17 @@ Client::Next Client::read_many(std::vector<Outgoing>& out) {
       complete = std::min(complete, out.back().entry.at.sequence);
     }
   }
+  out.insert(out.end(), std::make_move_iterator(ahead_.begin()), std::make_move_iterator(ahead_.end()));
+  ahead_.clear();
   std::sort(out.begin(), out.end(),
             [](const Outgoing& a, const Outgoing& b) { return a.entry.at.sequence < b.entry.at.sequence; });
   while (!out.empty() && out.back().entry.at.sequence > complete) {
-    subscriptions_[out.back().subscription].is_dirty = true;
+    Subscription& mine = subscriptions_[out.back().subscription];
+    if (out.back().entry.at.sequence <= mine.cursor.sequence) {
+      ahead_.push_back(std::move(out.back()));  // The cursor has passed it: no log gives it again.
+    } else {
+      mine.is_dirty = true;
+    }
     out.pop_back();
   }
   return out.empty() ? Next::kNothing : Next::kEntries;
@@ -118,8 +123,14 @@ bool Client::jump(std::uint32_t subscription, Sequence horizon) {
   for (const Mark& gap : skip.gaps) append_gap(blocks, mine, gap.missed, gap.reason);
   if (!blocks.empty()) private_.append(blocks);
   for (LogEntry& entry : skip.conflated) ahead_.push_back({std::move(entry), subscription});
-  if (skip.end) ahead_.push_back({{std::move(skip.end), skip.to, {}}, subscription});
+  if (skip.end) land_at_end(subscription, std::move(skip));
   return true;
+}
+
+// What comes after an end is not for this stream.
+void Client::land_at_end(std::uint32_t subscription, Skip skip) {
+  subscriptions_[subscription].has_ended = true;
+  ahead_.push_back({{std::move(skip.end), skip.to, {}}, subscription});
 }
 
 GapReason Client::reason_of_jump(std::uint32_t subscription) const {

@@ -109,10 +109,7 @@ void Client::resume_one(Subscription& subscription, Sequence sequence, std::stri
   append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
   Skip skip = log.skip(position->cursor, false, replay_->until);
   subscription.cursor = skip.to;
-  if (skip.end) {
-    const auto index = static_cast<std::uint32_t>(&subscription - subscriptions_.data());
-    ahead_.push_back({{std::move(skip.end), skip.to, {}}, index});
-  }
+  if (skip.end) land_at_end(static_cast<std::uint32_t>(&subscription - subscriptions_.data()), std::move(skip));
 }
 
 Sequence Client::replay_last(std::size_t messages) {

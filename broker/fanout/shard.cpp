@@ -32,22 +32,22 @@ void Shard::start() {
 }
 
 void Shard::stop() {
-  if (!thread_.joinable()) return;
-  asio::post(loop_, [this] {
-    is_stopped_ = true;
-    while (!clients_.empty()) clients_.back()->end(CloseReason::kShutdown, false);
-    timer_.cancel();
-    work_.reset();
-    loop_.stop();
-  });
-  thread_.join();
-  // Handlers that never ran hold clients, which hold feeds and leases.
+  if (is_stopped_) return;
+  if (thread_.joinable()) {
+    asio::post(loop_, [this] { loop_.stop(); });
+    thread_.join();
+  }
+  // From here on this thread is the shard's.
+  is_stopped_ = true;
+  while (!clients_.empty()) clients_.back()->end(CloseReason::kShutdown, false);
+  timer_.cancel();
+  work_.reset();
+  // Handlers that have not run yet hold clients, which hold feeds and leases.
   loop_.restart();
   loop_.poll();
   ended_.clear();
   turn_.clear();
   low_feeds_.clear();
-  feeds_.clear();
   const MutexLock lock(inbox_mutex_);
   inbox_.clear();
 }

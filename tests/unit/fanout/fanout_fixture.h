@@ -1,0 +1,95 @@
+// What the tests of the fan-out share: channels to publish on, in the place of hub and bus.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "broker/fanout/channel.h"
+#include "broker/fanout/client.h"
+#include "broker/fanout/shard.h"
+#include "proto/event_id.h"
+#include "proto/message.h"
+#include "tests/unit/fanout/stream_reader.h"
+
+namespace weir {
+
+inline const std::string kEpoch = "epoch000";
+
+// Gives out sequences and appends, as the hub does on the bus thread.
+class Publisher {
+ public:
+  // Returns the sequence.
+  Sequence publish(Channel& channel, const Message& message) {
+    const Sequence sequence = appended_.load() + 1;
+    const std::string id = format_event_id(kEpoch, sequence, message.id, message.is_end);
+    return append(channel, Frame::of_message(message, channel.name, id, counter_), sequence);
+  }
+  Sequence publish(Channel& channel, const std::string& data, const std::string& type = {}) {
+    Message message;
+    message.data = data;
+    message.type = type;
+    return publish(channel, message);
+  }
+  Sequence publish_end(Channel& channel) {
+    Message message;
+    message.type = "weir:end";
+    message.is_end = true;
+    message.has_data = false;
+    return publish(channel, message);
+  }
+  Sequence publish_gap(Channel& channel, std::optional<std::uint64_t> missed, GapReason reason) {
+    const Sequence sequence = appended_.load() + 1;
+    return append(channel,
+                  Frame::of_gap(channel.name, missed, reason, format_event_id(kEpoch, sequence), counter_),
+                  sequence);
+  }
+  void acknowledge(Channel& channel) {
+    channel.log.begin(appended_);
+    if (channel.owes_gap.exchange(false)) publish_gap(channel, std::nullopt, GapReason::kBusDown);
+    channel.is_live = true;
+    channel.leave_hint();
+  }
+
+  const std::atomic<Sequence>& appended() const { return appended_; }
+  const FrameBytes& frame_bytes() const { return *counter_; }
+
+ private:
+  Sequence append(Channel& channel, FramePtr frame, Sequence sequence) {
+    channel.log.append(std::move(frame), sequence, std::chrono::steady_clock::now());
+    appended_.store(sequence);
+    channel.leave_hint();
+    return sequence;
+  }
+
+  std::atomic<Sequence> appended_{1};
+  std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
+};
+
+// What a client asks for; the defaults are a first visit to /channels/{channel}.
+struct Visit {
+  std::vector<ChannelPtr> channels;
+  Encoding encoding;
+  std::optional<std::string> last_event_id;
+  std::size_t replay = 0;
+};
+
+inline StreamReader open_stream(Shard& shard, Visit visit) {
+  StreamReader reader(visit.encoding.is_chunked);
+  ClientStart start;
+  start.channels = std::move(visit.channels);
+  start.encoding = visit.encoding;
+  start.last_event_id = std::move(visit.last_event_id);
+  start.replay = visit.replay;
+  start.head = "HTTP/1.1 200 OK\r\n\r\n";
+  start.socket = reader.take_socket();
+  shard.add(std::move(start));
+  return reader;
+}
+
+}  // namespace weir

@@ -1,0 +1,352 @@
+// A randomised simulation of logs, cursors, a shard and lag policies, held against a naive model: all that
+// was published. Whatever happens (clients stall, are cut, resume; frames are forgotten; channels end; the
+// bus is lost), each stream's account must add up: every message in order, or a gap that says how many were
+// missed.
+//
+// WEIR_MODEL_SEEDS=n runs n seeds instead of the default, WEIR_MODEL_SEED=n just this one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/unit/fanout/fanout_fixture.h"
+
+namespace weir {
+namespace {
+
+struct Published {
+  Sequence sequence;
+  FrameKind kind;
+  std::uint64_t ordinal;  // Messages up to and with this one.
+  std::string type;
+  std::string data;
+};
+
+struct ModelChannel {
+  ChannelPtr channel;
+  std::vector<Published> published;
+
+  std::uint64_t ordinal() const { return published.empty() ? 0 : published.back().ordinal; }
+  std::uint64_t ordinal_at(Sequence sequence) const {
+    std::uint64_t ordinal = 0;
+    for (const Published& one : published) {
+      if (one.sequence <= sequence) ordinal = one.ordinal;
+    }
+    return ordinal;
+  }
+};
+
+struct ModelStream {
+  StreamReader reader;
+  std::vector<std::size_t> channels;
+  std::optional<Sequence> resumed_at;
+  bool is_first_visit = true;
+  bool is_stalled = false;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(std::uint32_t seed) : random_(seed), shard_(options(), publisher_.appended(), seed) {
+    const std::size_t count = 1 + pick(3);
+    for (std::size_t i = 0; i < count; ++i) {
+      ChannelLog::Limits limits;
+      limits.history_messages = pick(30);
+      limits.history_bytes = 1'000 + pick(40'000);
+      limits.history_age = std::chrono::hours(1);
+      limits.queue_messages = 1 + pick(40);
+      limits.queue_bytes = 500 + pick(60'000);
+      const auto policy = pick(4) == 0   ? LagPolicy::kLatest
+                          : pick(6) == 0 ? LagPolicy::kDisconnect
+                                         : LagPolicy::kSkip;
+      limits.keeps_latest = policy == LagPolicy::kLatest;
+      channels_.push_back({std::make_shared<Channel>("c" + std::to_string(i), limits, policy), {}});
+      publisher_.acknowledge(*channels_.back().channel);
+    }
+  }
+
+  void run() {
+    const std::size_t steps = 50 + pick(250);
+    for (std::size_t i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
+    settle();
+    for (const auto& stream : streams_) check(*stream, true);
+  }
+
+ private:
+  static ShardOptions options() {
+    ShardOptions options;
+    options.epoch = kEpoch;
+    return options;
+  }
+  std::size_t pick(std::size_t n) { return random_() % n; }
+
+  void step() {
+    switch (pick(12)) {
+      case 0:
+        return open();
+      case 1:
+        return cut_and_resume();
+      case 2:
+        if (!streams_.empty()) any_stream().is_stalled = pick(2) == 0;
+        return;
+      case 3:
+        for (const auto& stream : streams_) read_some(*stream);
+        return;
+      case 4:
+        return lose_bus();
+      case 5:
+        return forget();
+      case 6:
+        if (pick(6) == 0) publish_end(channels_[pick(channels_.size())]);
+        return;
+      case 7:
+      case 8:
+        shard_.wake();
+        shard_.loop().poll();
+        return;
+      default:
+        for (std::size_t n = 1 + pick(12); n > 0; --n) publish(channels_[pick(channels_.size())]);
+    }
+  }
+
+  ModelStream& any_stream() { return *streams_[pick(streams_.size())]; }
+
+  void publish(ModelChannel& to) {
+    const std::size_t bytes = pick(10) == 0 ? pick(90'000) : pick(300);
+    const std::string type = pick(3) == 0 ? "" : "t" + std::to_string(pick(4));
+    const std::string data = std::to_string(++published_) + ":" + std::string(bytes, 'x');
+    Message message;
+    message.data = data;
+    message.type = type;
+    if (pick(10) == 0) message.retry = std::chrono::seconds(1 + static_cast<int>(pick(50)));
+    const Sequence sequence = publisher_.publish(*to.channel, message);
+    to.published.push_back({sequence, FrameKind::kMessage, to.ordinal() + 1, type, data});
+  }
+  void publish_end(ModelChannel& to) {
+    const Sequence sequence = publisher_.publish_end(*to.channel);
+    to.published.push_back({sequence, FrameKind::kEnd, to.ordinal() + 1, "weir:end", ""});
+  }
+  void lose_bus() {
+    ModelChannel& of = channels_[pick(channels_.size())];
+    const Sequence sequence = publisher_.publish_gap(*of.channel, std::nullopt, GapReason::kBusDown);
+    of.published.push_back({sequence, FrameKind::kGap, of.ordinal(), "", ""});
+  }
+  void forget() {
+    for (std::size_t n = pick(10); n > 0; --n) channels_[pick(channels_.size())].channel->log.evict_front();
+  }
+
+  void open() {
+    if (streams_.size() > 12) return;
+    std::vector<std::size_t> which;
+    for (std::size_t i = 0; i < channels_.size(); ++i) {
+      if (pick(2) == 0) which.push_back(i);
+    }
+    if (which.empty()) which.push_back(pick(channels_.size()));
+    Visit visit;
+    if (pick(6) == 0) visit.replay = 1 + pick(20);
+    join(which, std::move(visit));
+  }
+
+  void join(const std::vector<std::size_t>& which, Visit visit) {
+    for (const std::size_t i : which) visit.channels.push_back(channels_[i].channel);
+    visit.encoding.is_chunked = pick(5) != 0;
+    if (which.size() > 1) visit.encoding.form = Form::kEvents;
+    std::optional<Sequence> resumed_at;
+    if (visit.last_event_id) resumed_at = parse_event_id(*visit.last_event_id)->sequence;
+    const bool is_first_visit = !visit.last_event_id && visit.replay == 0;
+    streams_.push_back(std::make_unique<ModelStream>(
+        ModelStream{open_stream(shard_, std::move(visit)), which, resumed_at, is_first_visit, false}));
+  }
+
+  void cut_and_resume() {
+    if (streams_.empty()) return;
+    const std::size_t index = pick(streams_.size());
+    ModelStream& stream = *streams_[index];
+    read_some(stream);
+    check(stream, false);
+    Visit visit;
+    const std::string id = stream.reader.last_event_id();
+    const bool has_ended = is_end_id(id) && stream.channels.size() == 1;
+    if (!id.empty()) visit.last_event_id = id;
+    const auto which = stream.channels;
+    stream.reader.close();
+    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (!has_ended) join(which, std::move(visit));
+  }
+
+  void read_some(ModelStream& stream) {
+    if (!stream.is_stalled) stream.reader.read(pick(3) == 0 ? pick(2'000) : 1 << 20);
+  }
+
+  // Everybody reads until nothing comes any more.
+  void settle() {
+    std::size_t bytes = 1;
+    while (bytes > 0) {
+      shard_.wake();
+      while (shard_.loop().poll() > 0) {
+      }
+      bytes = 0;
+      for (const auto& stream : streams_) bytes += stream->reader.read(1 << 22);
+    }
+  }
+
+  // One channel's side of one stream.
+  struct Account {
+    std::optional<std::uint64_t> expected;  // Messages that the client has, or was told it missed.
+    std::size_t shared_gaps = 0;
+    Sequence last = 0;  // The newest thing told.
+    bool is_conflated = false;
+    bool has_ended = false;
+    std::map<std::string, std::string> newest;  // By type.
+  };
+
+  void check(ModelStream& stream, bool is_settled) {
+    const auto& events = stream.reader.events();
+    if (events.empty()) return;
+    ASSERT_EQ(events[0].comment, "weir");
+    ASSERT_FALSE(events[0].retry.empty());
+    const auto first = parse_event_id(events[0].id);
+    ASSERT_TRUE(first);
+    if (stream.resumed_at) {
+      ASSERT_EQ(first->sequence, *stream.resumed_at);
+    }
+    std::map<std::string, Account> accounts;
+    std::map<std::string, const ModelChannel*> by_name;
+    for (const std::size_t i : stream.channels) {
+      const ModelChannel& channel = channels_[i];
+      by_name[channel.channel->name] = &channel;
+      Account& account = accounts[channel.channel->name];
+      // ?replay=n may begin anywhere.
+      if (stream.is_first_visit || stream.resumed_at) account.expected = channel.ordinal_at(first->sequence);
+      account.last = first->sequence;
+    }
+    Sequence last_id = first->sequence;
+    for (std::size_t i = 1; i < events.size() && !::testing::Test::HasFailure(); ++i) {
+      const ReceivedEvent& event = events[i];
+      if (event.type == "weir:gap") {
+        check_gap(event, accounts, by_name);
+      } else if (event.has_data && event.type != "weir:live") {
+        check_message(event, accounts, by_name, last_id);
+      } else if (!event.id.empty()) {
+        last_id = std::max(last_id, parse_event_id(event.id)->sequence);  // A position.
+      }
+    }
+    if (!is_settled || stream.reader.is_closed()) return;
+    for (const auto& [name, account] : accounts) {
+      if (account.has_ended) continue;
+      const ModelChannel& channel = *by_name[name];
+      if (account.expected && !account.is_conflated) {
+        EXPECT_EQ(*account.expected, channel.ordinal()) << name;
+      }
+      if (account.is_conflated) {
+        for (const auto& [type, data] : account.newest)
+          EXPECT_EQ(data, newest_of(channel, type)) << name << " " << type;
+      }
+      const auto is_later_gap = [&](const Published& one) {
+        return one.kind == FrameKind::kGap && one.sequence > account.last;
+      };
+      EXPECT_TRUE(std::none_of(channel.published.begin(), channel.published.end(), is_later_gap))
+          << name << ": a shared gap was not told";
+    }
+  }
+
+  static std::string newest_of(const ModelChannel& channel, const std::string& type) {
+    for (auto one = channel.published.rbegin(); one != channel.published.rend(); ++one) {
+      if (one->kind == FrameKind::kMessage && one->type == type) return one->data;
+    }
+    return {};
+  }
+
+  void check_gap(const ReceivedEvent& event, std::map<std::string, Account>& accounts,
+                 const std::map<std::string, const ModelChannel*>& by_name) {
+    const std::string name = event.data.substr(12, 2);  // {"channel":"c0",
+    ASSERT_EQ(accounts.count(name), 1U) << event.data;
+    Account& account = accounts[name];
+    EXPECT_TRUE(event.id.empty());
+    const bool is_unknown = event.data.find("\"missed\":null") != std::string::npos;
+    if (event.data.find("bus-down") != std::string::npos) {
+      const auto& published = by_name.at(name)->published;
+      const auto gap = std::find_if(published.begin(), published.end(), [&](const Published& one) {
+        return one.kind == FrameKind::kGap && one.sequence > account.last;
+      });
+      ASSERT_NE(gap, published.end()) << "told of a gap that never was";
+      account.last = gap->sequence;
+      return;
+    }
+    EXPECT_EQ(is_unknown, event.data.find("history") != std::string::npos && is_unknown) << event.data;
+    if (is_unknown) {
+      account.expected.reset();
+    } else if (account.expected) {
+      const auto at = event.data.find("\"missed\":") + 9;
+      *account.expected += std::stoul(event.data.substr(at));
+    }
+  }
+
+  void check_message(const ReceivedEvent& event, std::map<std::string, Account>& accounts,
+                     const std::map<std::string, const ModelChannel*>& by_name, Sequence& last_id) {
+    const auto id = parse_event_id(event.id);
+    ASSERT_TRUE(id) << event.id;
+    ASSERT_GT(id->sequence, last_id) << "out of order, or twice";
+    last_id = id->sequence;
+    for (const auto& [name, channel] : by_name) {
+      const auto found = std::find_if(channel->published.begin(), channel->published.end(),
+                                      [&](const Published& one) { return one.sequence == id->sequence; });
+      if (found == channel->published.end()) continue;
+      Account& account = accounts[name];
+      ASSERT_FALSE(account.has_ended) << "behind the end";
+      const bool is_end = found->kind == FrameKind::kEnd;
+      if (!is_end) {
+        ASSERT_EQ(event.data, found->data);
+      }
+      const auto told = std::count_if(channel->published.begin(), found, [&](const Published& one) {
+        return one.kind == FrameKind::kGap && one.sequence > account.last;
+      });
+      const bool is_latest = channel->channel->policy == LagPolicy::kLatest;
+      // A gap of unknown size may cover shared ones.
+      if (account.expected) {
+        ASSERT_EQ(told, 0) << "a shared gap before " << event.id << " was not told";
+      }
+      if (is_latest && account.expected && found->ordinal != *account.expected + 1)
+        account.is_conflated = true;
+      if (account.expected && !account.is_conflated) {
+        ASSERT_EQ(found->ordinal, *account.expected + 1) << "missed in silence before " << event.id;
+      }
+      account.expected = found->ordinal;
+      account.last = std::max(account.last, found->sequence);
+      account.newest[found->type] = found->data;
+      account.has_ended = is_end;
+      return;
+    }
+    FAIL() << "an event of a channel that was not asked for: " << event.id;
+  }
+
+  std::minstd_rand random_;
+  Publisher publisher_;
+  std::vector<ModelChannel> channels_;
+  Shard shard_;
+  std::vector<std::unique_ptr<ModelStream>> streams_;
+  std::uint64_t published_ = 0;
+};
+
+std::uint32_t number_from(const char* variable, std::uint32_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
+}
+
+TEST(Model, EveryAccountAddsUp) {
+  const std::uint32_t only = number_from("WEIR_MODEL_SEED", 0);
+  const std::uint32_t seeds = number_from("WEIR_MODEL_SEEDS", 2'000);
+  for (std::uint32_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); ++seed) {
+    SCOPED_TRACE("WEIR_MODEL_SEED=" + std::to_string(seed));
+    Simulation(seed).run();
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace weir

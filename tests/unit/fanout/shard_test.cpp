@@ -1,0 +1,370 @@
+#include "broker/fanout/shard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <thread>
+
+#include "tests/unit/fanout/fanout_fixture.h"
+
+namespace weir {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr std::chrono::seconds kDeadline{20};  // Reached by failing tests alone.
+
+class ShardTest : public ::testing::Test {
+ protected:
+  ~ShardTest() override {
+    if (shard_) shard_->stop();
+  }
+
+  void start(ShardOptions options = {}) {
+    options.epoch = kEpoch;
+    shard_ = std::make_unique<Shard>(std::move(options), publisher_.appended(), 1);
+    shard_->start();
+  }
+  ChannelPtr channel(const std::string& name, ChannelLog::Limits limits = {},
+                     LagPolicy policy = LagPolicy::kSkip) {
+    auto made = std::make_shared<Channel>(name, limits, policy);
+    publisher_.acknowledge(*made);
+    return made;
+  }
+  void publish(const ChannelPtr& to, const std::string& data, const std::string& type = {}) {
+    publisher_.publish(*to, data, type);
+    shard_->wake();
+  }
+  // Reads until `is_done`; false if that takes for ever.
+  static bool read_until(StreamReader& reader, const std::function<bool()>& is_done) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (!is_done()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      if (reader.read(1 << 20) == 0) std::this_thread::yield();
+    }
+    return true;
+  }
+  static bool read_events(StreamReader& reader, std::size_t count) {
+    return read_until(reader, [&] { return reader.events().size() >= count; });
+  }
+  static bool read_to_end(StreamReader& reader) {
+    return read_until(reader, [&] { return reader.is_closed(); });
+  }
+  static std::vector<std::string> data_of(const StreamReader& reader) {
+    std::vector<std::string> data;
+    for (const ReceivedEvent& event : reader.events()) {
+      if (event.has_data) data.push_back(event.data);
+    }
+    return data;
+  }
+
+  Publisher publisher_;
+  std::unique_ptr<Shard> shard_;
+};
+
+TEST_F(ShardTest, SendsHeadAndPositionAtOnceAndThenWhatIsPublished) {
+  start();
+  const auto news = channel("news");
+  publish(news, "before");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  EXPECT_THAT(reader.head(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(reader.events()[0].comment, "weir");
+  EXPECT_EQ(reader.events()[0].id, format_event_id(kEpoch, publisher_.appended()));
+  publish(news, "after");
+  ASSERT_TRUE(read_events(reader, 2));
+  EXPECT_THAT(data_of(reader), ElementsAre("after"));
+}
+
+TEST_F(ShardTest, HoldsTheHeadBackUntilTheBusHasAcknowledged) {
+  start();
+  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto waiting = open_stream(*shard_, {{late}, {}, {}, 0});
+  // Another stream's first bytes show that the shard has seen this one.
+  auto other = open_stream(*shard_, {{channel("other")}, {}, {}, 0});
+  ASSERT_TRUE(read_events(other, 1));
+  EXPECT_EQ(waiting.read(1), 0U);
+  publisher_.acknowledge(*late);
+  shard_->wake();
+  ASSERT_TRUE(read_events(waiting, 1));
+  publish(late, "first");
+  ASSERT_TRUE(read_events(waiting, 2));
+  EXPECT_THAT(data_of(waiting), ElementsAre("first"));
+}
+
+TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAGap) {
+  ShardOptions options;
+  options.live_wait = std::chrono::milliseconds(1);
+  start(options);
+  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto reader = open_stream(*shard_, {{late}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  publisher_.acknowledge(*late);
+  publish(late, "first");
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 2; }));
+  EXPECT_THAT(data_of(reader),
+              ElementsAre(R"({"channel":"late","missed":null,"reason":"bus-down"})", "first"));
+}
+
+TEST_F(ShardTest, ARefusedChannelIsAnsweredWith403) {
+  start();
+  auto refused = std::make_shared<Channel>("refused", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto reader = open_stream(*shard_, {{refused}, {}, {}, 0});
+  refused->is_refused = true;
+  refused->leave_hint();
+  shard_->wake();
+  ASSERT_TRUE(read_until(reader, [&] { return !reader.head().empty(); }));
+  EXPECT_THAT(reader.head(), StartsWith("HTTP/1.1 403"));
+}
+
+TEST_F(ShardTest, HeartbeatsAreSentInSilence) {
+  ShardOptions options;
+  options.heartbeat = std::chrono::milliseconds(100);
+  start(options);
+  auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 4));
+  for (std::size_t i = 1; i < 4; ++i) {
+    EXPECT_FALSE(reader.events()[i].has_data);
+    EXPECT_EQ(reader.events()[i].id, "");
+  }
+  EXPECT_GE(shard_->stats().heartbeats.value(), 3U);
+}
+
+TEST_F(ShardTest, AnEndIsTheLastEventAndClosesTheStream) {
+  start();
+  const auto build = channel("build");
+  auto reader = open_stream(*shard_, {{build}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  publisher_.publish_end(*build);
+  publisher_.publish(*build, "of the next build");
+  shard_->wake();
+  ASSERT_TRUE(read_to_end(reader));
+  EXPECT_THAT(data_of(reader), ElementsAre(R"({"channel":"build"})"));
+  EXPECT_THAT(reader.last_event_id(), HasSubstr("~end"));
+  EXPECT_TRUE(reader.has_last_chunk());
+}
+
+TEST_F(ShardTest, AStreamOfSeveralChannelsClosesWhenAllHaveEnded) {
+  start();
+  const auto a = channel("a");
+  const auto b = channel("b");
+  auto reader = open_stream(*shard_, {{a, b}, {Form::kEvents, true}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  publisher_.publish_end(*a);
+  publisher_.publish(*b, "still here");
+  publisher_.publish(*a, "not for this stream");
+  publisher_.publish_end(*b);
+  shard_->wake();
+  ASSERT_TRUE(read_to_end(reader));
+  EXPECT_THAT(data_of(reader), ElementsAre(R"({"channel":"a"})", "still here", R"({"channel":"b"})"));
+}
+
+TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
+  ShardOptions options;
+  options.stuck = std::chrono::milliseconds(200);
+  start(options);
+  const auto news = channel("news");
+  StreamReader reader;
+  std::promise<void> ended;
+  ClientStart client;
+  client.channels = {news};
+  client.head = "HTTP/1.1 200 OK\r\n\r\n";
+  client.socket = reader.take_socket();
+  client.lease = Lease([&] { ended.set_value(); });
+  shard_->add(std::move(client));
+  ASSERT_TRUE(read_events(reader, 1));
+  for (int i = 0; i < 10; ++i) publish(news, std::string(20'000, 'x'));
+  ASSERT_EQ(ended.get_future().wait_for(kDeadline), std::future_status::ready);
+  EXPECT_EQ(shard_->stats().closed[static_cast<std::size_t>(CloseReason::kStuck)].value(), 1U);
+  EXPECT_EQ(shard_->stats().clients.value(), 0U);
+}
+
+TEST_F(ShardTest, ASlowClientIsToldExactlyWhatItMissed) {
+  start();
+  ChannelLog::Limits limits;
+  limits.queue_messages = 5;
+  limits.history_messages = 5;
+  const auto news = channel("news", limits);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  constexpr int kMessages = 500;
+  for (int i = 1; i <= kMessages; ++i) publish(news, std::to_string(i) + std::string(1'000, 'x'));
+  ASSERT_TRUE(read_until(reader, [&] {
+    return !reader.events().empty() &&
+           reader.events().back().data.starts_with(std::to_string(kMessages) + "x");
+  }));
+  std::size_t received = 0;
+  std::size_t missed = 0;
+  for (const ReceivedEvent& event : reader.events()) {
+    if (event.type == "weir:gap") {
+      EXPECT_THAT(event.data, HasSubstr("slow-client"));
+      missed += std::stoul(event.data.substr(event.data.find("\"missed\":") + 9));
+    } else if (event.has_data) {
+      ++received;
+    }
+  }
+  EXPECT_EQ(received + missed, static_cast<std::size_t>(kMessages));
+  EXPECT_GT(missed, 0U);
+}
+
+TEST_F(ShardTest, AStuckClientDisturbsNobodyElse) {
+  start();
+  ChannelLog::Limits limits;
+  limits.queue_messages = 5;
+  const auto news = channel("news", limits);
+  auto stuck = open_stream(*shard_, {{news}, {}, {}, 0});
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(stuck, 1));
+  ASSERT_TRUE(read_events(reader, 1));
+  for (std::size_t i = 1; i <= 300; ++i) {
+    publish(news, std::to_string(i) + std::string(1'000, 'x'));
+    ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == i; }));
+  }
+  EXPECT_LE(news->log.counts().messages, limits.history_messages + limits.queue_messages);
+}
+
+TEST_F(ShardTest, PolicyDisconnectClosesASlowClient) {
+  start();
+  ChannelLog::Limits limits;
+  limits.queue_messages = 5;
+  const auto news = channel("news", limits, LagPolicy::kDisconnect);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  for (int i = 0; i < 100; ++i) publish(news, std::string(1'000, 'x'));
+  ASSERT_TRUE(read_to_end(reader));
+  EXPECT_FALSE(reader.has_last_chunk());
+  EXPECT_EQ(shard_->stats().closed[static_cast<std::size_t>(CloseReason::kSlowClient)].value(), 1U);
+}
+
+TEST_F(ShardTest, ResumesExactlyAfterTheIdAndMarksWhereItIsLiveAgain) {
+  start();
+  const auto news = channel("news");
+  const auto id = format_event_id(kEpoch, publisher_.publish(*news, "seen"));
+  publish(news, "missed 1");
+  publish(news, "missed 2");
+  auto reader = open_stream(*shard_, {{news}, {}, id, 0});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 3; }));
+  publish(news, "live");
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 4; }));
+  EXPECT_THAT(data_of(reader), ElementsAre("missed 1", "missed 2", R"({"replayed":2})", "live"));
+  EXPECT_EQ(reader.events()[0].id, id);
+}
+
+TEST_F(ShardTest, AnUnknownIdIsAGapThatIsToldAgainToWhomItDidNotReach) {
+  start();
+  const auto news = channel("news");
+  publish(news, "old");
+  for (const std::string id : {"gother000.5", "garbage", "gepoch000.999", ""}) {
+    auto reader = open_stream(*shard_, {{news}, {}, id, 0});
+    ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 2; })) << id;
+    EXPECT_THAT(data_of(reader)[0], HasSubstr(R"("missed":null,"reason":"history")"));
+    EXPECT_EQ(reader.events()[0].id, "gepoch000.0")
+        << "who is cut here comes back with an id that is unknown, too";
+    EXPECT_EQ(reader.last_event_id(), format_event_id(kEpoch, publisher_.appended()));
+  }
+}
+
+TEST_F(ShardTest, ReplaysTheLastMessages) {
+  start();
+  const auto news = channel("news");
+  for (const char* data : {"1", "2", "3"}) publish(news, data);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 2});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 3; }));
+  EXPECT_THAT(data_of(reader), ElementsAre("2", "3", R"({"replayed":2})"));
+}
+
+TEST_F(ShardTest, WithoutChunksItSendsTheBlocksAlone) {
+  start();
+  const auto news = channel("news");
+  auto reader = open_stream(*shard_, {{news}, {Form::kChannel, false}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  publish(news, "plain");
+  publisher_.publish_end(*news);
+  shard_->wake();
+  ASSERT_TRUE(read_to_end(reader));
+  EXPECT_THAT(data_of(reader), ElementsAre("plain", R"({"channel":"news"})"));
+}
+
+TEST_F(ShardTest, ADrainTellsEachClientWhyAndClosesItCleanly) {
+  start();
+  const auto news = channel("news");
+  std::vector<StreamReader> readers;
+  for (int i = 0; i < 20; ++i) readers.push_back(open_stream(*shard_, {{news}, {}, {}, 0}));
+  for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 1));
+  publish(news, "last words");
+  shard_->begin_drain(std::chrono::milliseconds(500));
+  for (StreamReader& reader : readers) {
+    ASSERT_TRUE(read_to_end(reader));
+    EXPECT_THAT(data_of(reader), ElementsAre("last words"));
+    EXPECT_EQ(reader.events().back().comment, "closing: drain");
+    EXPECT_FALSE(reader.events().back().retry.empty());
+    EXPECT_TRUE(reader.has_last_chunk());
+  }
+}
+
+TEST_F(ShardTest, AStreamEndsAfterItsLongestTime) {
+  ShardOptions options;
+  options.max_stream = std::chrono::milliseconds(300);
+  start(options);
+  auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
+  ASSERT_TRUE(read_to_end(reader));
+  EXPECT_EQ(reader.events().back().comment, "closing: max-stream");
+}
+
+TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {
+  start();
+  // Without sockets: what the data structures take. A channel without a follower or a message holds no block
+  // of memory.
+  EXPECT_LE(sizeof(Channel), 512U);
+  std::vector<ChannelPtr> channels;
+  for (int i = 0; i < 50'000; ++i) channels.push_back(channel("c" + std::to_string(i)));
+  const auto last = channels.back();
+  auto reader = open_stream(*shard_, {{last}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  for (const auto& one : channels) publisher_.publish(*one, "x");
+  shard_->wake();
+  ASSERT_TRUE(read_events(reader, 2));
+}
+
+TEST_F(ShardTest, ThreadsDoNotDisturbTheOrder) {
+  start();
+  Shard second({.epoch = kEpoch}, publisher_.appended(), 2);
+  second.start();
+  const auto a = channel("a");
+  const auto b = channel("b");
+  std::vector<StreamReader> readers;
+  for (int i = 0; i < 8; ++i) {
+    Shard& shard = i % 2 == 0 ? *shard_ : second;
+    readers.push_back(i < 4 ? open_stream(shard, {{a, b}, {Form::kEvents, true}, {}, 0})
+                            : open_stream(shard, {{a}, {}, {}, 0}));
+  }
+  for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 1));
+  constexpr std::size_t kMessages = 2'000;
+  std::thread bus([&] {
+    for (std::size_t i = 0; i < kMessages; ++i) {
+      publisher_.publish(i % 2 == 0 ? *a : *b, std::to_string(i));
+      if (i % 7 == 0) {
+        shard_->wake();
+        second.wake();
+      }
+    }
+    shard_->wake();
+    second.wake();
+  });
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    const std::size_t expected = i < 4 ? kMessages : kMessages / 2;
+    EXPECT_TRUE(read_until(readers[i], [&] { return data_of(readers[i]).size() >= expected; }));
+    const auto data = data_of(readers[i]);
+    for (std::size_t n = 0; n < data.size(); ++n) ASSERT_EQ(data[n], std::to_string(i < 4 ? n : 2 * n));
+  }
+  bus.join();
+  second.stop();
+}
+
+}  // namespace
+}  // namespace weir
