@@ -1,14 +1,12 @@
 // The page that the gateway serves at "/".
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { hasText, launchBrowser, openPage } from "./support/browser.mjs";
+import { hasText, launchBrowser, openPage, screenshotPath } from "./support/browser.mjs";
+import { startProxy } from "./support/proxy.mjs";
 import { startBroker, startRedis } from "./support/servers.mjs";
 
 describe("the console", () => {
-  let redis, broker, browser, screenshots;
+  let redis, broker, browser;
   let number = 0;
   let channel; // A fresh one for each test.
 
@@ -16,7 +14,6 @@ describe("the console", () => {
     redis = await startRedis();
     broker = await startBroker({ redis });
     browser = await launchBrowser();
-    screenshots = process.env.WEIR_SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "weir-e2e-console-"));
   });
   after(async () => {
     await browser?.close();
@@ -106,6 +103,37 @@ describe("the console", () => {
     await hasText(rows(page).locator(".data"), /^\{"msg":"after"\}$/);
     assert.equal(await page.getByTestId("state").textContent(), "open");
     await close(page);
+  });
+
+  it("counts a reconnect, and shows what was published meanwhile", async () => {
+    const proxy = await startProxy(broker.url);
+    const page = await openPage(browser, `${proxy.url}/?channel=${channel}`, { expected: /net::ERR_/ });
+    await hasText(page.getByTestId("state"), /^open$/);
+    await redis.publish(channel, "before");
+    await hasText(rows(page).locator(".data"), /^before$/);
+    proxy.hold();
+    proxy.cut();
+    await hasText(page.getByTestId("state"), /^connecting$/);
+    await redis.publish(channel, "meanwhile");
+    proxy.release();
+    await hasText(rows(page).locator(".data"), /^meanwhile$/);
+    await hasText(page.getByTestId("state"), /^open$/);
+    assert.equal(await page.getByTestId("reconnects").textContent(), "1");
+    assert.deepEqual(await rows(page, "message").locator(".data").allTextContents(), ["before", "meanwhile"]);
+    await close(page);
+    await proxy.stop();
+  });
+
+  it("says that the gateway is full", async () => {
+    const small = await startBroker({ redis, args: ["--max-clients", "1"] });
+    const first = await openPage(browser, `${small.url}/?channel=${channel}`);
+    await hasText(first.getByTestId("state"), /^open$/);
+    const page = await openPage(browser, `${small.url}/?channel=${channel}`);
+    await hasText(rows(page, "weir:overloaded").locator(".data"), /^The gateway takes no more clients now/);
+    await hasText(page.getByTestId("state"), /^connecting$/);
+    await close(page);
+    await close(first);
+    await small.stop();
   });
 
   it("shows the end of a channel, and stops", async () => {
@@ -220,7 +248,7 @@ describe("the console", () => {
       await page.getByRole("button", { name: "Publish", exact: true }).click();
       await hasText(page.getByTestId("answer"), /^Published/);
       await hasText(rows(page).locator(".data"), /^\{"msg":"hello"\}$/);
-      const path = join(screenshots, `console-${colorScheme}-${viewport.width}.png`);
+      const path = screenshotPath(`console-${colorScheme}-${viewport.width}`);
       await page.screenshot({ path });
       const widths = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
       assert.ok(widths[0] <= widths[1], `the page is ${widths[0]} wide in a window of ${widths[1]} (${path})`);

@@ -1,17 +1,17 @@
 // The pages of web/examples, served from another origin than the gateway.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { hasText, launchBrowser, openPage } from "./support/browser.mjs";
+import { hasText, launchBrowser, openPage, screenshotPath } from "./support/browser.mjs";
 import { SOURCE, servePages } from "./support/pages.mjs";
-import { run } from "./support/process.mjs";
+import { PLAIN_ENVIRONMENT, run } from "./support/process.mjs";
 import { startBroker, startRedis } from "./support/servers.mjs";
 
 describe("the example pages", () => {
-  const screenshots = process.env.WEIR_SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "weir-e2e-examples-"));
   const built = mkdtempSync(join(tmpdir(), "weir-e2e-react-"));
+  const files = mkdtempSync(join(tmpdir(), "weir-e2e-files-"));
   let redis, broker, browser, pages, react;
 
   before(async () => {
@@ -29,13 +29,20 @@ describe("the example pages", () => {
     await redis?.stop();
     await pages?.stop();
     await react?.stop();
-    rmSync(built, { recursive: true, force: true });
+    for (const folder of [built, files]) rmSync(folder, { recursive: true, force: true });
   });
 
   const open = (origin, path, channel, options) =>
     openPage(browser, `${origin.url}/${path}?gateway=${broker.url}&channel=${channel}`, options);
+  // One of the publishers, with a file of this content, to its end.
+  function publishFile(program, channel, content, args) {
+    const file = join(files, channel.replace(":", "-"));
+    writeFileSync(file, content);
+    const all = ["--to", redis.url, "--channel", channel, ...args.map((arg) => (arg === "FILE" ? file : arg))];
+    return run(join(process.env.WEIR_BIN, program), all, { env: PLAIN_ENVIRONMENT });
+  }
   async function close(page, name) {
-    await page.screenshot({ path: join(screenshots, `${name}.png`) });
+    await page.screenshot({ path: screenshotPath(name) });
     assert.deepEqual(page.problems, []);
     await page.context().close();
   }
@@ -88,6 +95,29 @@ describe("the example pages", () => {
     assert.deepEqual(await late.locator("pre div").allTextContents(), ["one", "two"]);
     await early.context().close();
     await late.context().close();
+  });
+
+  it("log.html shows what weir-publish-log read, to the last byte", async () => {
+    const page = await open(pages, "log.html", "log:3");
+    await hasText(page.getByRole("status"), /^running$/);
+    const lines = ["configuring", "", "  \u001b[32m\u2713\u001b[0m 12 tests <ok> & \u00fcber \u{1F30A}", '"quoted" \\ {"a":1}'];
+    const args = ["--from-start", "--follow=false", "--end", "FILE"];
+    await publishFile("weir-publish-log", "log:3", lines.map((line) => `${line}\n`).join(""), args);
+    await hasText(page.getByRole("status"), /^finished$/);
+    const shown = await page.locator("pre div").allTextContents();
+    assert.deepEqual(shown, ["configuring", "\n", "  \u2713 12 tests <ok> & \u00fcber \u{1F30A}", lines[3]]);
+    await hasText(page.locator("span.c2"), /^\u2713$/);
+    await close(page, "log-program");
+  });
+
+  it("chat.html writes what weir-publish-demo publishes word by word", async () => {
+    const page = await open(pages, "chat.html", "answer:3");
+    await hasText(page.getByRole("status"), /^writing$/);
+    const text = "First, a list:\n\n  1. caf\u00e9\n  2. a \u{1F30A}\n\nThat is all.";
+    await publishFile("weir-publish-demo", "answer:3", text, ["--words", "FILE", "--words-per-second", "1000", "--end"]);
+    await hasText(page.getByRole("status"), /^done$/);
+    assert.equal(await page.locator("#answer").textContent(), text);
+    await close(page, "chat-program");
   });
 
   it("chat.html writes an answer word by word", async () => {

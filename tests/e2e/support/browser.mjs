@@ -1,5 +1,7 @@
 // Debian's Chromium without a window, and what tests need on a page.
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { LIMIT_MS, within } from "./process.mjs";
 
@@ -29,6 +31,13 @@ export async function openPage(browser, url, { expected, ...options } = {}) {
   });
   await page.goto(url);
   return page;
+}
+
+// Where a picture of this name goes, for people to look at.
+export function screenshotPath(name) {
+  const folder = process.env.WEIR_SCREENSHOTS ?? join(tmpdir(), "weir-e2e-screenshots");
+  mkdirSync(folder, { recursive: true });
+  return join(folder, `${name}.png`);
 }
 
 // Waits until the element (a locator) has a text that matches.

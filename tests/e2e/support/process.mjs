@@ -3,6 +3,11 @@ import { spawn } from "node:child_process";
 
 export const LIMIT_MS = 30_000; // An upper bound for a busy machine; nothing waits this long for no reason.
 
+// For weir's programs: settings in the environment of whoever runs the tests are not part of the test.
+export const PLAIN_ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_")),
+);
+
 // Fails loudly if `promise` takes longer than the limit.
 export function within(promise, what, limit = LIMIT_MS) {
   let timer;

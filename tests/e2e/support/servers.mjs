@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Program, run, within } from "./process.mjs";
+import { PLAIN_ENVIRONMENT, Program, run, within } from "./process.mjs";
 
 export async function startRedis() {
   const folder = mkdtempSync(join(tmpdir(), "weir-e2e-redis-"));
@@ -53,12 +53,13 @@ class Redis {
 export async function startBroker({ redis, args = [] } = {}) {
   const folder = process.env.WEIR_BIN;
   if (!folder) throw new Error("WEIR_BIN must name the folder of weir-broker, such as build/release/bin");
-  // Settings of the machine's environment are not part of the test.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_")));
   const program = new Program(
     join(folder, "weir-broker"),
-    ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", ...(redis ? ["--redis-url", redis.url] : []), ...args],
-    { env },
+    [
+      "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-seconds", "1",
+      ...(redis ? ["--redis-url", redis.url] : []), ...args,
+    ],
+    { env: PLAIN_ENVIRONMENT },
   );
   const [, url] = await program.printed(/(?<!admin )listening on (http:\/\/127\.0\.0\.1:\d+)/);
   const [, admin] = await program.printed(/admin on (http:\/\/127\.0\.0\.1:\d+)/);
