@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "proto/event_id.h"
+#include "proto/json_scanner.h"
 
 namespace weir {
 namespace {
@@ -16,7 +17,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetryMin{1'000};
 constexpr milliseconds kRetryMax{60'000};
-constexpr std::string_view kJsonSpace = " \t\n\r";
 constexpr std::string_view kEndType = "weir:end";
 
 // The raw values of an object that has no other keys, each as it was written; no data where the key is
@@ -28,7 +28,7 @@ struct RawEnvelope {
   std::string_view retry;
 };
 
-// The text of a JSON string, quotes included; nullopt if it is not one.
+// The text of a JSON string, quotes included; nullopt if it is none, or holds half a surrogate pair.
 std::optional<std::string> decode_string(std::string_view raw) {
   if (raw.size() < 2 || raw.front() != '"') return std::nullopt;
   const std::string_view inside = raw.substr(1, raw.size() - 2);
@@ -39,90 +39,30 @@ std::optional<std::string> decode_string(std::string_view raw) {
   return value.get<std::string>();
 }
 
-// Walks the top level of an object and finds where its values begin and end. It relies on a validated text
-// for what is inside of them, so it may be used before validation but not believed before it.
-class TopLevelScanner {
- public:
-  explicit TopLevelScanner(std::string_view text) : text_(text) {}
+std::string_view* slot_of(std::string_view key, RawEnvelope& envelope) {
+  if (key == "data") return &envelope.data;
+  if (key == "id") return &envelope.id;
+  if (key == "type") return &envelope.type;
+  if (key == "retry") return &envelope.retry;
+  return nullptr;
+}
 
-  // Nullopt at the first key that an envelope does not have, or a second time.
-  std::optional<RawEnvelope> scan() {
-    RawEnvelope envelope;
-    if (!take('{')) return std::nullopt;
-    do {
-      const auto slot = slot_of(next_string(), envelope);
-      if (!slot || !slot->empty() || !take(':')) return std::nullopt;
-      *slot = next_value();
-      if (slot->empty()) return std::nullopt;
-    } while (take(','));
-    if (!take('}') || skip_space() != text_.size()) return std::nullopt;
-    return envelope;
-  }
-
- private:
-  std::size_t skip_space() {
-    position_ = std::min(text_.find_first_not_of(kJsonSpace, position_), text_.size());
-    return position_;
-  }
-
-  bool take(char c) {
-    if (skip_space() == text_.size() || text_[position_] != c) return false;
-    ++position_;
-    return true;
-  }
-
-  std::string_view* slot_of(std::string_view raw_key, RawEnvelope& envelope) {
-    const auto key = decode_string(raw_key);
-    if (!key) return nullptr;
-    if (*key == "data") return &envelope.data;
-    if (*key == "id") return &envelope.id;
-    if (*key == "type") return &envelope.type;
-    if (*key == "retry") return &envelope.retry;
-    return nullptr;
-  }
-
-  // Quotes included; empty if there is none or it does not end.
-  std::string_view next_string() {
-    const std::size_t begin = skip_space();
-    if (begin == text_.size() || text_[begin] != '"') return {};
-    skip_string();
-    return text_.substr(begin, position_ - begin);
-  }
-
-  std::string_view next_value() {
-    const std::size_t begin = skip_space();
-    std::size_t depth =
-        0;  // Counted, not recursed into: the nesting of a payload is bounded by its size only.
-    while (position_ < text_.size()) {
-      const char c = text_[position_];
-      if (depth == 0 && (c == ',' || c == '}' || c == ']' || kJsonSpace.find(c) != std::string_view::npos))
-        break;
-      if (c == '"') {
-        skip_string();
-      } else {
-        if (c == '{' || c == '[') ++depth;
-        if (c == '}' || c == ']') --depth;
-        ++position_;
-      }
-    }
-    return text_.substr(begin, position_ - begin);
-  }
-
-  void skip_string() {
-    for (++position_; position_ < text_.size(); ++position_) {
-      if (text_[position_] == '\\') {
-        ++position_;
-      } else if (text_[position_] == '"') {
-        ++position_;
-        return;
-      }
-    }
-    position_ = text_.size();  // An escape at the very end has stepped over it.
-  }
-
-  std::string_view text_;
-  std::size_t position_ = 0;
-};
+// Stops at the first key that an envelope does not have, or has twice: of plain JSON no more is read than
+// that.
+std::optional<RawEnvelope> scan(std::string_view text) {
+  JsonScanner scanner(text);
+  RawEnvelope envelope;
+  if (!scanner.take('{')) return std::nullopt;
+  do {
+    const auto key = decode_string(scanner.next_string());
+    std::string_view* const slot = key ? slot_of(*key, envelope) : nullptr;
+    if (slot == nullptr || !slot->empty() || !scanner.take(':')) return std::nullopt;
+    *slot = scanner.next_value();
+    if (slot->empty()) return std::nullopt;
+  } while (scanner.take(','));
+  if (!scanner.take('}') || !scanner.is_at_end()) return std::nullopt;
+  return envelope;
+}
 
 // An integer of JSON, clamped; nullopt for anything else, negative numbers and those past 64 bits included.
 std::optional<milliseconds> read_retry(std::string_view raw) {
@@ -155,20 +95,21 @@ bool read_data_into(Message& message, std::string_view raw) {
   message.has_data = !raw.empty();
   message.data_kind = DataKind::kJson;
   if (!message.has_data) return message.is_end;
-  if (auto text = decode_string(raw)) {
-    message.data = std::move(*text);
-    message.data_kind = DataKind::kText;
-  } else {
+  if (raw.front() != '"') {
     message.data = raw;
+    return true;
   }
+  auto text = decode_string(raw);
+  if (!text) return false;  // Half a surrogate pair is no text.
+  message.data = std::move(*text);
+  message.data_kind = DataKind::kText;
   return true;
 }
 
 // Requires valid UTF-8.
 std::optional<Message> read_envelope(std::string_view text) {
-  // The scanner first: of plain JSON it reads the first key only, or not even a brace.
-  const auto raw = TopLevelScanner(text).scan();
-  if (!raw || !is_json(text)) return std::nullopt;
+  const auto raw = scan(text);
+  if (!raw) return std::nullopt;
   Message message;
   if (!read_type_into(message, raw->type) || !read_data_into(message, raw->data)) return std::nullopt;
   if (!raw->id.empty()) {
@@ -204,9 +145,8 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode) {
 }
 
 bool is_json(std::string_view text) {
-  // nlohmann/json takes a NUL for the end of the text and skips a byte order mark.
-  if (text.find('\0') != std::string_view::npos || text.starts_with("\xEF\xBB\xBF")) return false;
-  return Json::accept(text.begin(), text.end());
+  JsonScanner scanner(text);
+  return !scanner.next_value().empty() && scanner.is_at_end();
 }
 
 std::string json_string(std::string_view text) {

@@ -29,8 +29,7 @@ enum class EnvelopeMode {
 //    as the WHATWG decoder does), and counted.
 Message parse_payload(std::string_view payload, EnvelopeMode mode);
 
-// True if `text` is one JSON value with nothing but white space around it (RFC 8259). Numbers past the range
-// of a double and `\u` escapes of half a surrogate pair are refused: few readers agree on what they mean.
+// True if `text` is one JSON value with nothing but white space around it, by the grammar of RFC 8259.
 bool is_json(std::string_view text);
 
 // `text` as a JSON string, quotes included. Requires valid UTF-8.

@@ -40,6 +40,11 @@ void expect_data(const Message& message, Form form, const std::string& data) {
     }
     return;
   }
+  if (!nlohmann::json::accept(data)) {  // Half a surrogate pair and 1e999 are JSON, but not to that library.
+    ASSERT_TRUE(is_json(data) && is_json(message.data));
+    EXPECT_TRUE(data.ends_with(",\"data\":" + message.data + "}"));
+    return;
+  }
   nlohmann::json expected = {{"channel", kChannel}};
   if (message.has_data) expected["data"] = expected_value(message);
   if (!message.is_end) {

@@ -1,0 +1,171 @@
+#include "proto/json_scanner.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "proto/envelope.h"
+
+namespace weir {
+namespace {
+
+TEST(JsonScanner, StepsOverOneValueAfterTheOther) {
+  JsonScanner scanner(" {\"a\":[1, {}]} , -1.5e+3,\"\\\"\\u00e9\" ,null ");
+  EXPECT_EQ(scanner.next_value(), "{\"a\":[1, {}]}");
+  EXPECT_TRUE(scanner.take(','));
+  EXPECT_EQ(scanner.next_value(), "-1.5e+3");
+  EXPECT_FALSE(scanner.is_at_end());
+  EXPECT_TRUE(scanner.take(','));
+  EXPECT_EQ(scanner.next_string(), "\"\\\"\\u00e9\"");
+  EXPECT_FALSE(scanner.take('x'));
+  EXPECT_TRUE(scanner.take(','));
+  EXPECT_EQ(scanner.next_string(), "");
+  EXPECT_EQ(scanner.next_value(), "null");
+  EXPECT_TRUE(scanner.is_at_end());
+  EXPECT_EQ(scanner.next_value(), "");
+}
+
+TEST(IsJson, TakesOneValue) {
+  for (const char* text : {"1",
+                           " 1 ",
+                           "-0",
+                           "0.10",
+                           "1e5",
+                           "1E-05",
+                           "1234567890123456789012345",
+                           "1e999",
+                           "\"\"",
+                           "\"\\ud800\"",
+                           "\"\x7f\"",
+                           "\"\\/\\b\\f\\n\\r\\t\\\"\\\\\\uABcd\"",
+                           "null",
+                           "true",
+                           "false",
+                           "[]",
+                           "[ ]",
+                           "{}",
+                           "{ }",
+                           "[[],{}]",
+                           "{\"\":{\"a\":[1,2]},\"\":0}",
+                           "\t\r\n[1]\t\r\n"}) {
+    EXPECT_TRUE(is_json(text)) << text;
+  }
+}
+
+TEST(IsJson, TakesNothingElse) {
+  for (const char* text : {"",
+                           " ",
+                           "a",
+                           "1 2",
+                           "01",
+                           "-01",
+                           "1.",
+                           ".5",
+                           "+1",
+                           "-",
+                           "1e",
+                           "1e+",
+                           "0x1",
+                           "'a'",
+                           "[1,]",
+                           "[,1]",
+                           "[1 2]",
+                           "[1",
+                           "]",
+                           "[}",
+                           "{]",
+                           "{\"a\"",
+                           "{a:1}",
+                           "{\"a\":}",
+                           "{\"a\"}",
+                           "{1:2}",
+                           "{\"a\":1,}",
+                           "{,}",
+                           "NaN",
+                           "tru",
+                           "truee",
+                           "True",
+                           "nulll",
+                           "\"a",
+                           "\"\\x\"",
+                           "\"\\",
+                           "\"\\u12\"",
+                           "\"\\u12g4\"",
+                           "\"\t\"",
+                           "\"\x1f\"",
+                           "// x\n1",
+                           "1//",
+                           "\xEF\xBB\xBF"
+                           "1",
+                           "\v1",
+                           "\"a\"\"b\"",
+                           "{}{}",
+                           "[1]]"}) {
+    EXPECT_FALSE(is_json(text)) << text;
+  }
+  EXPECT_FALSE(is_json(std::string_view("1\0", 2)));
+  EXPECT_FALSE(is_json(std::string_view("1\0garbage", 9)));
+  EXPECT_FALSE(is_json(std::string_view("\"\0\"", 3)));
+  EXPECT_FALSE(is_json(std::string_view("\"\\\0\"", 4)));
+}
+
+// Valid JSON first, then broken in one place: random tokens alone would hardly ever be valid.
+std::string random_value(std::mt19937& random, int depth) {
+  static const std::vector<std::string> kScalars = {"0",      "-12",  "3.5e-7", "1E+2",    "true",
+                                                    "false",  "null", "\"\"",   "\"a b\"", "\"\\u00e9\\n\"",
+                                                    "\"é🎉\"", " 1 "};
+  const auto kind = random() % 4;
+  if (depth == 0 || kind < 2) return kScalars[random() % kScalars.size()];
+  std::string text;
+  for (std::size_t left = random() % 4; left > 0; --left) {
+    if (!text.empty()) text += " ,";
+    if (kind == 2) text += "\"k\" :";
+    text += random_value(random, depth - 1);
+  }
+  return kind == 2 ? "{ " + text + "}" : "[" + text + " ]";
+}
+
+// Nullopt for a number past the range of a double, which that library converts and then refuses.
+std::optional<bool> nlohmann_accepts(const std::string& text) {
+  try {
+    return !nlohmann::json::parse(text).is_discarded();
+  } catch (const nlohmann::json::out_of_range&) {
+    return std::nullopt;
+  } catch (const nlohmann::json::parse_error&) {
+    return false;
+  }
+}
+
+TEST(IsJson, AgreesWithNlohmannJson) {
+  constexpr std::string_view kBytes = "{}[]\",:\\ \n0123456789.eE+-truefalsnux/";
+  std::mt19937 random(3);  // NOLINT: the same texts each time.
+  std::size_t valid = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = random_value(random, 4);
+    for (std::size_t edits = random() % 3; edits > 0 && !text.empty(); --edits) {
+      const std::size_t at = random() % text.size();
+      const char byte = kBytes[random() % kBytes.size()];
+      if (random() % 2) {
+        text[at] = byte;
+      } else if (random() % 2) {
+        text.erase(at, 1);
+      } else {
+        text.insert(at, 1, byte);
+      }
+    }
+    if (!is_utf8(text)) continue;  // The scanner's caller has replaced that.
+    const auto expected = nlohmann_accepts(text);
+    if (!expected) continue;
+    EXPECT_EQ(is_json(text), *expected) << text;
+    valid += is_json(text);
+  }
+  EXPECT_GT(valid, 2'000u);
+  EXPECT_LT(valid, 18'000u);
+}
+
+}  // namespace
+}  // namespace weir
