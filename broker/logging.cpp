@@ -75,13 +75,13 @@ class LineFormatter : public spdlog::formatter {
 
 // Made at the first use and never destroyed: threads may still log while the process ends.
 spdlog::logger& logger() {
-  static auto* const instance = [] {
+  static auto* const kInstance = [] {
     auto* const made = new std::shared_ptr<spdlog::logger>(
         std::make_shared<spdlog::logger>("weir", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
     (*made)->set_formatter(std::make_unique<LineFormatter>(false));
     return made;
   }();
-  return **instance;
+  return **kInstance;
 }
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
