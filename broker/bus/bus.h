@@ -71,16 +71,16 @@ class Bus {
   virtual void stop() = 0;
 
   // Wants every message of `channel`; on_subscribed() follows. Calls for one channel are not nested:
-  // one unsubscribe() ends it, though messages that are on their way still come. A channel that a record() pattern
-  // covers is not subscribed twice.
+  // one unsubscribe() ends it, though messages that are on their way still come. A channel that a record()
+  // pattern covers is not subscribed twice.
   virtual void subscribe(std::string channel) = 0;
   virtual void unsubscribe(std::string channel) = 0;
   // Wants all channels that match `pattern` (channel_name.h), for as long as the bus lives. Before start()
   // only.
   virtual void record(std::string pattern) = 0;
 
-  // `done` is called once, on the bus thread; it must not block. What is sent completes in the order of the calls;
-  // what can't be sent completes at once. After stop() it is called before publish() returns.
+  // `done` is called once, on the bus thread; it must not block. What is sent completes in the order of the
+  // calls; what can't be sent completes at once. After stop() it is called before publish() returns.
   virtual void publish(std::string channel, std::string payload, PublishDone done) = 0;
 
   virtual BusState state() const = 0;

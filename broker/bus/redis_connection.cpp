@@ -1,0 +1,286 @@
+#include "broker/bus/redis_connection.h"
+
+#include <hiredis/hiredis.h>
+
+#include <algorithm>
+#include <asio/buffer.hpp>
+#include <asio/connect.hpp>
+#include <asio/local/stream_protocol.hpp>
+#include <asio/write.hpp>
+#include <cassert>
+#include <new>
+#include <utility>
+
+#include "broker/logging.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kReadBytes = 128 << 10;
+// hiredis moves what it has not parsed yet to the front after each kilobyte of replies: in small portions
+// this costs little, in one of 128 KB it would copy every byte sixty times.
+constexpr std::size_t kParseBytes = 8 << 10;
+// An emptied buffer larger than this gives its memory back (a large message has passed).
+constexpr std::size_t kKeptBytes = 1 << 20;
+
+struct ReplyDeleter {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using ReplyPtr = std::unique_ptr<redisReply, ReplyDeleter>;
+
+std::string_view text_of(const redisReply& reply) {
+  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
+}
+
+std::string in_milliseconds(std::chrono::milliseconds duration) {
+  return std::to_string(duration.count()) + " ms";
+}
+
+}  // namespace
+
+void RedisConnection::ReaderDeleter::operator()(redisReader* reader) const { redisReaderFree(reader); }
+
+RedisConnection::RedisConnection(asio::io_context& io, const RedisBusOptions& options, std::string role,
+                                 Owner& owner)
+    : options_(options),
+      role_(std::move(role)),
+      owner_(owner),
+      socket_(io),
+      resolver_(io),
+      retry_timer_(io),
+      ping_timer_(io),
+      deadline_timer_(io),
+      random_(std::random_device{}()),
+      filter_(options.message_bytes_max + kOversizeSlackBytes),
+      read_buffer_(kReadBytes) {}
+
+RedisConnection::~RedisConnection() = default;
+
+void RedisConnection::open() {
+  assert(!is_open_);
+  is_open_ = true;
+  connect();
+}
+
+void RedisConnection::close() {
+  is_open_ = false;
+  is_up_ = false;
+  drop_link();
+  retry_timer_.cancel();
+}
+
+void RedisConnection::fail(std::string_view why) {
+  const bool was_up = std::exchange(is_up_, false);
+  drop_link();
+  if (was_up || why != last_failure_) {
+    last_failure_ = why;
+    log_warning("redis " + role_ + (was_up ? ": connection lost: " : ": not connected: ") + std::string(why));
+  }
+  // A link that lasted is a fresh start; one that is cut again and again is not.
+  if (was_up && std::chrono::steady_clock::now() - up_since_ >= options_.backoff_max) attempts_ = 0;
+  retry_later();
+  if (was_up) owner_.on_down();
+}
+
+void RedisConnection::drop_link() {
+  ++link_;
+  asio::error_code ignored;
+  socket_.close(ignored);
+  resolver_.cancel();
+  ping_timer_.cancel();
+  deadline_timer_.cancel();
+}
+
+// Full jitter: many gateways that lost the same Redis do not come back in the same moment.
+void RedisConnection::retry_later() {
+  const auto limit = std::min(options_.backoff_max, options_.backoff_min * (1u << std::min(attempts_, 16u)));
+  ++attempts_;
+  std::uniform_int_distribution<std::int64_t> any_delay(0, limit.count() * 1'000);
+  retry_timer_.expires_after(std::chrono::microseconds(any_delay(random_)));
+  retry_timer_.async_wait([this, link = link_](asio::error_code error) {
+    if (!error && link == link_) connect();
+  });
+}
+
+void RedisConnection::connect() {
+  const Link link = ++link_;
+  reader_.reset(redisReaderCreate());
+  if (reader_ == nullptr) throw std::bad_alloc();
+  reader_->maxbuf = kKeptBytes;
+  filter_ = OversizeFilter(options_.message_bytes_max + kOversizeSlackBytes);
+  queued_.clear();
+  in_write_.clear();
+  is_writing_ = false;
+  is_ping_unanswered_ = false;
+  arm_deadline("connect");
+
+  const RedisUrl& url = options_.url;
+  if (!url.path.empty()) return connect_to(link, {asio::local::stream_protocol::endpoint(url.path)});
+  connect_by_name(link);
+}
+
+void RedisConnection::connect_by_name(Link link) {
+  // The same flags for names and addresses: an address is answered without asking any DNS server.
+  resolver_.async_resolve(
+      options_.url.host, options_.url.port,
+      [this, link](asio::error_code error, const asio::ip::tcp::resolver::results_type& results) {
+        if (link != link_) return;
+        if (error) return fail("can't resolve " + options_.url.host + ": " + error.message());
+        std::vector<Endpoint> endpoints;
+        for (const auto& result : results) endpoints.emplace_back(result.endpoint());
+        // One address that swallows packets must not use up every attempt's time.
+        std::rotate(endpoints.begin(), endpoints.begin() + attempts_ % endpoints.size(), endpoints.end());
+        connect_to(link, std::move(endpoints));
+      });
+}
+
+void RedisConnection::connect_to(Link link, std::vector<Endpoint> endpoints) {
+  asio::async_connect(socket_, endpoints, [this, link](asio::error_code error, const Endpoint&) {
+    if (link != link_) return;
+    if (error) return fail(error.message());
+    if (options_.url.path.empty()) {
+      asio::error_code ignored;
+      socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+      socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+    }
+    greet();
+    read();
+  });
+}
+
+// Logging in and a first PING in one write. Each is answered on its own.
+void RedisConnection::greet() {
+  const RedisUrl& url = options_.url;
+  greetings_left_ = 0;
+  const auto say = [this](std::vector<std::string_view> words) {
+    ++greetings_left_;
+    send(words);
+  };
+  if (!url.user.empty()) {
+    say({"AUTH", url.user, url.password});
+  } else if (!url.password.empty()) {
+    say({"AUTH", url.password});
+  }
+  const std::string db = std::to_string(url.db);
+  if (url.db != 0) say({"SELECT", db});
+  say({"PING"});
+  flush();
+}
+
+void RedisConnection::on_greeting_reply(const redisReply& reply) {
+  --greetings_left_;
+  const bool is_error = reply.type == REDIS_REPLY_ERROR;
+  // Also what a connection to oneself gives, which TCP allows where nobody listens on a port: our own words.
+  if (!is_error && reply.type != REDIS_REPLY_STATUS) return fail("it does not answer as Redis does");
+  // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: not of use now, perhaps later. Who may not PING is alive none the
+  // less.
+  if (is_error && !(greetings_left_ == 0 && text_of(reply).starts_with("NOPERM")))
+    return fail(text_of(reply));
+  if (greetings_left_ > 0) return;
+
+  is_up_ = true;
+  up_since_ = std::chrono::steady_clock::now();
+  last_failure_.clear();
+  log_info("redis " + role_ + ": connected to " + options_.url.redacted());
+  deadline_timer_.cancel();
+  arm_ping();
+  owner_.on_up();
+}
+
+void RedisConnection::arm_ping() {
+  ping_timer_.expires_after(options_.ping_interval);
+  ping_timer_.async_wait([this, link = link_](asio::error_code error) {
+    if (error || link != link_) return;
+    is_ping_unanswered_ = true;
+    arm_deadline("PING");
+    owner_.on_ping_due();
+    flush();
+  });
+}
+
+void RedisConnection::arm_deadline(const char* what) {
+  deadline_timer_.expires_after(options_.answer_timeout);
+  deadline_timer_.async_wait([this, what, link = link_](asio::error_code error) {
+    // The answer may have come in the same moment: a timer that has fired can't be cancelled any more.
+    if (error || link != link_ || (is_up_ && !is_ping_unanswered_)) return;
+    fail(std::string("no answer to ") + what + " within " + in_milliseconds(options_.answer_timeout));
+  });
+}
+
+// Hot path: reads as long as there is anything to read and waits for nobody, since Redis cuts a subscriber
+// that falls behind.
+void RedisConnection::read() {
+  socket_.async_read_some(asio::buffer(read_buffer_),
+                          [this, link = link_](asio::error_code error, std::size_t size) {
+                            if (link != link_) return;
+                            if (error)
+                              return fail(error == asio::error::eof ? "closed by Redis" : error.message());
+                            take_bytes(size);
+                            if (link != link_) return;
+                            read();
+                          });
+}
+
+void RedisConnection::take_bytes(std::size_t size) {
+  if (is_ping_unanswered_) {
+    is_ping_unanswered_ = false;
+    deadline_timer_.cancel();
+    arm_ping();
+  }
+  const Link link = link_;
+  passed_.clear();
+  filter_.filter({read_buffer_.data(), size}, passed_);
+  for (std::string_view bytes : passed_) {
+    for (; !bytes.empty() && link == link_; bytes.remove_prefix(std::min(kParseBytes, bytes.size()))) {
+      parse(bytes.substr(0, kParseBytes));
+    }
+  }
+  if (is_up_) owner_.on_read();
+}
+
+void RedisConnection::parse(std::string_view bytes) {
+  const Link link = link_;
+  redisReaderFeed(reader_.get(), bytes.data(), bytes.size());
+  while (link == link_) {
+    void* parsed = nullptr;
+    if (redisReaderGetReply(reader_.get(), &parsed) != REDIS_OK) return fail(reader_->errstr);
+    if (parsed == nullptr) return;
+    const ReplyPtr reply(static_cast<redisReply*>(parsed));
+    is_up_ ? owner_.on_reply(*reply) : on_greeting_reply(*reply);
+  }
+}
+
+void RedisConnection::send(std::span<const std::string_view> words) {
+  thread_local std::vector<const char*> starts;
+  thread_local std::vector<std::size_t> sizes;
+  starts.clear();
+  sizes.clear();
+  for (const std::string_view word : words) {
+    starts.push_back(word.data() != nullptr ? word.data() : "");
+    sizes.push_back(word.size());
+  }
+  char* command = nullptr;
+  const auto size =
+      redisFormatCommandArgv(&command, static_cast<int>(words.size()), starts.data(), sizes.data());
+  if (size < 0) throw std::bad_alloc();
+  queued_.append(command, static_cast<std::size_t>(size));
+  redisFreeCommand(command);
+}
+
+void RedisConnection::flush() {
+  if (is_writing_ || queued_.empty()) return;
+  is_writing_ = true;
+  in_write_.swap(queued_);
+  asio::async_write(socket_, asio::buffer(in_write_),
+                    [this, link = link_](asio::error_code error, std::size_t) {
+                      if (link != link_) return;
+                      if (error) return fail(error.message());
+                      is_writing_ = false;
+                      in_write_.clear();
+                      if (in_write_.capacity() > kKeptBytes) in_write_.shrink_to_fit();
+                      flush();
+                      if (is_up_ && !is_writing_) owner_.on_written();
+                    });
+}
+
+}  // namespace weir

@@ -1,0 +1,130 @@
+// One connection to Redis that keeps itself up: it connects with a deadline, logs in, asks for signs of life,
+// and after a loss tries again with a doubling, jittered backoff, for as long as it is open. hiredis parses
+// and formats; the bytes move over an asio socket.
+//
+// A connect counts only after Redis' first answer: a stopped Redis still accepts. A server that says nothing
+// for answer_timeout after a PING is dead, whatever TCP thinks; any byte from it counts as life, since the
+// answer may stand behind megabytes of messages.
+//
+// Threads:   everything on the bus thread (the one that runs the io_context).
+// Ownership: the owner and the io_context's run outlive this object's use; handlers of an earlier link do
+// nothing. Limits:    what is read is handed over at once and never kept; what waits to be written is the
+// owner's to bound
+//            (unsent_bytes()).
+#pragma once
+
+#include <asio/generic/stream_protocol.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/bus/oversize_filter.h"
+#include "broker/bus/redis_bus.h"
+
+struct redisReader;
+struct redisReply;
+
+namespace weir {
+
+// A message may be this much larger than message_bytes_max and still be parsed (its length decides then); far
+// larger ones are never collected. Commands and channel names are short enough to pass under any setting.
+inline constexpr std::size_t kOversizeSlackBytes = 64 << 10;
+
+class RedisConnection {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Redis has answered, nothing is under way. Send what is to be sent.
+    virtual void on_up() = 0;
+    // The next reply or message. Valid during the call; a bulk string that was far too large is a nil.
+    virtual void on_reply(const redisReply& reply) = 0;
+    // All that one read brought was handed over.
+    virtual void on_read() = 0;
+    // Send a PING now, and expect its answer among the others.
+    virtual void on_ping_due() = 0;
+    // All that had been sent was written.
+    virtual void on_written() = 0;
+    // It was up and is lost; commands without an answer will get none. A new link is on its way.
+    virtual void on_down() = 0;
+  };
+
+  // `role` names the connection in logs.
+  RedisConnection(asio::io_context& io, const RedisBusOptions& options, std::string role, Owner& owner);
+  ~RedisConnection();
+  RedisConnection(const RedisConnection&) = delete;
+  RedisConnection& operator=(const RedisConnection&) = delete;
+
+  // Connects, and keeps connecting until close().
+  void open();
+  // For good, and silent: the owner hears nothing any more.
+  void close();
+  // Gives the present link up, as if it had been lost, for the reason `why`.
+  void fail(std::string_view why);
+  bool is_up() const { return is_up_; }
+
+  // Queues one command; any bytes may stand in its words. Requires is_up(). flush() writes what is queued.
+  void send(std::span<const std::string_view> words);
+  void flush();
+  // Queued and not yet taken by the kernel.
+  std::size_t unsent_bytes() const { return queued_.size() + in_write_.size(); }
+
+ private:
+  // The number of a link. Handlers of an older one find that theirs has passed.
+  using Link = std::uint64_t;
+  using Endpoint = asio::generic::stream_protocol::endpoint;
+
+  void connect();
+  void connect_by_name(Link link);
+  void connect_to(Link link, std::vector<Endpoint> endpoints);
+  void greet();
+  void on_greeting_reply(const redisReply& reply);
+  void read();
+  void take_bytes(std::size_t size);
+  void parse(std::string_view bytes);
+  void arm_ping();
+  void arm_deadline(const char* what);
+  void drop_link();
+  void retry_later();
+
+  const RedisBusOptions& options_;
+  const std::string role_;
+  Owner& owner_;
+  asio::generic::stream_protocol::socket socket_;
+  asio::ip::tcp::resolver resolver_;
+  asio::steady_timer retry_timer_;
+  asio::steady_timer ping_timer_;
+  asio::steady_timer deadline_timer_;
+  std::mt19937_64 random_;
+
+  bool is_open_ = false;
+  bool is_up_ = false;
+  bool is_ping_unanswered_ = false;
+  Link link_ = 0;
+  unsigned attempts_ = 0;  // Without a link that lasted.
+  std::chrono::steady_clock::time_point up_since_;
+  std::size_t greetings_left_ = 0;
+  std::string last_failure_;  // What was logged; told again only when it differs.
+
+  struct ReaderDeleter {
+    void operator()(redisReader* reader) const;
+  };
+  std::unique_ptr<redisReader, ReaderDeleter> reader_;
+  OversizeFilter filter_;
+  std::vector<char> read_buffer_;
+  std::vector<std::string_view> passed_;  // Of filter_, kept for its memory.
+  std::string queued_;
+  std::string in_write_;
+  bool is_writing_ = false;
+};
+
+}  // namespace weir

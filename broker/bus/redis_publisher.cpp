@@ -1,0 +1,95 @@
+#include "broker/bus/redis_publisher.h"
+
+#include <hiredis/hiredis.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace weir {
+
+RedisPublisher::RedisPublisher(asio::io_context& io, const RedisBusOptions& options, JobQueue& queue)
+    : options_(options), queue_(queue), deadline_timer_(io), connection_(io, options, "publisher", *this) {}
+
+void RedisPublisher::close() {
+  is_up_ = false;
+  connection_.close();
+  deadline_timer_.cancel();
+  abandon_all("the bus has ended");
+}
+
+// Hot path: once per publish.
+void RedisPublisher::publish(BusJob job) {
+  Waiting waiting{false, job.payload.size(), {}, std::move(job.done)};
+  if (!connection_.is_up()) {
+    return complete(std::move(waiting), {PublishOutcome::kUnavailable, 0, "Redis is away"});
+  }
+  name_.assign(options_.prefix).append(job.channel);
+  const std::string_view words[] = {"PUBLISH", name_, job.payload};
+  connection_.send(words);
+  waiting.deadline = std::chrono::steady_clock::now() + options_.publish_timeout;
+  waiting_.push_back(std::move(waiting));
+  watch_deadline();
+}
+
+void RedisPublisher::on_reply(const redisReply& reply) {
+  if (waiting_.empty()) return connection_.fail("an answer to no question");
+  Waiting waiting = std::move(waiting_.front());
+  waiting_.pop_front();
+  if (waiting.is_ping) return;
+  if (reply.type == REDIS_REPLY_INTEGER) {
+    return complete(std::move(waiting),
+                    {PublishOutcome::kDelivered, static_cast<std::uint64_t>(reply.integer), {}});
+  }
+  if (reply.type == REDIS_REPLY_ERROR) {
+    return complete(std::move(waiting), {PublishOutcome::kRefused, 0, std::string(reply.str, reply.len)});
+  }
+  complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});
+  connection_.fail("the answers are out of step");
+}
+
+void RedisPublisher::on_ping_due() {
+  constexpr std::string_view kPing[] = {"PING"};
+  waiting_.push_back({true, 0, {}, {}});
+  connection_.send(kPing);
+}
+
+void RedisPublisher::on_down() {
+  is_up_ = false;
+  abandon_all("the connection to Redis was lost before it answered");
+}
+
+void RedisPublisher::complete(Waiting waiting, PublishResult result) {
+  queue_.finish_publish(waiting.payload_bytes);
+  waiting.done(std::move(result));
+}
+
+void RedisPublisher::abandon_all(const char* why) {
+  std::deque<Waiting> abandoned;
+  abandoned.swap(waiting_);
+  for (Waiting& waiting : abandoned) {
+    if (!waiting.is_ping) complete(std::move(waiting), {PublishOutcome::kUnknown, 0, why});
+  }
+}
+
+// One timer for all of them: they were sent in the order of their deadlines.
+void RedisPublisher::watch_deadline() {
+  if (is_watching_) return;
+  const auto first =
+      std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& it) { return !it.is_ping; });
+  if (first == waiting_.end()) return;
+  is_watching_ = true;
+  deadline_timer_.expires_at(first->deadline);
+  deadline_timer_.async_wait([this, deadline = first->deadline](asio::error_code error) {
+    is_watching_ = false;
+    if (error) return;
+    const auto oldest =
+        std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& it) { return !it.is_ping; });
+    if (oldest != waiting_.end() && oldest->deadline <= deadline) {
+      return connection_.fail("no answer to PUBLISH within " +
+                              std::to_string(options_.publish_timeout.count()) + " ms");
+    }
+    watch_deadline();
+  });
+}
+
+}  // namespace weir

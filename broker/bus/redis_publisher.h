@@ -1,0 +1,68 @@
+// The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
+//
+// How a publish fails: while the connection is away it is kUnavailable at once, nothing was sent. Redis says
+// no: kRefused. No reply within publish_timeout, or the connection is lost first: kUnknown; Redis may have it
+// or not. A connection that is late once is closed, since it hangs.
+//
+// Threads:   is_up() and was_ever_up() any thread, everything else on the bus thread.
+// Ownership: the queue, which counts the publishes that wait, outlives this object.
+// Limits:    those of the JobQueue.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "broker/bus/job_queue.h"
+#include "broker/bus/redis_connection.h"
+
+namespace weir {
+
+class RedisPublisher : private RedisConnection::Owner {
+ public:
+  RedisPublisher(asio::io_context& io, const RedisBusOptions& options, JobQueue& queue);
+
+  void open() { connection_.open(); }
+  // Publishes without a reply complete as kUnknown.
+  void close();
+  // Queues one PUBLISH; flush() writes all that is queued.
+  void publish(BusJob job);
+  void flush() { connection_.flush(); }
+
+  bool is_up() const { return is_up_; }
+  bool was_ever_up() const { return was_ever_up_; }
+
+ private:
+  struct Waiting {  // For its reply.
+    bool is_ping = false;
+    std::size_t payload_bytes = 0;
+    std::chrono::steady_clock::time_point deadline;
+    Bus::PublishDone done;
+  };
+
+  void on_up() override { is_up_ = was_ever_up_ = true; }
+  void on_reply(const redisReply& reply) override;
+  void on_read() override {}
+  void on_ping_due() override;
+  void on_written() override {}
+  void on_down() override;
+
+  void complete(Waiting waiting, PublishResult result);
+  void abandon_all(const char* why);
+  void watch_deadline();
+
+  const RedisBusOptions& options_;
+  JobQueue& queue_;
+  std::deque<Waiting> waiting_;
+  std::string name_;  // Prefix and channel of the publish in hand, kept for its memory.
+  asio::steady_timer deadline_timer_;
+  bool is_watching_ = false;
+  std::atomic<bool> is_up_ = false;
+  std::atomic<bool> was_ever_up_ = false;
+  RedisConnection connection_;
+};
+
+}  // namespace weir

@@ -1,0 +1,338 @@
+#include "broker/bus/redis_subscriber.h"
+
+#include <hiredis/hiredis.h>
+
+#include <cassert>
+
+#include "broker/logging.h"
+#include "proto/channel_name.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kChannelsPerCommand = 500;
+constexpr std::size_t kUnsentBytesMax = 256 << 10;
+
+std::string_view text_of(const redisReply* reply) {
+  return reply->str == nullptr ? std::string_view() : std::string_view(reply->str, reply->len);
+}
+
+// Escapes what Redis' globs give a meaning. `*` keeps its own only where `is_star_kept`.
+std::string escape_glob(std::string_view text, bool is_star_kept) {
+  std::string escaped;
+  for (const char c : text) {
+    const bool is_special = c == '?' || c == '[' || c == ']' || c == '\\' || (c == '*' && !is_star_kept);
+    if (is_special) escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+}  // namespace
+
+RedisSubscriber::RedisSubscriber(asio::io_context& io, const RedisBusOptions& options, BusListener& listener)
+    : options_(options), listener_(listener), connection_(io, options, "subscriber", *this) {}
+
+void RedisSubscriber::record(std::string text) {
+  Pattern pattern;
+  pattern.is_glob = text.find('*') != std::string::npos;
+  pattern.on_redis = pattern.is_glob ? escape_glob(options_.prefix, false) + escape_glob(text, true)
+                                     : options_.prefix + text;
+  pattern.text = std::move(text);
+  patterns_.push_back(std::move(pattern));
+  ++state_.wanted;
+}
+
+void RedisSubscriber::close() {
+  connection_.close();
+  state_.is_up = false;
+}
+
+void RedisSubscriber::subscribe(std::string channel) {
+  Entry& entry = *channels_.try_emplace(std::move(channel)).first;
+  if (!entry.second.is_wanted) {
+    entry.second.is_wanted = true;
+    ++state_.wanted;
+  }
+  forget_acknowledgement(entry);  // It is told anew, even to who asks twice.
+  queue(entry);
+}
+
+void RedisSubscriber::unsubscribe(const std::string& channel) {
+  const auto found = channels_.find(channel);
+  if (found == channels_.end() || !found->second.is_wanted) return;
+  found->second.is_wanted = false;
+  --state_.wanted;
+  forget_acknowledgement(*found);
+  queue(*found);
+}
+
+void RedisSubscriber::settle() {
+  send_changes();
+  tell_idle();
+}
+
+// --- What Redis says
+
+void RedisSubscriber::on_up() {
+  state_.is_up = state_.was_ever_up = true;
+  send_patterns();
+  for (Entry& entry : channels_) queue(entry);
+  send_changes();
+}
+
+void RedisSubscriber::on_down() {
+  state_.is_up = false;
+  ++state_.losses;
+  unanswered_.clear();
+  changed_.clear();
+  for (Pattern& pattern : patterns_) pattern.is_acknowledged = pattern.is_refused = false;
+  for (auto it = channels_.begin(); it != channels_.end();) {
+    const bool is_wanted = it->second.is_wanted;
+    it->second = Channel{.is_wanted = is_wanted};
+    it = is_wanted ? std::next(it) : channels_.erase(it);
+  }
+  // Cut again before anything was acknowledged: nothing was lost that was not lost already.
+  if (state_.acknowledged.exchange(0) == 0) return;
+  listener_.on_lost();
+  has_told_ = true;
+  tell_idle();
+}
+
+void RedisSubscriber::on_ping_due() {
+  constexpr std::string_view kPing[] = {"PING"};
+  unanswered_.push_back({Command::Kind::kPing, {}, 0, 0});
+  connection_.send(kPing);
+}
+
+// Hot path: once per message.
+void RedisSubscriber::on_reply(const redisReply& reply) {
+  if (reply.type == REDIS_REPLY_ERROR) return on_error(text_of(&reply));
+  // PING is answered by a status as long as nothing is subscribed, by an array from then on.
+  if (reply.type == REDIS_REPLY_STATUS) return on_acknowledgement("pong", {});
+  if (reply.type != REDIS_REPLY_ARRAY || reply.elements < 2)
+    return connection_.fail("an answer of an unknown kind");
+  const std::string_view kind = text_of(reply.element[0]);
+  const std::string_view second = text_of(reply.element[1]);
+  if (kind == "message" && reply.elements == 3) return deliver(second, *reply.element[2], std::nullopt);
+  if (kind == "pmessage" && reply.elements == 4) {
+    return deliver(text_of(reply.element[2]), *reply.element[3], second);
+  }
+  on_acknowledgement(kind, second);
+}
+
+void RedisSubscriber::on_read() {
+  send_changes();
+  tell_idle();
+}
+
+void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
+                              std::optional<std::string_view> glob) {
+  if (!name.starts_with(options_.prefix)) return;
+  const std::string_view channel = name.substr(options_.prefix.size());
+  // A pattern also matches what applications use the same Redis for. By name only good names were asked for.
+  if (glob && !is_channel_name(channel)) return;
+  if (!patterns_.empty()) {
+    const Pattern* const first = pattern_of(channel);
+    const bool is_first = glob ? first != nullptr && first->is_glob && first->on_redis == *glob
+                               : first == nullptr || !first->is_glob;
+    if (!is_first) return;
+  }
+  has_told_ = true;
+  if (payload.type != REDIS_REPLY_STRING || payload.len > options_.message_bytes_max) {
+    return listener_.on_too_large(channel);
+  }
+  listener_.on_message(channel, text_of(&payload));
+}
+
+void RedisSubscriber::on_acknowledgement(std::string_view kind, std::string_view name) {
+  if (unanswered_.empty()) return connection_.fail("an answer to no question");
+  Command& command = unanswered_.front();
+  if (command.kind == Command::Kind::kPing) {
+    if (kind != "pong") return connection_.fail("the answers are out of step");
+    return unanswered_.pop_front();
+  }
+  if (command.kind == Command::Kind::kPattern) {
+    Pattern& pattern = patterns_[command.pattern];
+    const bool is_it = name == pattern.on_redis && kind == (pattern.is_glob ? "psubscribe" : "subscribe");
+    if (!is_it) return connection_.fail("the answers are out of step");
+    unanswered_.pop_front();
+    return on_pattern_acknowledged(pattern);
+  }
+  Entry& entry = *command.channels[command.answered];
+  const bool is_kind = kind == (command.kind == Command::Kind::kSubscribe ? "subscribe" : "unsubscribe");
+  const bool is_name =
+      name.starts_with(options_.prefix) && name.substr(options_.prefix.size()) == entry.first;
+  if (!is_kind || !is_name) return connection_.fail("the answers are out of step");
+  if (++command.answered == command.channels.size()) unanswered_.pop_front();
+  --entry.second.unanswered;
+  entry.second.is_sent_alone = false;
+  conclude(entry);
+}
+
+void RedisSubscriber::on_error(std::string_view text) {
+  if (unanswered_.empty()) return connection_.fail(text);
+  const Command command = std::move(unanswered_.front());
+  unanswered_.pop_front();
+  const bool is_forbidden = text.starts_with("NOPERM");
+  switch (command.kind) {
+    case Command::Kind::kPing:
+      return;  // It lives, that was the question.
+    case Command::Kind::kPattern:
+      return is_forbidden ? on_pattern_refused(patterns_[command.pattern], text) : connection_.fail(text);
+    case Command::Kind::kUnsubscribe:
+      // Its messages still come and nobody wants them: no harm.
+      for (Entry* entry : command.channels) {
+        --entry->second.unanswered;
+        conclude(*entry);
+      }
+      return;
+    case Command::Kind::kSubscribe:
+      return is_forbidden ? on_channels_refused(command, text) : connection_.fail(text);
+  }
+}
+
+void RedisSubscriber::on_pattern_acknowledged(Pattern& pattern) {
+  pattern.is_acknowledged = true;
+  ++state_.acknowledged;
+  listener_.on_recording(pattern.text);
+  has_told_ = true;
+  for (Entry& entry : channels_) {
+    if (entry.second.is_wanted && pattern_of(entry.first) == &pattern) queue(entry);
+  }
+}
+
+void RedisSubscriber::on_pattern_refused(Pattern& pattern, std::string_view why) {
+  log_warning("redis subscriber: the pattern " + pattern.text + " is refused: " + std::string(why));
+  pattern.is_refused = true;
+  listener_.on_refused(pattern.text, why);
+  has_told_ = true;
+  // What it would have covered is asked for by name.
+  for (Entry& entry : channels_) queue(entry);
+}
+
+// Redis refuses a SUBSCRIBE of many channels for any one of them: each is asked for alone then, so that only
+// the culprits are told.
+void RedisSubscriber::on_channels_refused(const Command& command, std::string_view why) {
+  for (Entry* entry : command.channels) {
+    Channel& channel = entry->second;
+    if (--channel.unanswered > 0) continue;  // A later command decides.
+    channel.is_on_server = false;
+    if (command.channels.size() > 1) {
+      channel.is_sent_alone = true;
+    } else if (channel.is_wanted) {
+      channel.is_wanted = false;
+      --state_.wanted;
+      listener_.on_refused(entry->first, why);
+      has_told_ = true;
+    }
+    conclude(*entry);
+  }
+}
+
+// --- What Redis is told
+
+const RedisSubscriber::Pattern* RedisSubscriber::pattern_of(std::string_view channel) const {
+  for (const Pattern& pattern : patterns_) {
+    if (!pattern.is_refused && matches_pattern(pattern.text, channel)) return &pattern;
+  }
+  return nullptr;
+}
+
+bool RedisSubscriber::belongs_on_server(const Entry& entry) const {
+  return entry.second.is_wanted && pattern_of(entry.first) == nullptr;
+}
+
+void RedisSubscriber::queue(Entry& entry) {
+  if (entry.second.is_queued) return;
+  if (connection_.is_up()) {
+    entry.second.is_queued = true;
+    changed_.push_back(&entry);
+  } else if (!entry.second.is_wanted) {
+    channels_.erase(channels_.find(entry.first));  // on_up() queues all that is wanted then.
+  }
+}
+
+void RedisSubscriber::send_patterns() {
+  // One command each: a refusal concerns one pattern then, and the order of the answers is theirs.
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    const std::string_view words[] = {patterns_[i].is_glob ? "PSUBSCRIBE" : "SUBSCRIBE",
+                                      patterns_[i].on_redis};
+    unanswered_.push_back({Command::Kind::kPattern, {}, 0, i});
+    connection_.send(words);
+  }
+}
+
+// Sends as much as fits into the write buffer; on_written() goes on.
+void RedisSubscriber::send_changes() {
+  if (!connection_.is_up()) return;
+  while (connection_.unsent_bytes() < kUnsentBytesMax) {
+    std::vector<Entry*> entries = take_changes();
+    if (entries.empty()) break;
+    const bool is_subscribe = !entries.front()->second.is_on_server;
+    std::vector<std::string> names;
+    names.reserve(entries.size());
+    for (Entry* entry : entries) {
+      entry->second.is_on_server = is_subscribe;
+      ++entry->second.unanswered;
+      names.push_back(options_.prefix + entry->first);
+    }
+    std::vector<std::string_view> words{is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE"};
+    words.insert(words.end(), names.begin(), names.end());
+    connection_.send(words);
+    const auto kind = is_subscribe ? Command::Kind::kSubscribe : Command::Kind::kUnsubscribe;
+    unanswered_.push_back({kind, std::move(entries), 0, 0});
+  }
+  connection_.flush();
+}
+
+// The next changed channels that fit into one command. Those that need none are concluded on the way.
+std::vector<RedisSubscriber::Entry*> RedisSubscriber::take_changes() {
+  std::vector<Entry*> taken;
+  while (!changed_.empty() && taken.size() < kChannelsPerCommand) {
+    Entry& entry = *changed_.front();
+    const bool is_change = belongs_on_server(entry) != entry.second.is_on_server;
+    if (is_change && !taken.empty()) {
+      const Channel& first = taken.front()->second;
+      const bool is_alone = first.is_sent_alone || entry.second.is_sent_alone;
+      if (is_alone || first.is_on_server != entry.second.is_on_server) break;
+    }
+    changed_.pop_front();
+    entry.second.is_queued = false;
+    is_change ? taken.push_back(&entry) : conclude(entry);
+  }
+  return taken;
+}
+
+// Where no answer is outstanding, Redis' state of the channel is known: tells the listener, forgets the
+// channel, or queues it for the next command.
+void RedisSubscriber::conclude(Entry& entry) {
+  Channel& channel = entry.second;
+  if (channel.unanswered > 0 || channel.is_queued) return;
+  if (belongs_on_server(entry) != channel.is_on_server) return queue(entry);
+  if (!channel.is_wanted) {
+    channels_.erase(channels_.find(entry.first));
+    return;
+  }
+  const bool is_live = channel.is_on_server || pattern_of(entry.first)->is_acknowledged;
+  if (is_live && !channel.is_acknowledged) acknowledge(entry);
+}
+
+void RedisSubscriber::acknowledge(Entry& entry) {
+  entry.second.is_acknowledged = true;
+  ++state_.acknowledged;
+  listener_.on_subscribed(entry.first);
+  has_told_ = true;
+}
+
+void RedisSubscriber::forget_acknowledgement(Entry& entry) {
+  if (!entry.second.is_acknowledged) return;
+  entry.second.is_acknowledged = false;
+  --state_.acknowledged;
+}
+
+void RedisSubscriber::tell_idle() {
+  if (std::exchange(has_told_, false)) listener_.on_idle();
+}
+
+}  // namespace weir

@@ -1,0 +1,89 @@
+#include "broker/bus/oversize_filter.h"
+
+#include <gtest/gtest.h>
+
+namespace weir {
+namespace {
+
+std::string bulk(const std::string& text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
+}
+
+std::string message(const std::string& channel, const std::string& payload) {
+  return "*3\r\n" + bulk("message") + bulk(channel) + bulk(payload);
+}
+
+// What a parser sees of `stream` when it comes in pieces of `piece_bytes`, after a first one of
+// `first_bytes`.
+std::string filtered(const std::string& stream, std::size_t bulk_bytes_max, std::size_t first_bytes,
+                     std::size_t piece_bytes) {
+  OversizeFilter filter(bulk_bytes_max);
+  std::string seen;
+  std::size_t size = first_bytes;
+  for (std::size_t at = 0; at < stream.size(); at += size, size = at == first_bytes ? piece_bytes : size) {
+    const std::string piece = stream.substr(at, size);  // A copy, so that ASan finds views that outlive it.
+    std::vector<std::string_view> passed;
+    filter.filter(piece, passed);
+    for (const std::string_view bytes : passed) seen += bytes;
+  }
+  return seen;
+}
+
+// The same in every way to cut it in two, and byte by byte.
+void expect_filtered(const std::string& stream, std::size_t bulk_bytes_max, const std::string& expected) {
+  for (std::size_t first = 1; first <= stream.size(); ++first) {
+    EXPECT_EQ(filtered(stream, bulk_bytes_max, first, stream.size()), expected) << "cut at " << first;
+  }
+  EXPECT_EQ(filtered(stream, bulk_bytes_max, 1, 1), expected) << "byte by byte";
+}
+
+TEST(OversizeFilter, PassesWhatIsSmallEnoughUnchanged) {
+  const std::string stream = "+PONG\r\n" + message("news", "1234567") +
+                             ":42\r\n-ERR no\r\n$-1\r\n*0\r\n*-1\r\n" + message("news", "");
+  expect_filtered(stream, 7, stream);
+}
+
+TEST(OversizeFilter, PutsANilInPlaceOfALargeBulkString) {
+  const std::string before = message("news", "small");
+  const std::string large = message("news", std::string(50, 'x'));
+  const std::string after = message("news", "later");
+  expect_filtered(before + large + after, 10,
+                  before + "*3\r\n" + bulk("message") + bulk("news") + "$-1\r\n" + after);
+}
+
+TEST(OversizeFilter, TakesTheLimitItselfAsSmallEnough) {
+  expect_filtered(bulk("12345") + bulk("123456"), 5, bulk("12345") + "$-1\r\n");
+}
+
+TEST(OversizeFilter, DiscardsSeveralInARow) {
+  expect_filtered(bulk("123456") + bulk("1234567") + ":1\r\n", 5, "$-1\r\n$-1\r\n:1\r\n");
+}
+
+TEST(OversizeFilter, IsNotFooledByWhatLooksLikeAHeaderInsideOfAPayload) {
+  const std::string passes = message("news", "\r\n$999\r\nx");
+  const std::string discarded = message("news", std::string(30, 'x') + "\r\n$1\r\nx\r\n*3\r\n");
+  expect_filtered(passes + discarded + ":1\r\n", 12,
+                  passes + "*3\r\n" + bulk("message") + bulk("news") + "$-1\r\n:1\r\n");
+}
+
+TEST(OversizeFilter, LeavesWhatIsNotRespToTheParser) {
+  for (const char* stream :
+       {"HTTP/1.1 400 Bad Request\r\n\r\n", "$12x\r\nabc\r\n", "$\r\n", "$-7\r\n",
+        "$99999999999999999999999999\r\nabc", "$5\nabcde\r\n", "$1234567890123456789012345678901234567890"}) {
+    const std::string all = ":1\r\n" + std::string(stream);
+    expect_filtered(all, 5, all);
+  }
+}
+
+TEST(OversizeFilter, CopiesNothingOfALargeStreamThatPasses) {
+  const std::string stream = message("news", std::string(100'000, 'x'));
+  OversizeFilter filter(1 << 20);
+  std::vector<std::string_view> passed;
+  filter.filter(stream, passed);
+  ASSERT_EQ(passed.size(), 1u);
+  EXPECT_EQ(passed[0].data(), stream.data());
+  EXPECT_EQ(passed[0].size(), stream.size());
+}
+
+}  // namespace
+}  // namespace weir
