@@ -42,6 +42,8 @@ bool is_flag_of(const std::vector<FlagRow>& rows, const std::string& text) {
   });
 }
 
+Error needs_value(const std::string& flag) { return Error{flag + ": needs a value; --help lists the flags"}; }
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
@@ -66,7 +68,11 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
 
   try {
     app.parse(reversed_arguments(argc, argv));
-  } catch (const CLI::Error& error) {  // A flag without its value.
+  } catch (const CLI::ArgumentMismatch&
+               error) {  // "--listen: 1 required TEXT missing", worded otherwise by each version.
+    const std::string text = error.what();
+    return needs_value(text.substr(0, text.find(':')));
+  } catch (const CLI::Error& error) {
     return Error{first_line(error.what()) + "; --help lists the flags"};
   }
   auto left_over = app.remaining();
@@ -80,7 +86,7 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
     if (option->count() == 0) continue;
     // CLI11 takes the argument behind a flag for its value, whatever it is.
     for (const auto& value : option->results()) {
-      if (is_flag_of(rows, value)) return Error{"--" + name + ": needs a value; --help lists the flags"};
+      if (is_flag_of(rows, value)) return needs_value("--" + name);
     }
     flags.values[name] = option->results();
   }

@@ -162,8 +162,9 @@ TEST_F(SettingsTest, RefusesUnknownFlagsWithoutTheirValues) {
 }
 
 TEST_F(SettingsTest, RefusesAFlagWithoutItsValue) {
-  EXPECT_THAT(error_of({"--listen"}), HasSubstr("--listen"));
-  EXPECT_THAT(error_of({"--listen", "--end"}), HasSubstr("--listen"));
+  EXPECT_THAT(error_of({"--end", "--listen"}), StartsWith("--listen: needs a value"));
+  EXPECT_THAT(error_of({"--listen", "--end"}), StartsWith("--listen: needs a value"));
+  EXPECT_THAT(error_of({"--file"}), HasSubstr("file: needs a value"));
 }
 
 TEST_F(SettingsTest, WarnsOfVariablesThatAreNoSettings) {
