@@ -145,6 +145,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Next read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max,
                 std::vector<Outgoing>& out);
   Next read_many(std::vector<Outgoing>& out);
+  Sequence last_ahead(const Subscription& subscription) const;
   bool is_over_queue(std::uint32_t subscription) const;
   // Jumps over what it can't have; false if there was nothing to jump over.
   bool jump(std::uint32_t subscription, Sequence horizon);

@@ -10,6 +10,12 @@
 
 namespace weir {
 
+namespace {
+
+constexpr Sequence kNoneAhead = std::numeric_limits<Sequence>::max();
+
+}  // namespace
+
 Client::Next Client::read_next(std::vector<Outgoing>& out) {
   Next outcome = Next::kNothing;
   if (follows_many()) {
@@ -45,15 +51,30 @@ Client::Next Client::read_one(std::uint32_t subscription, Sequence horizon, std:
   return entries.empty() ? Next::kNothing : Next::kEntries;
 }
 
+// The last entry of `subscription` that is ahead of its log; kNoneAhead if there is none.
+Sequence Client::last_ahead(const Subscription& subscription) const {
+  Sequence last = 0;
+  for (const Outgoing& item : ahead_) {
+    if (&subscriptions_[item.subscription] == &subscription) last = std::max(last, item.entry.at.sequence);
+  }
+  return last == 0 ? kNoneAhead : last;
+}
+
 // Merges the channels with news by sequence, never past the horizon: a cut in the middle must not leave an id
 // that hides an earlier message of another channel.
 Client::Next Client::read_many(std::vector<Outgoing>& out) {
-  const Sequence horizon = replay_ ? replay_->until : shard_.horizon();
-  const auto has_news = [](const Subscription& mine) { return mine.is_dirty && !mine.has_ended; };
+  // Where a channel was not read to the horizon, nothing after its last entry may be sent yet: neither where
+  // the log goes on, nor where entries are ahead of the log.
+  Sequence complete = replay_ ? replay_->until : shard_.horizon();
+  for (const Subscription& mine : subscriptions_) {
+    if (!mine.has_ended) complete = std::min(complete, last_ahead(mine));
+  }
+  const Sequence horizon = complete;
+  const auto has_news = [&](const Subscription& mine) {
+    return mine.is_dirty && !mine.has_ended && last_ahead(mine) == kNoneAhead;
+  };
   const auto dirty =
       static_cast<std::size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(), has_news));
-  // Where a log was not read to the horizon, nothing after its last entry may be sent yet.
-  Sequence complete = std::numeric_limits<Sequence>::max();
   for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
     if (!has_news(subscriptions_[i])) continue;
     const Next outcome = read_one(i, horizon, kBatchBytes / dirty, out);

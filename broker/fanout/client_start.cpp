@@ -109,7 +109,8 @@ void Client::resume_one(Subscription& subscription, Sequence sequence, std::stri
   append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
   Skip skip = log.skip(position->cursor, false, replay_->until);
   subscription.cursor = skip.to;
-  if (skip.end) land_at_end(static_cast<std::uint32_t>(&subscription - subscriptions_.data()), std::move(skip));
+  if (skip.end)
+    land_at_end(static_cast<std::uint32_t>(&subscription - subscriptions_.data()), std::move(skip));
 }
 
 Sequence Client::replay_last(std::size_t messages) {

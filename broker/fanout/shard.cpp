@@ -153,7 +153,13 @@ void Shard::pump_followers(Feed& feed) {
   for (std::size_t i = feed.followers.size(); i-- > 0;) {
     const auto [client, subscription] = feed.followers[i];
     client->set_dirty(subscription);
-    if (!client->is_waiting() && !client->is_blocked()) client->pump();
+    if (client->is_waiting() || client->is_blocked()) continue;
+    // Of several channels some may not have been looked at in this turn.
+    if (client->follows_many()) {
+      mark_dirty(*client);
+    } else {
+      client->pump();
+    }
   }
 }
 
