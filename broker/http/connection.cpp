@@ -174,8 +174,12 @@ std::size_t Connection::collect_body(std::string_view input) {
   } else {
     const auto left = static_cast<std::size_t>(request.head.content_length) - request.body.size();
     taken = std::min(left, input.size());
-    // As it arrives, not as announced: an announcement costs the client nothing.
-    if (request.body.empty() && left <= front_.scratch_.size()) request.body.reserve(left);
+    // Room grows as the body arrives: an announcement costs the client nothing. But never past what was
+    // announced.
+    if (const std::size_t needed = request.body.size() + taken; needed > request.body.capacity()) {
+      request.body.reserve(
+          std::min(request.body.size() + left, std::max(2 * needed, front_.scratch_.size())));
+    }
     request.body.append(input.substr(0, taken));
     is_whole = taken == left;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <asio/ip/v6_only.hpp>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include "broker/http/connection.h"
@@ -50,10 +51,11 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
   return error;
 }
 
-// No descriptor, or no memory for one: asio would try again at once, for ever.
+// No descriptor, or no memory for one: asio would try again at once, for ever. By number: asio's own category
+// does not compare equal to std::errc in every version.
 bool is_exhaustion(const std::error_code& error) {
-  return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
-         error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+  const int number = error.value();
+  return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
 }
 
 const char* outcome_name(PublishOutcome outcome) {
