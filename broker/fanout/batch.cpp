@@ -63,7 +63,7 @@ std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t
   constexpr std::int64_t kMax = 60'000;
   const std::int64_t value =
       base.count() + base.count() * static_cast<std::int64_t>(jitter & 0xffff) / 0xffff;
-  return std::chrono::milliseconds(value > kMax ? std::max<std::int64_t>(2 * kMax - value, 0) : value);
+  return std::chrono::milliseconds(value > kMax ? kMax - (value - kMax) / 2 : value);
 }
 
 }  // namespace weir

@@ -69,7 +69,8 @@ class Batch {
   std::vector<Retry> retries_;
 };
 
-// `base` made a client's own by 16 bits of `jitter`: up to twice as long, but folded back at 60 s.
+// `base` made a client's own by 16 bits of `jitter`: up to twice as long, and folded back at 60 s (there it
+// is never less than half of that).
 std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter);
 
 }  // namespace weir

@@ -219,7 +219,9 @@ void Client::set_blocked() {
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const asio::error_code& error) {
     if (self->state_ == State::kEnded) return;
     self->clear_blocked();
-    if (!error) self->pump();
+    if (error) return;
+    self->pump();
+    if (!self->is_blocked_) self->schedule();  // Heartbeats again.
   });
   schedule();
 }

@@ -27,7 +27,9 @@ Client::Next Client::read_next(std::vector<Outgoing>& out) {
     const Sequence position = subscriptions_[0].feed->position.sequence;
     outcome = read_one(0, replay_ ? replay_->until : position, kBatchBytes, out);
   }
-  if (outcome == Next::kNothing && replay_ && state_ != State::kEnded) {
+  const bool has_ended =
+      state_ == State::kEnded || (state_ == State::kClosing && close_reason_ == CloseReason::kEnd);
+  if (outcome == Next::kNothing && replay_ && !has_ended) {
     end_replay();
     return Next::kPrivate;
   }

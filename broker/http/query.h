@@ -16,7 +16,7 @@ std::optional<QueryParameters> parse_query(std::string_view query);
 // How an Accept header sees text/event-stream (RFC 9110, 12.5.1: the most specific range decides).
 struct AcceptedStream {
   bool is_accepted = true;  // Not excluded: an absent Accept takes anything.
-  bool is_named = true;     // Named outright, as every EventSource does. An absent Accept counts as one, too.
+  bool is_named = false;    // Named outright, as every EventSource does.
 };
 AcceptedStream read_accept(const std::optional<std::string>& accept);
 

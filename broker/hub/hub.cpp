@@ -71,7 +71,6 @@ Hub::State::State(const Config& settings, std::uint64_t random)
       epoch(make_epoch(random)),
       clients_max(clients_max_of(settings)),
       budget(settings.memory_limit) {
-  recording.resize(config.record.size());
   const std::size_t count =
       config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < count; ++i) {
@@ -87,7 +86,7 @@ Hub::State::Held::~Held() {
     open->channel->clients.fetch_sub(1, std::memory_order_relaxed);
     if (--open->holders > 0) continue;
     open->idle_since = now;
-    if (!open->record) state.idle.emplace_back(now, std::move(open));
+    if (!open->is_recorded) state.idle.emplace_back(now, std::move(open));
   }
 }
 
@@ -110,18 +109,12 @@ OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
       std::make_shared<Channel>(std::string(name), limits_of(settings), lag_policy_of(settings.slow_client));
   open->envelope = settings.envelope;
   open->idle_since = now;
-  for (std::size_t i = 0; i < config.record.size() && !open->record; ++i) {
-    if (!matches_pattern(config.record[i], name)) continue;
-    open->record = i;
-    open->is_pinned = config.record[i] == name;
+  for (const std::string& pattern : config.record) {
+    open->is_recorded |= matches_pattern(pattern, name);
+    open->is_pinned |= pattern == name;
   }
   channels.emplace(name, open);
-  if (!open->record) {
-    bus->subscribe(std::string(name));
-  } else if (recording[*open->record]) {
-    open->channel->log.begin(appended.load(std::memory_order_acquire));
-    open->channel->is_live = true;
-  }
+  bus->subscribe(std::string(name));
   return open;
 }
 
@@ -130,7 +123,7 @@ OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
 bool Hub::State::make_room(SteadyTime now) {
   std::vector<std::pair<Sequence, OpenChannelPtr>> candidates;
   for (const auto& [name, open] : channels) {
-    if (!open->record || open->is_pinned || open->holders > 0 || open->idle_since == now) continue;
+    if (!open->is_recorded || open->is_pinned || open->holders > 0 || open->idle_since == now) continue;
     candidates.emplace_back(open->channel->log.counts().last_sequence, open);
   }
   if (candidates.empty()) {
@@ -142,7 +135,9 @@ bool Hub::State::make_room(SteadyTime now) {
   std::nth_element(candidates.begin(), candidates.begin() + (count - 1), candidates.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   for (std::ptrdiff_t i = 0; i < count; ++i) {
-    channels.erase(candidates[static_cast<std::size_t>(i)].second->channel->name);
+    const std::string& name = candidates[static_cast<std::size_t>(i)].second->channel->name;
+    bus->unsubscribe(name);
+    channels.erase(name);
   }
   return true;
 }

@@ -1,4 +1,5 @@
 // The hub as the bus sees it. All of it runs on the bus thread: sequences are given out here, in one order.
+#include <algorithm>
 #include <utility>
 
 #include "broker/hub/hub.h"
@@ -16,14 +17,8 @@ void Hub::on_message(std::string_view channel, std::string_view payload) {
   state.messages_in.add();
   state.bytes_in.add(payload.size());
   OpenChannelPtr open = state.find(channel);
-  if (!open) {
-    // A recorded channel's first message; or one that was unsubscribed a moment ago.
-    const MutexLock lock(state.mutex);
-    bool is_recorded = false;
-    for (const std::string& pattern : state.config.record) is_recorded |= matches_pattern(pattern, channel);
-    if (is_recorded) open = state.find_or_open(channel, std::chrono::steady_clock::now());
-    if (!open) return;
-  }
+  if (!open) open = state.open_recorded(channel);
+  if (!open) return;  // It was unsubscribed a moment ago.
   const Message message = parse_payload(payload, open->envelope);
   if (message.replaced > 0) state.invalid_utf8.add(message.replaced);
   if (open->envelope == EnvelopeMode::kAlways && message.data_kind == DataKind::kPayload &&
@@ -48,22 +43,9 @@ void Hub::on_subscribed(std::string_view channel) {
 }
 
 void Hub::on_recording(std::string_view pattern) {
-  State& state = *state_;
-  std::vector<OpenChannelPtr> covered;
-  {
-    const MutexLock lock(state.mutex);
-    for (std::size_t i = 0; i < state.config.record.size(); ++i) {
-      if (state.config.record[i] != pattern) continue;
-      state.recording[i] = true;
-      if (pattern.find('*') == std::string_view::npos)
-        state.find_or_open(pattern, std::chrono::steady_clock::now());
-      for (const auto& [name, open] : state.channels) {
-        if (open->record == i) covered.push_back(open);
-      }
-    }
-  }
-  for (const OpenChannelPtr& open : covered) state.acknowledge(*open);
-  state.wake_shards();
+  // The channels that it covers are told one by one. One that is named outright is open from the start.
+  if (pattern.find('*') == std::string_view::npos && is_channel_name(pattern)) state_->open_recorded(pattern);
+  state_->wake_shards();
 }
 
 void Hub::on_refused(std::string_view channel, std::string_view why) {
@@ -77,13 +59,27 @@ void Hub::on_refused(std::string_view channel, std::string_view why) {
 
 void Hub::on_lost() {
   const MutexLock lock(state_->mutex);
-  state_->recording.assign(state_->recording.size(), false);
   for (const auto& [name, open] : state_->channels) {
     if (open->channel->is_live.exchange(false)) open->channel->owes_gap = true;
   }
 }
 
 void Hub::on_idle() { state_->wake_shards(); }
+
+// A channel that is open because a --record pattern covers it; null if none does, or --max-channels is
+// reached.
+OpenChannelPtr Hub::State::open_recorded(std::string_view name) {
+  OpenChannelPtr open;
+  {
+    const MutexLock lock(mutex);
+    const auto covers = [&](const std::string& pattern) { return matches_pattern(pattern, name); };
+    if (std::none_of(config.record.begin(), config.record.end(), covers)) return nullptr;
+    open = find_or_open(name, std::chrono::steady_clock::now());
+  }
+  // The bus delivers it already.
+  if (open) acknowledge(*open);
+  return open;
+}
 
 // Step 3: into the log, then the sequence, then the hint. A shard relies on this order (Shard::drain_inbox).
 void Hub::State::append(OpenChannel& open, FramePtr frame, Sequence sequence) {
@@ -105,7 +101,12 @@ void Hub::State::append_gap(OpenChannel& open, std::optional<std::uint64_t> miss
 // log.
 void Hub::State::acknowledge(OpenChannel& open) {
   Channel& channel = *open.channel;
-  channel.log.begin(appended.load(std::memory_order_relaxed));
+  if (channel.log.begin_sequence() == 0) {
+    // A sequence of its own: no id that was given out before can be taken for a position in this log.
+    const Sequence sequence = appended.load(std::memory_order_relaxed) + 1;
+    channel.log.begin(sequence);
+    appended.store(sequence, std::memory_order_release);
+  }
   if (channel.owes_gap.exchange(false)) append_gap(open, std::nullopt, GapReason::kBusDown);
   channel.is_live = true;
   channel.leave_hint();

@@ -31,11 +31,10 @@ namespace weir {
 struct OpenChannel {
   ChannelPtr channel;
   EnvelopeMode envelope = EnvelopeMode::kAuto;
-  std::size_t holders = 0;  // Streams, under the hub's mutex.
-  std::optional<std::size_t>
-      record;              // The first --record pattern that covers it, which is what subscribes it.
-  bool is_pinned = false;  // That pattern is its very name: it stays for ever.
-  SteadyTime idle_since;   // When the last holder left, or it was made without one.
+  std::size_t holders = 0;   // Streams, under the hub's mutex.
+  bool is_recorded = false;  // A --record pattern covers it: it stays without holders.
+  bool is_pinned = false;    // That pattern is its very name: it stays for ever.
+  SteadyTime idle_since;     // When the last holder left, or it was made without one.
 };
 using OpenChannelPtr = std::shared_ptr<OpenChannel>;
 
@@ -68,6 +67,7 @@ struct Hub::State {
   void give_back_place();
 
   // On the bus thread.
+  OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex);
   void append(OpenChannel& open, FramePtr frame, Sequence sequence);
   void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
   void acknowledge(OpenChannel& open);
@@ -90,8 +90,7 @@ struct Hub::State {
   mutable Mutex mutex;
   std::unordered_map<std::string, OpenChannelPtr, NameHash, std::equal_to<>> channels GUARDED_BY(mutex);
   std::deque<std::pair<SteadyTime, OpenChannelPtr>> idle GUARDED_BY(mutex);  // In the order of idle_since.
-  std::vector<bool> recording GUARDED_BY(mutex);  // By --record pattern: the bus has acknowledged it.
-  std::size_t bucket GUARDED_BY(mutex) = 0;       // Where forget_old() goes on.
+  std::size_t bucket GUARDED_BY(mutex) = 0;                                  // Where forget_old() goes on.
   bool is_full_logged GUARDED_BY(mutex) = false;
 
   // Written on the bus thread.

@@ -50,7 +50,7 @@ class Publisher {
                   sequence);
   }
   void acknowledge(Channel& channel) {
-    channel.log.begin(appended_);
+    if (channel.log.begin_sequence() == 0) channel.log.begin(++appended_);
     if (channel.owes_gap.exchange(false)) publish_gap(channel, std::nullopt, GapReason::kBusDown);
     channel.is_live = true;
     channel.leave_hint();
