@@ -1,0 +1,301 @@
+#include "broker/hub/hub.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "broker/metrics.h"
+#include "tests/unit/fanout/stream_reader.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::steady_clock;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::chrono::seconds kDeadline{20};  // Reached by failing tests alone.
+
+// Notes what is asked of it; a test says what it answers.
+class FakeBus : public Bus {
+ public:
+  void start() override {}
+  void stop() override {}
+  void subscribe(std::string channel) override { wanted.push_back(std::move(channel)); }
+  void unsubscribe(std::string channel) override { std::erase(wanted, channel); }
+  void record(std::string pattern) override { recorded.push_back(std::move(pattern)); }
+  void publish(std::string, std::string, PublishDone done) override {
+    done({PublishOutcome::kDelivered, 1, {}});
+  }
+  BusState state() const override { return {}; }
+
+  std::vector<std::string> wanted;
+  std::vector<std::string> recorded;
+};
+
+class HubTest : public ::testing::Test {
+ protected:
+  ~HubTest() override {
+    if (hub_) hub_->stop();
+  }
+
+  Hub& start() {
+    config_.shards = 2;
+    hub_ = std::make_unique<Hub>(config_, 42);
+    hub_->set_bus(bus_);
+    hub_->start();
+    return *hub_;
+  }
+  // A stream of `channels`; nullopt if the hub refuses it.
+  std::optional<StreamReader> open(std::vector<std::string> channels,
+                                   std::optional<std::string> last_event_id = {}) {
+    auto admission = hub_->admit();
+    if (!admission.place) return std::nullopt;
+    StreamReader reader;
+    StreamRequest request;
+    request.channels = std::move(channels);
+    request.form = request.channels.size() > 1 ? Form::kEvents : Form::kChannel;
+    request.last_event_id = std::move(last_event_id);
+    request.head = "HTTP/1.1 200 OK\r\n\r\n";
+    request.place = std::move(*admission.place);
+    const int socket = reader.take_socket();
+    if (!hub_->open_stream(std::move(request), socket)) {
+      ::close(socket);
+      return std::nullopt;
+    }
+    return reader;
+  }
+  void publish(const std::string& channel, const std::string& payload) {
+    hub_->on_message(channel, payload);
+    hub_->on_idle();
+  }
+  static bool eventually(const std::function<bool()>& is_true) {
+    const auto deadline = steady_clock::now() + kDeadline;
+    while (!is_true()) {
+      if (steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+  static bool read_data(StreamReader& reader, std::size_t count) {
+    return eventually([&] {
+      reader.read(1 << 20);
+      return data_of(reader).size() >= count;
+    });
+  }
+  static bool has_begun(StreamReader& reader) {
+    return eventually([&] {
+      reader.read(1 << 20);
+      return !reader.events().empty();
+    });
+  }
+  static std::vector<std::string> data_of(const StreamReader& reader) {
+    std::vector<std::string> data;
+    for (const ReceivedEvent& event : reader.events()) {
+      if (event.has_data) data.push_back(event.data);
+    }
+    return data;
+  }
+
+  Config config_;
+  FakeBus bus_;
+  std::unique_ptr<Hub> hub_;
+};
+
+TEST_F(HubTest, SubscribesOnceHoweverManyClients) {
+  start();
+  auto a = open({"news"});
+  auto b = open({"news"});
+  auto c = open({"other", "news"});
+  EXPECT_THAT(bus_.wanted, ElementsAre("news", "other"));
+  EXPECT_EQ(hub_->info("news").subscribers, 3U);
+  EXPECT_EQ(hub_->clients(), 3U);
+}
+
+TEST_F(HubTest, DeliversToEveryStreamOfTheChannel) {
+  start();
+  auto a = open({"news"});
+  auto b = open({"news", "other"});
+  hub_->on_subscribed("news");
+  hub_->on_subscribed("other");
+  ASSERT_TRUE(has_begun(*a) && has_begun(*b));
+  publish("news", R"({"msg":"aaa"})");
+  ASSERT_TRUE(read_data(*a, 1) && read_data(*b, 1));
+  EXPECT_THAT(data_of(*a), ElementsAre(R"({"msg":"aaa"})"));
+  EXPECT_EQ(b->events().back().type, "news");
+}
+
+TEST_F(HubTest, UnsubscribesALingerAfterTheLastClient) {
+  config_.linger = std::chrono::seconds(60);
+  start();
+  const auto now = steady_clock::now();
+  {
+    auto reader = open({"news"});
+    hub_->on_subscribed("news");
+    ASSERT_TRUE(has_begun(*reader));
+  }
+  ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+  hub_->tick(now + std::chrono::seconds(30));
+  EXPECT_THAT(bus_.wanted, ElementsAre("news"));
+  hub_->tick(steady_clock::now() + std::chrono::seconds(61));
+  EXPECT_THAT(bus_.wanted, IsEmpty());
+  EXPECT_THAT(hub_->channels(10), IsEmpty());
+}
+
+TEST_F(HubTest, AClientThatComesWithinTheLingerKeepsTheChannelAndItsHistory) {
+  config_.linger = std::chrono::seconds(60);
+  start();
+  std::string id;
+  {
+    auto reader = open({"news"});
+    hub_->on_subscribed("news");
+    ASSERT_TRUE(has_begun(*reader));
+    id = reader->last_event_id();
+  }
+  ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+  publish("news", "meanwhile");
+  auto again = open({"news"}, id);
+  hub_->tick(steady_clock::now() + std::chrono::seconds(61));
+  EXPECT_THAT(bus_.wanted, ElementsAre("news"));
+  ASSERT_TRUE(read_data(*again, 2));
+  EXPECT_THAT(data_of(*again), ElementsAre("meanwhile", R"({"replayed":1})"));
+}
+
+TEST_F(HubTest, AnIdFromBeforeTheChannelWasSubscribedIsAGap) {
+  config_.linger = std::chrono::seconds(0);
+  start();
+  std::string id;
+  {
+    auto reader = open({"news"});
+    hub_->on_subscribed("news");
+    ASSERT_TRUE(has_begun(*reader));
+    id = reader->last_event_id();
+  }
+  ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+  hub_->tick(steady_clock::now());
+  ASSERT_THAT(bus_.wanted, IsEmpty());
+  auto again = open({"news"}, id);
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(read_data(*again, 2));
+  EXPECT_THAT(data_of(*again)[0], HasSubstr(R"("missed":null,"reason":"history")"));
+}
+
+TEST_F(HubTest, EachLossOfTheBusIsOneGapOfEachChannel) {
+  start();
+  auto reader = open({"news"});
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(has_begun(*reader));
+  hub_->on_lost();
+  hub_->on_lost();  // Again, before it was back.
+  hub_->on_subscribed("news");
+  publish("news", "after");
+  ASSERT_TRUE(read_data(*reader, 2));
+  EXPECT_THAT(data_of(*reader),
+              ElementsAre(R"({"channel":"news","missed":null,"reason":"bus-down"})", "after"));
+}
+
+TEST_F(HubTest, AMessageThatWasTooLargeIsAGapOfOne) {
+  start();
+  auto reader = open({"news"});
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(has_begun(*reader));
+  hub_->on_too_large("news");
+  hub_->on_idle();
+  ASSERT_TRUE(read_data(*reader, 1));
+  EXPECT_THAT(data_of(*reader), ElementsAre(R"({"channel":"news","missed":1,"reason":"too-large"})"));
+}
+
+TEST_F(HubTest, ARecordedChannelHasItsHistoryWithNoClient) {
+  config_.record = {"log.*", "named"};
+  start();
+  EXPECT_THAT(bus_.recorded, ElementsAre("log.*", "named"));
+  hub_->on_recording("log.*");
+  hub_->on_recording("named");
+  publish("log.1", "line 1");
+  publish("log.1", "line 2");
+  publish("unasked", "x");
+  EXPECT_EQ(hub_->info("log.1").log_messages, 2U);
+  EXPECT_TRUE(hub_->info("named").is_live);
+  EXPECT_EQ(hub_->info("unasked").last_id, "");
+  hub_->tick(steady_clock::now() + std::chrono::hours(1));
+  EXPECT_EQ(hub_->channels(10).size(), 2U);
+}
+
+TEST_F(HubTest, PastTheNumberOfChannelsNewOnesAreRefusedAndNothingIsHalfDone) {
+  config_.max_channels = 2;
+  start();
+  auto a = open({"a"});
+  EXPECT_FALSE(open({"b", "c"}).has_value());
+  EXPECT_EQ(hub_->info("b").subscribers, 0U);
+  EXPECT_EQ(hub_->clients(), 1U);
+  EXPECT_TRUE(open({"b"}).has_value());
+}
+
+TEST_F(HubTest, RecordedChannelsThatNobodyWatchesMakeRoom) {
+  config_.max_channels = 32;
+  config_.record = {"log.*"};
+  start();
+  hub_->on_recording("log.*");
+  for (int i = 0; i < 100; ++i) publish("log." + std::to_string(i), "x");
+  EXPECT_LE(hub_->channels(1'000).size(), 32U);
+  EXPECT_EQ(hub_->info("log.99").log_messages, 1U);
+  EXPECT_TRUE(open({"watched"}).has_value());
+}
+
+TEST_F(HubTest, PastTheNumberOfClientsNewcomersAreRefusedAndAPlaceComesBack) {
+  config_.max_clients = 1;
+  start();
+  {
+    auto reader = open({"news"});
+    ASSERT_TRUE(reader);
+    EXPECT_STREQ(hub_->admit().refusal, "clients");
+  }
+  EXPECT_TRUE(eventually([&] { return hub_->admit().place.has_value(); }));
+}
+
+TEST_F(HubTest, AnEmptyGatewayIsDrainedAtOnce) {
+  start();
+  std::promise<void> done;
+  hub_->drain(std::chrono::hours(1), [&] { done.set_value(); });
+  EXPECT_EQ(done.get_future().wait_for(kDeadline), std::future_status::ready);
+  EXPECT_STREQ(hub_->admit().refusal, "draining");
+}
+
+TEST_F(HubTest, ADrainEndsWithItsLastStream) {
+  start();
+  auto reader = open({"news"});
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(has_begun(*reader));
+  std::promise<void> done;
+  hub_->drain(std::chrono::milliseconds(200), [&] { done.set_value(); });
+  ASSERT_TRUE(eventually([&] {
+    reader->read(1 << 20);
+    return reader->is_closed();
+  }));
+  reader->close();
+  EXPECT_EQ(done.get_future().wait_for(kDeadline), std::future_status::ready);
+}
+
+TEST_F(HubTest, PastTheMemoryLimitTheOldestMessagesOfAllChannelsGo) {
+  config_.memory_limit = 64 << 10;
+  config_.record = {"*"};
+  start();
+  hub_->on_recording("*");
+  for (int i = 0; i < 200; ++i) publish("c" + std::to_string(i % 10), std::string(1'000, 'x'));
+  std::size_t bytes = 0;
+  for (const ChannelInfo& info : hub_->channels(100)) bytes += info.log_bytes;
+  EXPECT_LE(bytes, 64U << 10);
+  EXPECT_GT(bytes, 32U << 10);
+}
+
+}  // namespace
+}  // namespace weir
