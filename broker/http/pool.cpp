@@ -4,6 +4,14 @@
 
 namespace weir {
 
+namespace {
+
+// So many jobs a thread takes at once. They are short and never wait, while waking a thread costs as much as
+// one of them: a second thread is called only when the first would have more than this to do.
+constexpr std::size_t kBatch = 8;
+
+}  // namespace
+
 Pool::Pool(std::size_t threads, std::size_t jobs_max) : jobs_max_(jobs_max) {
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -16,6 +24,9 @@ bool Pool::submit(Job job) {
     if (is_stopped_ || jobs_.load(std::memory_order_relaxed) >= jobs_max_) return false;
     jobs_.fetch_add(1, std::memory_order_relaxed);
     waiting_.push_back(std::move(job));
+    if (idle_ == 0 || waiting_.size() <= kBatch * (threads_.size() - idle_)) return true;
+    --idle_;
+    ++calls_;
   }
   is_needed_.notify_one();
   return true;
@@ -33,17 +44,26 @@ void Pool::stop() {
 }
 
 void Pool::work() {
+  std::vector<Job> batch;
   std::unique_lock lock(mutex_);
   while (true) {
-    is_needed_.wait(lock, [this] { return !waiting_.empty() || is_stopped_; });
-    if (waiting_.empty()) return;
-    {
-      const Job job = std::move(waiting_.front());
-      waiting_.pop_front();
-      lock.unlock();
-      job();
+    if (waiting_.empty()) {
+      if (is_stopped_) return;
+      ++idle_;
+      is_needed_.wait(lock, [this] { return calls_ > 0 || is_stopped_; });
+      calls_ > 0 ? --calls_ : --idle_;
+      continue;
     }
-    jobs_.fetch_sub(1, std::memory_order_relaxed);
+    while (!waiting_.empty() && batch.size() < kBatch) {
+      batch.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    lock.unlock();
+    for (Job& job : batch) {
+      std::exchange(job, nullptr)();
+      jobs_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    batch.clear();
     lock.lock();
   }
 }

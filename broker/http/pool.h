@@ -37,6 +37,8 @@ class Pool {
   std::atomic<std::size_t> jobs_{0};  // Waiting or running.
   std::mutex mutex_;
   std::condition_variable is_needed_;
+  std::size_t idle_ = 0;     // Guarded by mutex_. Threads that wait and were not called.
+  std::size_t calls_ = 0;    // Guarded by mutex_. Threads that were called and have not noticed yet.
   std::deque<Job> waiting_;  // Guarded by mutex_.
   bool is_stopped_ = false;  // Guarded by mutex_.
   std::vector<std::thread> threads_;
