@@ -15,32 +15,32 @@ namespace weir {
 namespace {
 
 // A stream of the library with no socket behind it. Some functions are virtual in some versions only (0.18
-// has is_writable() alone, 0.20 and later wait_writable() too), so none of those says `override`.
+// has is_writable() alone, 0.20 and later wait_writable() too), and clang wants `override` on all or none.
 class MemoryStream final : public httplib::Stream {
  public:
   explicit MemoryStream(std::string_view input) : input_(input) { output_.reserve(512); }
 
-  bool is_readable() const override { return true; }
-  bool is_writable() const { return true; }    // NOLINT(modernize-use-override)
-  bool wait_readable() const { return true; }  // NOLINT(modernize-use-override)
-  bool wait_writable() const { return true; }  // NOLINT(modernize-use-override)
-  bool is_peer_alive() const { return true; }  // NOLINT(modernize-use-override)
-  time_t duration() const { return 0; }        // NOLINT(modernize-use-override)
+  bool is_readable() const { return true; }
+  bool is_writable() const { return true; }
+  bool wait_readable() const { return true; }
+  bool wait_writable() const { return true; }
+  bool is_peer_alive() const { return true; }
+  time_t duration() const { return 0; }
 
-  ssize_t read(char* to, std::size_t size) override {
+  ssize_t read(char* to, std::size_t size) {
     const std::size_t taken = std::min(size, input_.size());
     std::memcpy(to, input_.data(), taken);
     input_.remove_prefix(taken);
     return static_cast<ssize_t>(taken);
   }
-  ssize_t write(const char* from, std::size_t size) override {
+  ssize_t write(const char* from, std::size_t size) {
     output_.append(from, size);
     return static_cast<ssize_t>(size);
   }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
-  void get_local_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
+  void get_remote_ip_and_port(std::string& ip, int& port) const { ip.clear(), port = 0; }
+  void get_local_ip_and_port(std::string& ip, int& port) const { ip.clear(), port = 0; }
   // Below FD_SETSIZE: versions built without poll() refuse what select() could not wait for.
-  socket_t socket() const override { return 0; }
+  socket_t socket() const { return 0; }
 
   std::string& output() { return output_; }
 
