@@ -17,5 +17,8 @@ find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 add_library(weir_asio INTERFACE)
 target_include_directories(weir_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
-target_compile_definitions(weir_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+target_compile_definitions(weir_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+  # asio 1.22 takes memory from aligned_alloc or from operator new by what was included before it: two files of one
+  # program could disagree on how it is given back.
+  ASIO_DISABLE_STD_ALIGNED_ALLOC)
 target_link_libraries(weir_asio INTERFACE Threads::Threads)
