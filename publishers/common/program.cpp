@@ -21,9 +21,7 @@ std::string check_target(const std::string& text) {
   return target ? "" : target.error().message;
 }
 
-std::string check_channel(const std::string& name) {
-  return is_channel_name(name) ? "" : std::string("must be a channel name: ") + kChannelNameRule;
-}
+std::string check_channel(const std::string& name) { return is_channel_name(name) ? "" : kChannelNameRule; }
 
 void set_up_log(const std::string& program, const std::string& level) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -48,8 +46,10 @@ int finish(const WorkResult& result, Publisher& publisher, const SignalStop& sig
     if (ending == Ending::kStopped) spdlog::error("stopped before the end of the channel was published");
   }
   const auto& counts = publisher.counts();
-  spdlog::info("{} messages published, {} of them perhaps twice, {} perhaps lost", counts.published,
-               counts.repeated, counts.skipped);
+  spdlog::info("{} messages published", counts.published);
+  if (counts.repeated > 0)
+    spdlog::warn("{} messages were sent again: they may have come twice", counts.repeated);
+  if (counts.skipped > 0) spdlog::warn("{} messages may be lost", counts.skipped);
   if (ending == Ending::kDone) return kExitDone;
   return ending == Ending::kGaveUp ? kExitGaveUp : kExitSignal + signals.signal();
 }

@@ -109,7 +109,7 @@ std::optional<BatchResult> RedisSink::await_connected() {
   socklen_t size = sizeof(error);
   ::getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) return failure(Outcome::kFailed, std::strerror(error));
-  redisEnableKeepAlive(context_.get());
+  if (!target_.is_unix_socket()) redisEnableKeepAlive(context_.get());
   return std::nullopt;
 }
 

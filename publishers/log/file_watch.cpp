@@ -56,6 +56,11 @@ std::shared_ptr<const OpenFile> FileWatch::next() const {
   return files_.size() < 2 ? nullptr : files_[1];
 }
 
+std::shared_ptr<const OpenFile> FileWatch::last() const {
+  const std::lock_guard lock(mutex_);
+  return files_.empty() ? nullptr : files_.back();
+}
+
 std::size_t FileWatch::held() const {
   const std::lock_guard lock(mutex_);
   return files_.size();

@@ -41,7 +41,9 @@ class FileWatch {
   std::shared_ptr<const OpenFile> current() const;
   // The one that has come after it; nullptr if there is none yet.
   std::shared_ptr<const OpenFile> next() const;
-  // How many files there are, these two included.
+  // The newest one, which may be the current one; nullptr if there is none yet.
+  std::shared_ptr<const OpenFile> last() const;
+  // How many files are held, the current one included.
   std::size_t held() const;
   // The reader is done with the current one. Requires a next one.
   void drop_current();

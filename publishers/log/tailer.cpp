@@ -14,7 +14,10 @@ constexpr std::size_t kLeftMax = 4;
 }  // namespace
 
 Tailer::Tailer(const std::string& path, const Options& options)
-    : options_(options), watch_(path, options.watch) {}
+    : options_(options), watch_(path, options.watch) {
+  // The end that it begins at is where the file ends now, whenever the first read comes.
+  begin();
+}
 
 std::vector<Line> Tailer::read(Clock::time_point now) {
   seen_ = watch_.changes();

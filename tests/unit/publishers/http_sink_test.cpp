@@ -1,0 +1,185 @@
+#include "publishers/common/http_sink.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <atomic>
+#include <latch>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "publishers/common/target.h"
+
+namespace weir {
+namespace {
+
+// A gateway that answers what it is told to.
+class Gateway {
+ public:
+  Gateway() {
+    server_.Post(R"(/.*)", [this](const httplib::Request& request, httplib::Response& response) {
+      const std::lock_guard lock(mutex_);
+      requests_.emplace_back(request.path, request.body);
+      authorization_ = request.get_header_value("Authorization");
+      ports_.push_back(request.remote_port);
+      response.status = status_;
+      response.set_content("{\"error\":\"because\"}\n", "application/json");
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+  ~Gateway() {
+    server_.stop();
+    thread_.join();
+  }
+
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  void answer_with(int status) { status_ = status; }
+  std::vector<std::pair<std::string, std::string>> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  std::string authorization() {
+    const std::lock_guard lock(mutex_);
+    return authorization_;
+  }
+  std::vector<int> ports() {
+    const std::lock_guard lock(mutex_);
+    return ports_;
+  }
+
+ private:
+  httplib::Server server_;
+  std::thread thread_;
+  int port_ = 0;
+  std::atomic<int> status_{202};
+  std::mutex mutex_;
+  std::vector<std::pair<std::string, std::string>> requests_;
+  std::vector<int> ports_;
+  std::string authorization_;
+};
+
+HttpSink connect(const std::string& url,
+                 std::chrono::milliseconds timeout = std::chrono::milliseconds(30'000)) {
+  return HttpSink(*parse_target(url), {.redis_prefix = "app:", .timeout = timeout});
+}
+
+using Requests = std::vector<std::pair<std::string, std::string>>;
+
+TEST(HttpSink, PostsEachMessageInOrderOnOneConnection) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  const std::vector<std::string> payloads{R"({"msg":"a"})", "b", ""};
+  const auto result = sink.publish("user:42@x", payloads, {});
+  EXPECT_EQ(result.outcome, Outcome::kPublished);
+  EXPECT_EQ(result.confirmed, 3U);
+  EXPECT_EQ(gateway.requests(), (Requests{{"/channels/user:42@x", R"({"msg":"a"})"},
+                                          {"/channels/user:42@x", "b"},
+                                          {"/channels/user:42@x", ""}}));
+  const auto ports = gateway.ports();
+  EXPECT_EQ(ports, std::vector<int>(3, ports.front()));
+}
+
+TEST(HttpSink, PostsTheEndBelowTheBase) {
+  Gateway gateway;
+  auto sink = connect(gateway.url() + "/weir/");
+  EXPECT_EQ(sink.publish_end("news", {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(gateway.requests(), (Requests{{"/weir/channels/news/end", ""}}));
+}
+
+TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  const std::vector<std::string> payloads{"a", "b"};
+  const std::vector<std::pair<int, Outcome>> cases{{200, Outcome::kPublished}, {503, Outcome::kFailed},
+                                                   {429, Outcome::kFailed},    {504, Outcome::kUnknown},
+                                                   {502, Outcome::kUnknown},   {500, Outcome::kUnknown},
+                                                   {401, Outcome::kRefused},   {403, Outcome::kRefused},
+                                                   {413, Outcome::kRefused},   {404, Outcome::kRefused}};
+  for (const auto& [status, outcome] : cases) {
+    gateway.answer_with(status);
+    const auto result = sink.publish("news", payloads, {});
+    EXPECT_EQ(result.outcome, outcome) << status;
+    EXPECT_EQ(result.confirmed, outcome == Outcome::kPublished ? 2U : 0U) << status;
+    EXPECT_EQ(result.unknown, outcome == Outcome::kUnknown ? 1U : 0U) << status;
+    if (outcome == Outcome::kPublished) continue;
+    EXPECT_NE(result.error.find(std::to_string(status)), std::string::npos);
+    EXPECT_NE(result.error.find("because"), std::string::npos);
+    EXPECT_EQ(result.error.find('\n'), std::string::npos);
+  }
+}
+
+TEST(HttpSink, FailsForCertainWhileNobodyListens) {
+  std::string url;
+  {
+    const Gateway gateway;
+    url = gateway.url();
+  }
+  auto sink = connect(url);
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {});
+  EXPECT_EQ(result.outcome, Outcome::kFailed);
+  EXPECT_EQ(result.unknown, 0U);
+}
+
+TEST(HttpSink, SendsUserAndPasswordAsBasicAuthorizationAndPrintsNeither) {
+  Gateway gateway;
+  gateway.answer_with(401);
+  auto sink = connect("http://ann:secret@" + gateway.url().substr(7));
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {});
+  EXPECT_EQ(gateway.authorization(), "Basic YW5uOnNlY3JldA==");
+  EXPECT_EQ(result.error.find("secret"), std::string::npos);
+}
+
+// Accepts, and never answers.
+class Listener {
+ public:
+  Listener() {
+    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(fd_, 8), 0);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  ~Listener() { ::close(fd_); }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  int accept() const { return ::accept(fd_, nullptr, nullptr); }
+
+ private:
+  int fd_ = -1;
+  int port_ = 0;
+};
+
+TEST(HttpSink, DoesNotKnowWhatBecameOfAMessageThatWasNotAnswered) {
+  const Listener listener;
+  auto sink = connect(listener.url(), std::chrono::milliseconds(200));
+  const auto result = sink.publish("news", std::vector<std::string>{"a", "b"}, {});
+  EXPECT_EQ(result.outcome, Outcome::kUnknown);
+  EXPECT_EQ(result.unknown, 1U);
+}
+
+TEST(HttpSink, AStopEndsAWaitForAnAnswer) {
+  const Listener listener;
+  auto sink = connect(listener.url(), std::chrono::hours(1));
+  std::stop_source stop;
+  const std::jthread other([&] {
+    const int connection = listener.accept();
+    char byte = 0;
+    EXPECT_EQ(::recv(connection, &byte, 1, 0), 1);
+    stop.request_stop();
+    while (::recv(connection, &byte, 1, 0) > 0) continue;
+    ::close(connection);
+  });
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, stop.get_token());
+  EXPECT_EQ(result.outcome, Outcome::kStopped);
+  EXPECT_EQ(result.unknown, 1U);
+}
+
+}  // namespace
+}  // namespace weir

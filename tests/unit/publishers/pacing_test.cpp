@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include "publishers/common/backoff.h"
+#include "publishers/common/pacer.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(Backoff, DoublesUpToItsMaximum) {
+  Backoff backoff(milliseconds(100), milliseconds(450));
+  EXPECT_EQ(backoff.next(0.999999), milliseconds(99));
+  EXPECT_EQ(backoff.next(0.999999), milliseconds(199));
+  EXPECT_EQ(backoff.next(0.999999), milliseconds(399));
+  EXPECT_EQ(backoff.next(0.999999), milliseconds(449));
+  EXPECT_EQ(backoff.next(0.999999), milliseconds(449));
+}
+
+TEST(Backoff, IsNeverShorterThanHalf) {
+  Backoff backoff(milliseconds(100), milliseconds(400));
+  EXPECT_EQ(backoff.next(0), milliseconds(50));
+  EXPECT_EQ(backoff.next(0), milliseconds(100));
+}
+
+TEST(Backoff, BeginsAnewAfterASuccess) {
+  Backoff backoff(milliseconds(100), milliseconds(400));
+  backoff.next(0);
+  backoff.next(0);
+  backoff.reset();
+  EXPECT_EQ(backoff.next(0), milliseconds(50));
+}
+
+class PacerTest : public ::testing::Test {
+ protected:
+  Pacer::Clock::time_point now_{std::chrono::hours(1)};
+};
+
+TEST_F(PacerTest, SpacesBytesByTheRate) {
+  Pacer pacer(1'000);
+  auto last = now_;
+  for (int i = 0; i < 100; ++i) last = pacer.take(100, now_);
+  // Of 10,000 bytes the last 100 leave after 9,900, less what the burst allows.
+  EXPECT_EQ(last - now_, milliseconds(9'900) - Pacer::kBurst);
+}
+
+TEST_F(PacerTest, DoesNotMakeUpForAPause) {
+  Pacer pacer(1'000);
+  pacer.take(1'000, now_);
+  now_ += std::chrono::hours(1);
+  EXPECT_EQ(pacer.take(1'000, now_), now_);
+  EXPECT_EQ(pacer.take(1'000, now_) - now_, milliseconds(1'000) - Pacer::kBurst);
+}
+
+TEST_F(PacerTest, WithoutARateNeverWaits) {
+  Pacer pacer(0);
+  EXPECT_EQ(pacer.take(1ULL << 40, now_), now_);
+  EXPECT_EQ(pacer.take(1ULL << 40, now_), now_);
+}
+
+}  // namespace
+}  // namespace weir

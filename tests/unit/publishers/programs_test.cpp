@@ -1,0 +1,118 @@
+// What the three programs have in common, and the demo.
+#include <csignal>
+
+#include "tests/unit/publishers/program_fixture.h"
+
+namespace weir {
+namespace {
+
+using Payloads = std::vector<std::string>;
+
+TEST_F(ProgramTest, TheDemoSaysAaaBbbCcc) {
+  Subscriber subscriber(redis_, "news");
+  Program demo(WEIR_PUBLISH_DEMO, arguments({"--end"}));
+  EXPECT_EQ(subscriber.take(4), (Payloads{R"({"msg":"aaa"})", R"({"msg":"bbb"})", R"({"msg":"ccc"})", kEnd}));
+  EXPECT_EQ(demo.wait(), 0);
+}
+
+TEST_F(ProgramTest, TheDemoPublishesATextWordByWord) {
+  folder_.append("Once  upon\na time \xF0\x9F\x8C\x8A.\n", "text");
+  Subscriber subscriber(redis_, "news");
+  Program demo(WEIR_PUBLISH_DEMO,
+               arguments({"--words", folder_.path("text"), "--words-per-second", "1000", "--end"}));
+  EXPECT_EQ(subscriber.take_until(kEnd),
+            (Payloads{R"({"msg":"Once  "})", R"({"msg":"upon\n"})", R"({"msg":"a "})", R"({"msg":"time "})",
+                      "{\"msg\":\"\xF0\x9F\x8C\x8A.\\n\"}", kEnd}));
+  EXPECT_EQ(demo.wait(), 0);
+}
+
+TEST_F(ProgramTest, TheDemoRepeatsUntilItIsStoppedAndThenEndsTheChannel) {
+  folder_.append("word", "text");
+  Subscriber subscriber(redis_, "news");
+  Program demo(WEIR_PUBLISH_DEMO, arguments({"--words", folder_.path("text"), "--repeat",
+                                             "--repeat-pause-seconds", "0", "--end"}));
+  EXPECT_EQ(subscriber.take(3), Payloads(3, R"({"msg":"word"})"));
+  demo.signal(SIGTERM);
+  EXPECT_EQ(subscriber.take_until(kEnd).back(), kEnd);
+  EXPECT_EQ(demo.wait(), 0);
+}
+
+TEST_F(ProgramTest, APrefixIsPutBeforeTheChannel) {
+  Subscriber subscriber(redis_, "app:news");
+  Program demo(WEIR_PUBLISH_DEMO, arguments({"--redis-prefix", "app:"}));
+  EXPECT_EQ(subscriber.take(1), Payloads{R"({"msg":"aaa"})"});
+}
+
+TEST_F(ProgramTest, AProgramThatIsCutInTheMiddleSaysSoInItsExitCode) {
+  Subscriber subscriber(redis_, "news");
+  Program demo(WEIR_PUBLISH_DEMO, arguments());
+  EXPECT_EQ(subscriber.take(1), Payloads{R"({"msg":"aaa"})"});
+  demo.signal(SIGINT);
+  EXPECT_EQ(demo.wait(), 130);
+}
+
+TEST_F(ProgramTest, WrongUsageIsOneLineAndExitCodeTwo) {
+  const std::vector<std::pair<const char*, Payloads>> cases{
+      {WEIR_PUBLISH_DEMO, {"--channel", "news"}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url()}},
+      {WEIR_PUBLISH_DEMO, {"--to", "redis://u:secret@:x", "--channel", "news"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "ftp://u:secret@host", "--channel", "news"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "https://u:secret@host", "--channel", "news"}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "two words"}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--nonsense"}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--words-per-second", "0"}},
+      {WEIR_PUBLISH_LOG, {"--to", redis_.url(), "--channel", "news"}},
+      {WEIR_PUBLISH_FILE, {"--to", redis_.url(), "--channel", "news"}},
+      {WEIR_PUBLISH_FILE, {"--to", redis_.url(), "--channel", "news", "--form", "scroll", "file"}},
+  };
+  for (const auto& [path, words] : cases) {
+    Program program(path, words);
+    EXPECT_EQ(program.wait(), 2);
+    const std::string errors = program.errors();
+    EXPECT_EQ(errors.find('\n'), errors.size() - 1) << errors;
+    EXPECT_EQ(errors.find("secret"), std::string::npos) << errors;
+  }
+}
+
+TEST_F(ProgramTest, WhatCannotBePublishedIsExitCodeOne) {
+  RedisServer::Options options;
+  options.is_started = false;
+  const RedisServer away(options);
+  const std::string missing = folder_.path("missing");
+  const std::vector<std::pair<const char*, Payloads>> cases{
+      {WEIR_PUBLISH_DEMO, {"--to", away.url(), "--channel", "news", "--retry-seconds", "1"}},
+      {WEIR_PUBLISH_DEMO,
+       {"--to", "http" + away.url().substr(5), "--channel", "news", "--retry-seconds", "1"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "unix://" + missing, "--channel", "news", "--retry-seconds", "1"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "redis://u:secret@" + redis_.url().substr(8), "--channel", "news"}},
+      {WEIR_PUBLISH_DEMO, arguments({"--words", missing})},
+      {WEIR_PUBLISH_FILE, arguments({missing})},
+      {WEIR_PUBLISH_FILE, arguments({folder_.path("")})},
+      {WEIR_PUBLISH_LOG, arguments({missing, "--follow=false"})},
+  };
+  for (const auto& [path, words] : cases) {
+    Program program(path, words);
+    EXPECT_EQ(program.wait(), 1) << program.errors();
+    EXPECT_NE(program.errors().find(": error: "), std::string::npos);
+    EXPECT_EQ(program.errors().find("secret"), std::string::npos) << program.errors();
+  }
+}
+
+TEST_F(ProgramTest, APublisherThatIsStartedBeforeRedisWaitsForIt) {
+  redis_.kill();
+  Program demo(WEIR_PUBLISH_DEMO, arguments());
+  ASSERT_TRUE(demo.await_error("trying again"));
+  redis_.start();
+  EXPECT_EQ(demo.wait(), 0) << demo.errors();
+}
+
+TEST_F(ProgramTest, AStopEndsTheWaitForRedis) {
+  redis_.kill();
+  Program demo(WEIR_PUBLISH_DEMO, arguments());
+  ASSERT_TRUE(demo.await_error("trying again"));
+  demo.signal(SIGTERM);
+  EXPECT_EQ(demo.wait(), 143);
+}
+
+}  // namespace
+}  // namespace weir
