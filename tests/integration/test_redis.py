@@ -329,16 +329,16 @@ class Subscriptions(RedisTest):
         redis, gateway = self.start_both("--redis-prefix", "app:", "--record", "n*")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("app:news", "1"), ("news", "x")])
-        gateway.wait_until(lambda: gateway.info("news")["last_id"], "the message is logged")
+        gateway.wait_until(lambda: gateway.info("news")["lastId"], "the message is logged")
         self.assert_data(self.open(gateway, "/channels/news?replay=9"), ["1"])
 
     def test_a_recorded_pattern_is_no_redis_glob(self):
         redis, gateway = self.start_both("--record", "a*c")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("abc", "1"), ("a c", "refused name"), ("abcd", "not matched"), ("ac", "2")])
-        gateway.wait_until(lambda: gateway.info("ac")["last_id"], "the messages are logged")
+        gateway.wait_until(lambda: gateway.info("ac")["lastId"], "the messages are logged")
         self.assert_data(self.open(gateway, "/channels/abc?replay=9"), ["1"])
-        self.assertFalse(gateway.info("abcd")["last_id"])
+        self.assertFalse(gateway.info("abcd")["lastId"])
 
 
 class Access(RedisTest):

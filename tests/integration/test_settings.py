@@ -28,15 +28,20 @@ class Refused(unittest.TestCase):
         for flag, value in (("--heartbeat-seconds", "x"), ("--heartbeat-seconds", "-1"), ("--listen", "nonsense"),
                             ("--listen", "127.0.0.1:99999"), ("--slow-client", "maybe"), ("--envelope", "sometimes"),
                             ("--bus", "kafka"), ("--queue-messages", "1e3"), ("--queue-bytes", "1x"),
-                            ("--redis-url", "http://localhost"), ("--redis-url", "redis://localhost:port"),
                             ("--console", "maybe"), ("--log-level", "loud"), ("--log-format", "xml"),
                             ("--drain-seconds", "99999999999999999999")):
             with self.subTest(flag=flag, value=value):
                 self.assert_refused([*LOCAL, f"{flag}={value}"], flag.lstrip("-"), value)
 
+    def test_a_bad_url_is_named_but_not_shown_since_it_may_hold_a_password(self):
+        for url in ("http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x"):
+            with self.subTest(url=url):
+                self.assert_refused([*LOCAL, "--redis-url", url], "redis-url")
+                self.assertNotIn("secret", run_once(*LOCAL, "--redis-url", url).stderr)
+
     def test_an_unknown_flag(self):
         self.assert_refused([*LOCAL, "--heartbeet-seconds", "1"], "heartbeet-seconds")
-        self.assert_refused([*LOCAL, "stray"], "stray")
+        self.assert_refused([*LOCAL, "stray"])
 
     def test_a_bad_environment_variable(self):
         self.assert_refused(LOCAL, "WEIR_HEARTBEAT_SECONDS", "soon", env={"WEIR_HEARTBEAT_SECONDS": "soon"})

@@ -277,9 +277,10 @@ class Full(GatewayTest):
         self.assertEqual(refused.closed, "end")
         self.assertTrue(10_000 <= refused.retries[-1] <= 30_000, refused.retries)
         for accept in ("*/*", None):
-            response = gateway.request("GET", "/channels/c", {"Accept": accept})
-            self.assertIn(response.status, (429, 503))
-            self.assertIn("retry-after", response.headers)
+            with self.subTest(accept=accept):
+                response = gateway.request("GET", "/channels/c", {"Accept": accept})
+                self.assertIn(response.status, (429, 503))
+                self.assertIn("retry-after", response.headers)
         gateway.publish("a", "nobody was evicted")
         self.assertEqual(inside[0].next_event().data, "nobody was evicted")
 

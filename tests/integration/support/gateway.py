@@ -120,9 +120,7 @@ class Gateway:
 
     def channels(self):
         """The open channels by name."""
-        answer = self.admin("/channels").json()
-        rows = answer if isinstance(answer, list) else answer["channels"]
-        return {row.get("channel", row.get("name")): row for row in rows}
+        return {row["channel"]: row for row in self.admin("/channels").json()["channels"]}
 
     def wait_until(self, predicate, what, seconds=DEADLINE_SECONDS, pump=None):
         """Asks `predicate` again and again: for what can only be polled. `pump` reads for clients meanwhile."""
@@ -136,7 +134,7 @@ class Gateway:
         self.wait_until(lambda: self.admin("/readyz").status == 200, "/readyz")
 
     def wait_until_redis_is(self, status, seconds=DEADLINE_SECONDS, pump=None):
-        self.wait_until(lambda: self.admin("/healthz/redis").status == status, f"/healthz/redis to be {status}", seconds,
+        self.wait_until(lambda: self.admin("/healthz/redis").status == status, f"/healthz/redis is {status}", seconds,
                         pump)
 
     def wait_until_subscribers_are(self, channel, count, pump=None):

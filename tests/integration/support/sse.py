@@ -96,12 +96,13 @@ class EventParser:
 class Stream:
     """One GET whose answer is read as events. Its loop reads for it whenever anything is awaited."""
 
-    def __init__(self, loop, sock, request, on_event=None, keep_body=False):
+    def __init__(self, loop, sock, request, on_event=None, keep_body=False, read_bytes=262144):
         self._loop = loop
         self._socket = sock
         self._head = b""
         self._chunks = None
         self._has_ended = False
+        self._read_bytes = read_bytes
         self.response = None
         self.body = bytearray() if keep_body else None
         self.body_bytes = 0
@@ -147,7 +148,7 @@ class Stream:
         if self.closed:
             return  # By what another stream of the same round led to.
         try:
-            data = self._socket.recv(262144)
+            data = self._socket.recv(self._read_bytes)
         except BlockingIOError:
             return
         except (ConnectionResetError, TimeoutError):

@@ -1,5 +1,10 @@
 // What the three programs have in common, and the demo.
 #include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <regex>
 
 #include "tests/unit/publishers/program_fixture.h"
 
@@ -7,6 +12,13 @@ namespace weir {
 namespace {
 
 using Payloads = std::vector<std::string>;
+
+std::string output_of(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+  std::string output;
+  for (int c = std::fgetc(pipe.get()); c != EOF; c = std::fgetc(pipe.get())) output += static_cast<char>(c);
+  return output;
+}
 
 TEST_F(ProgramTest, TheDemoSaysAaaBbbCcc) {
   Subscriber subscriber(redis_, "news");
@@ -95,6 +107,22 @@ TEST_F(ProgramTest, WhatCannotBePublishedIsExitCodeOne) {
     EXPECT_EQ(program.wait(), 1) << program.errors();
     EXPECT_NE(program.errors().find(": error: "), std::string::npos);
     EXPECT_EQ(program.errors().find("secret"), std::string::npos) << program.errors();
+  }
+}
+
+TEST(PublisherDocs, NameEverySettingOfEveryProgram) {
+  std::ifstream file(WEIR_SOURCE_DIR "/docs/publishers.md");
+  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  const std::regex flag(R"(--[a-z]+[a-z-]*)");
+  for (const char* program : {WEIR_PUBLISH_DEMO, WEIR_PUBLISH_LOG, WEIR_PUBLISH_FILE}) {
+    const std::string help = output_of(program + std::string(" --help"));
+    std::size_t flags = 0;
+    for (std::sregex_iterator each(help.begin(), help.end(), flag), end; each != end; ++each, ++flags) {
+      const std::string name = each->str();
+      if (name == "--help" || name == "--version" || name == "--file") continue;
+      EXPECT_NE(docs.find("`" + name), std::string::npos) << name;
+    }
+    EXPECT_GT(flags, 10U) << help;
   }
 }
 
