@@ -44,7 +44,7 @@ TEST_F(FrontLoop, RefusesWhatNoHonestClientSendsAndCloses) {
       {"\x16\x03\x01\x02", 400},
   };
   for (const auto& [text, status] : requests) {
-    Client client = connect();
+    HttpClient client = connect();
     client.send(text + request("POST", "/channels/a", "", "smuggled"));
     const Response response = client.response();
     EXPECT_EQ(response.status, status) << text.substr(0, 200);
@@ -57,14 +57,14 @@ TEST_F(FrontLoop, RefusesWhatNoHonestClientSendsAndCloses) {
 
 TEST_F(FrontLoop, LetsAClientReadWhyItsLongBodyWasRefused) {
   config.max_message_bytes = 1'000;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", std::string(4 << 20, 'x')));
   EXPECT_EQ(client.response().status, 413);
 }
 
 TEST_F(FrontLoop, RefusesAChunkedBodyThatGrowsTooLong) {
   config.max_message_bytes = 1'000;
-  Client client = connect();
+  HttpClient client = connect();
   client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
               std::string(1'001, 'x') + "\r\n0\r\n\r\n");
   EXPECT_EQ(client.response().status, 413);
@@ -73,7 +73,7 @@ TEST_F(FrontLoop, RefusesAChunkedBodyThatGrowsTooLong) {
 
 TEST_F(FrontLoop, BoundsTheMemoryOfAllRequestsTogether) {
   config.request_memory = 1 << 20;
-  std::vector<Client> clients;
+  std::vector<HttpClient> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(connect());
     clients.back().send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n" +
@@ -96,9 +96,9 @@ TEST_F(FrontLoop, BoundsTheMemoryOfAllRequestsTogether) {
 TEST_F(FrontLoop, ClosesSlowHeadsAndBodies) {
   config.head_seconds = std::chrono::seconds(1);
   config.body_seconds = std::chrono::seconds(1);
-  Client head = connect();
-  Client body = connect();
-  Client silent = connect();
+  HttpClient head = connect();
+  HttpClient body = connect();
+  HttpClient silent = connect();
   head.send("GET /channels/a HTTP/1.1\r\nHost: loc");
   body.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
   EXPECT_EQ(head.response().status, 408);
@@ -109,7 +109,7 @@ TEST_F(FrontLoop, ClosesSlowHeadsAndBodies) {
 
 TEST_F(FrontLoop, ClosesIdleConnections) {
   config.keep_alive = std::chrono::seconds(1);
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/channels/a/info"));
   EXPECT_EQ(client.response().status, 200);
   EXPECT_TRUE(client.is_closed_by_peer());
@@ -118,7 +118,7 @@ TEST_F(FrontLoop, ClosesIdleConnections) {
 TEST_F(FrontLoop, GivesSlowClientsNoThread) {
   EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
   const std::size_t before = count_entries("/proc/self/task");
-  std::vector<Client> slow;
+  std::vector<HttpClient> slow;
   for (int i = 0; i < 200; ++i) {
     slow.push_back(connect());
     slow.back().send(i % 2 == 0 ? "GET /channels/a HTTP/1.1\r\nHo"
@@ -132,7 +132,7 @@ TEST_F(FrontLoop, SurvivesAbruptCloses) {
   start();
   const std::string text = request("POST", "/channels/a", "", "body");
   for (std::size_t size = 0; size <= text.size(); ++size) {
-    Client client = connect();
+    HttpClient client = connect();
     client.send(text.substr(0, size));
     size % 2 == 0 ? client.reset() : client.close();
   }
@@ -140,7 +140,7 @@ TEST_F(FrontLoop, SurvivesAbruptCloses) {
 }
 
 TEST_F(FrontLoop, PublishesNothingOfARequestThatIsCut) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
   client.half_close();
   EXPECT_TRUE(client.is_closed_by_peer());
@@ -148,7 +148,7 @@ TEST_F(FrontLoop, PublishesNothingOfARequestThatIsCut) {
 }
 
 TEST_F(FrontLoop, AnswersAClientThatHalfClosesAfterItsRequest) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x"));
   client.half_close();
   EXPECT_EQ(client.response().status, 202);
@@ -157,24 +157,24 @@ TEST_F(FrontLoop, AnswersAClientThatHalfClosesAfterItsRequest) {
 
 TEST_F(FrontLoop, KeepsOrClosesAsTheClientWants) {
   for (const char* version : {"1.1", "1.0"}) {
-    Client closing = connect();
+    HttpClient closing = connect();
     closing.send("GET /channels/a/info HTTP/" + std::string(version) +
                  "\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     EXPECT_EQ(closing.response().header("connection"), "close");
     EXPECT_TRUE(closing.is_closed_by_peer());
   }
-  Client old = connect();
+  HttpClient old = connect();
   for (int i = 0; i < 3; ++i) {
     old.send("GET /channels/a/info HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_EQ(old.response().header("connection"), "keep-alive");
   }
-  Client plain = connect();
+  HttpClient plain = connect();
   EXPECT_EQ(plain.send("GET /channels/a/info HTTP/1.0\r\n\r\n").response().header("connection"), "close");
   EXPECT_TRUE(plain.is_closed_by_peer());
 }
 
 TEST_F(FrontLoop, ForgivesAnEmptyLineBetweenRequests) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send("\r\n" + request("POST", "/channels/a", "", "x") + "\r\n" +
               request("POST", "/channels/a", "", "y"));
   EXPECT_EQ(client.response().status, 202);
@@ -198,7 +198,7 @@ TEST_F(FrontLoop, RefusesRequestsPastTheLimitInProgress) {
   const Response stream = ask("GET", "/channels/a", kEventStream);
   EXPECT_EQ(stream.status, 200) << "An EventSource comes back only from a 200.";
   EXPECT_NE(stream.body.find("weir:overloaded"), std::string::npos);
-  Client admin = connect_admin();
+  HttpClient admin = connect_admin();
   EXPECT_EQ(admin.send(request("GET", "/healthz")).response().status, 200) << "Probes are not concerned.";
 }
 
@@ -206,7 +206,7 @@ TEST_F(FrontLoop, HasNothingLeftOfClientsThatHaveGone) {
   start();
   metrics.add_source([this](MetricsPage& page) { server->collect(page); });
   {
-    std::vector<Client> clients;
+    std::vector<HttpClient> clients;
     for (int i = 0; i < 20; ++i)
       clients.push_back(connect()), clients.back().send("POST /channels/a HTTP/1.1\r\nContent-Le");
     while (gauge(metrics, "weir_http_connections") < 20) std::this_thread::yield();
@@ -231,7 +231,7 @@ TEST_F(FrontLoop, ListensOnNamesAndOnAllAddresses) {
     HttpServer other(config, 1, gateway, metrics);
     const auto started = other.start();
     ASSERT_TRUE(started) << listen << ": " << started.error().message;
-    Client client(other.port());
+    HttpClient client(other.port());
     EXPECT_EQ(client.send(request("GET", "/channels/a/info")).response().status, 200) << listen;
   }
 }

@@ -34,9 +34,9 @@ struct Response {
 };
 
 // A blocking socket. Reading waits for kDeadline at most.
-class Client {
+class HttpClient {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit HttpClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -44,12 +44,12 @@ class Client {
     is_connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
     EXPECT_TRUE(is_connected_);
   }
-  Client(Client&& other) noexcept
+  HttpClient(HttpClient&& other) noexcept
       : socket_(std::exchange(other.socket_, -1)), held_(std::move(other.held_)) {}
-  Client& operator=(Client&&) = delete;
-  ~Client() { close(); }
+  HttpClient& operator=(HttpClient&&) = delete;
+  ~HttpClient() { close(); }
 
-  Client& send(std::string_view bytes) {
+  HttpClient& send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) break;  // The peer may have refused and closed; what it answered tells.
@@ -146,13 +146,13 @@ class HttpTest : public testing::Test {
     const auto started = server->start();
     ASSERT_TRUE(started) << started.error().message;
   }
-  Client connect() {
+  HttpClient connect() {
     if (!server) start();
-    return Client(server->port());
+    return HttpClient(server->port());
   }
-  Client connect_admin() {
+  HttpClient connect_admin() {
     if (!server) start();
-    return Client(server->admin_port());
+    return HttpClient(server->admin_port());
   }
   static std::string request(const std::string& method, const std::string& target,
                              const std::string& headers = "", const std::string& body = "") {
@@ -162,7 +162,7 @@ class HttpTest : public testing::Test {
   }
   Response ask(const std::string& method, const std::string& target, const std::string& headers = "",
                const std::string& body = "") {
-    Client client = connect();
+    HttpClient client = connect();
     client.send(request(method, target, headers, body));
     return client.response(method != "HEAD");
   }

@@ -26,7 +26,7 @@ TEST_F(Publishing, TakesBodiesByteForByteWhateverTheirType) {
       {"application/json", "{}"},
       {"application/octet-stream", std::string("\0\r\n\xff", 4)},
   };
-  Client client = connect();
+  HttpClient client = connect();
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     client.send(
         request("POST", "/channels/a", "Content-Type: " + bodies[i].first + "\r\n", bodies[i].second));
@@ -37,14 +37,14 @@ TEST_F(Publishing, TakesBodiesByteForByteWhateverTheirType) {
 
 TEST_F(Publishing, TakesAnEmptyBodyWithOrWithoutALength) {
   EXPECT_EQ(ask("POST", "/channels/a").status, 202);
-  Client client = connect();
+  HttpClient client = connect();
   client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(client.response().status, 202);
   EXPECT_EQ(gateway.wait_for_published(2)[1].payload, "");
 }
 
 TEST_F(Publishing, TakesChunkedBodies) {
-  Client client = connect();
+  HttpClient client = connect();
   const std::string text =
       "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
       "5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: x\r\n\r\n";
@@ -55,7 +55,7 @@ TEST_F(Publishing, TakesChunkedBodies) {
 }
 
 TEST_F(Publishing, TakesARequestThatArrivesByteByByte) {
-  Client client = connect();
+  HttpClient client = connect();
   for (const char byte : request("POST", "/channels/a", "", "slow")) client.send(std::string_view(&byte, 1));
   EXPECT_EQ(client.response().status, 202);
   EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "slow");
@@ -70,7 +70,7 @@ TEST_F(Publishing, TakesABodyOfTheGreatestSize) {
 }
 
 TEST_F(Publishing, KeepsTheConnectionOfAPublisher) {
-  Client client = connect();
+  HttpClient client = connect();
   for (std::size_t i = 0; i < 200; ++i) {
     client.send(request("POST", "/channels/a", "", std::to_string(i)));
     ASSERT_EQ(client.response().status, 202);
@@ -79,7 +79,7 @@ TEST_F(Publishing, KeepsTheConnectionOfAPublisher) {
 }
 
 TEST_F(Publishing, AnswersPipelinedRequestsInOrder) {
-  Client client = connect();
+  HttpClient client = connect();
   std::string requests;
   for (int i = 0; i < 100; ++i) {
     requests += request("POST", "/channels/c" + std::to_string(i), "", std::string(1'000, 'x'));
@@ -94,7 +94,7 @@ TEST_F(Publishing, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST_F(Publishing, IsToldToSendTheBodyWhenItAsks) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(
       "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
   EXPECT_EQ(client.response().status, 100);
@@ -105,7 +105,7 @@ TEST_F(Publishing, IsToldToSendTheBodyWhenItAsks) {
 
 TEST_F(Publishing, IsNotToldToSendABodyThatIsRefused) {
   config.max_message_bytes = 10;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(
       "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
   EXPECT_EQ(client.response().status, 413);
@@ -133,7 +133,7 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
       {{PublishOutcome::kRefused, 0, "ERR something"}, 502},
   };
   gateway.holds_publishes = true;
-  Client client = connect();
+  HttpClient client = connect();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     client.send(request("POST", "/channels/a", "", "x"));
     gateway.wait_for_published(i + 1);
@@ -150,18 +150,18 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
 // Two threads in the pool, ten publishes that wait for the bus: another request is answered all the same.
 TEST_F(Publishing, WaitsForTheBusWithoutAThread) {
   gateway.holds_publishes = true;
-  std::vector<Client> publishers;
+  std::vector<HttpClient> publishers;
   for (int i = 0; i < 10; ++i)
     publishers.push_back(connect()), publishers.back().send(request("POST", "/channels/a", "", "x"));
   ASSERT_EQ(gateway.wait_for_published(10).size(), 10U);
   EXPECT_EQ(ask("GET", "/channels/a/info").status, 200);
   gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
-  for (Client& publisher : publishers) EXPECT_EQ(publisher.response().status, 202);
+  for (HttpClient& publisher : publishers) EXPECT_EQ(publisher.response().status, 202);
 }
 
 TEST_F(Publishing, SurvivesAClientThatDoesNotWaitForTheAnswer) {
   gateway.holds_publishes = true;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x"));
   gateway.wait_for_published(1);
   client.reset();
@@ -171,7 +171,7 @@ TEST_F(Publishing, SurvivesAClientThatDoesNotWaitForTheAnswer) {
 
 TEST_F(Publishing, MayBeAnsweredAfterTheServerHasStopped) {
   gateway.holds_publishes = true;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x"));
   gateway.wait_for_published(1);
   server->stop(std::chrono::milliseconds(0));
@@ -182,7 +182,7 @@ TEST_F(Publishing, MayBeAnsweredAfterTheServerHasStopped) {
 
 TEST_F(Publishing, IsAnsweredBeforeTheServerStops) {
   gateway.holds_publishes = true;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x"));
   gateway.wait_for_published(1);
   std::thread stopping([this] { server->stop(kDeadline); });
@@ -194,7 +194,7 @@ TEST_F(Publishing, IsAnsweredBeforeTheServerStops) {
 
 TEST_F(Publishing, IsSentToAnotherGatewayWhileThisOneDrains) {
   gateway.draining = true;
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x"));
   const Response response = client.response();
   EXPECT_EQ(response.status, 202);

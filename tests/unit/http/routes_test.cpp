@@ -112,7 +112,7 @@ TEST_F(Routing, LetsAnAllowedOriginReadEveryAnswer) {
 }
 
 TEST_F(Routing, RefusesForeignHostsAndOrigins) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send("GET /channels/a/info HTTP/1.1\r\nHost: evil.example\r\n\r\n");
   EXPECT_EQ(client.response().status, 403);
   EXPECT_EQ(ask("POST", "/channels/a", "Origin: http://evil.example\r\n", "x").status, 403);
@@ -151,7 +151,7 @@ TEST(EndPayload, IsAnEnvelopeOfTheEnd) {
 }
 
 TEST_F(Admin, IsHealthyAsLongAsItAnswers) {
-  Client client = connect_admin();
+  HttpClient client = connect_admin();
   EXPECT_EQ(client.send(request("GET", "/healthz")).response().status, 200);
   EXPECT_EQ(client.send(request("HEAD", "/healthz")).response(false).status, 200);
   EXPECT_EQ(client.send(request("GET", "/nowhere")).response().status, 404);
@@ -160,7 +160,7 @@ TEST_F(Admin, IsHealthyAsLongAsItAnswers) {
 
 TEST_F(Admin, IsReadyOnceRedisWasReachedAndUntilItDrains) {
   gateway.set_state({.is_connected = false, .was_ever_connected = false});
-  Client client = connect_admin();
+  HttpClient client = connect_admin();
   EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 503);
   gateway.set_state({.is_connected = false, .was_ever_connected = true});
   EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 200)
@@ -170,7 +170,7 @@ TEST_F(Admin, IsReadyOnceRedisWasReachedAndUntilItDrains) {
 }
 
 TEST_F(Admin, TellsOfRedis) {
-  Client client = connect_admin();
+  HttpClient client = connect_admin();
   gateway.set_state({.is_connected = false});
   EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
   gateway.set_state({.wanted = 2, .acknowledged = 1});
@@ -181,7 +181,7 @@ TEST_F(Admin, TellsOfRedis) {
 
 TEST_F(Admin, ShowsMetricsAndChannels) {
   gateway.channel_info = {"a", 1, "", 0, 0, false};
-  Client client = connect_admin();
+  HttpClient client = connect_admin();
   EXPECT_EQ(
       client.send(request("GET", "/channels")).response().body,
       "{\"channels\":[{\"channel\":\"a\",\"subscribers\":1,\"lastId\":null,\"logMessages\":0,\"logBytes\":0,"
@@ -192,7 +192,7 @@ TEST_F(Admin, ShowsMetricsAndChannels) {
 }
 
 TEST_F(Admin, RefusesAForeignHostOnLoopback) {
-  Client client = connect_admin();
+  HttpClient client = connect_admin();
   client.send("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n");
   EXPECT_EQ(client.response().status, 403);
 }

@@ -16,7 +16,7 @@ void answer(const FakeGateway::Opened& stream, const std::string& body) {
 }
 
 TEST_F(Streams, GoToTheHubWithTheirHead) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/channels/user%3A42", kEventStream));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -40,7 +40,7 @@ TEST_F(Streams, GoToTheHubWithTheirHead) {
 }
 
 TEST_F(Streams, OfSeveralChannelsNameEachOnce) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/events?channel=a&channel=b&channel=a&channel=c%3A1"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -51,7 +51,7 @@ TEST_F(Streams, OfSeveralChannelsNameEachOnce) {
 TEST_F(Streams, MayHaveALongListOfChannels) {
   std::string target = "/events?";
   for (int i = 0; i < 100; ++i) target += "&channel=" + std::to_string(i) + std::string(90, 'x');
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", target));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -59,7 +59,7 @@ TEST_F(Streams, MayHaveALongListOfChannels) {
 }
 
 TEST_F(Streams, TakeTheHeaderBeforeTheQuery) {
-  Client first = connect();
+  HttpClient first = connect();
   first.send(request("GET", "/channels/a?lastEventId=gold00000.1&replay=5&form=json",
                      "Last-Event-ID: gnew00000.%41\r\n"));
   const auto* stream = gateway.wait_for_stream(1);
@@ -70,7 +70,7 @@ TEST_F(Streams, TakeTheHeaderBeforeTheQuery) {
 }
 
 TEST_F(Streams, TakeTheQueryWithoutTheHeader) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/channels/a?lastEventId=gold00000.1%7Ex"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -78,7 +78,7 @@ TEST_F(Streams, TakeTheQueryWithoutTheHeader) {
 }
 
 TEST_F(Streams, MayAskForAReplay) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/events?channel=a&replay=7", "Accept: */*\r\n"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -86,7 +86,7 @@ TEST_F(Streams, MayAskForAReplay) {
 }
 
 TEST_F(Streams, OfHttp10HaveNoChunks) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send("GET /channels/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
@@ -105,7 +105,7 @@ TEST_F(Streams, AnswerAHeadWithoutAPlace) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.header("content-type"), "text/event-stream");
   EXPECT_FALSE(response.has("content-length"));
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("HEAD", "/events?channel=a") + request("GET", "/channels/a/info"));
   EXPECT_EQ(client.response(false).status, 200);
   EXPECT_EQ(client.response().status, 200) << "The connection goes on behind a HEAD.";
@@ -113,14 +113,14 @@ TEST_F(Streams, AnswerAHeadWithoutAPlace) {
 }
 
 TEST_F(Streams, MayFollowInAPipeline) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("POST", "/channels/a", "", "x") + request("GET", "/channels/a"));
   EXPECT_EQ(client.response().status, 202);
   ASSERT_NE(gateway.wait_for_stream(), nullptr);
 }
 
 TEST_F(Streams, OfAClientThatHalfClosesAreOpened) {
-  Client client = connect();
+  HttpClient client = connect();
   client.send("GET /channels/a HTTP/1.0\r\n\r\n");
   client.half_close();
   const auto* stream = gateway.wait_for_stream();
@@ -129,7 +129,7 @@ TEST_F(Streams, OfAClientThatHalfClosesAreOpened) {
   EXPECT_EQ(client.response().status, 200);
 }
 
-void expect_overloaded(Client& client, const std::string& reason) {
+void expect_overloaded(HttpClient& client, const std::string& reason) {
   const Response response = client.response();
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.header("content-type"), "text/event-stream");
@@ -145,7 +145,7 @@ void expect_overloaded(Client& client, const std::string& reason) {
 
 TEST_F(Streams, ThatFindNoPlaceGetAnAnswerThatAnEventSourceComesBackFrom) {
   gateway.refusal = "clients";
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/channels/a", kEventStream));
   expect_overloaded(client, "clients");
 }
@@ -163,7 +163,7 @@ TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
 TEST_F(Streams, ThatTheHubWontTakeGiveTheirPlaceBack) {
   gateway.has_no_channels = true;
   config.cors_origin = {"*"};
-  Client client = connect();
+  HttpClient client = connect();
   client.send(request("GET", "/channels/a", kEventStream));
   expect_overloaded(client, "channels");
   EXPECT_EQ(gateway.places, 0);
