@@ -96,7 +96,7 @@ Sequence Client::resume(const std::string& last_event_id, std::string& gaps, boo
 void Client::resume_one(Subscription& subscription, Sequence sequence, std::string& gaps) {
   ChannelLog& log = subscription.feed->channel->log;
   log.forget_old(std::chrono::steady_clock::now());  // Housekeeping comes by now and then only.
-  const auto position = log.find(sequence);
+  const auto position = log.find_in_history(sequence, replay_->until);
   if (!position) {
     // From before the channel was last subscribed: replaying might double.
     append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
@@ -107,7 +107,7 @@ void Client::resume_one(Subscription& subscription, Sequence sequence, std::stri
     return;
   }
   append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
-  Skip skip = log.skip(position->cursor, false, replay_->until);
+  Skip skip = log.skip_to_history(position->cursor, replay_->until);
   subscription.cursor = skip.to;
   if (skip.end)
     land_at_end(static_cast<std::uint32_t>(&subscription - subscriptions_.data()), std::move(skip));
@@ -118,7 +118,7 @@ Sequence Client::replay_last(std::size_t messages) {
   for (Subscription& mine : subscriptions_) {
     ChannelLog& log = mine.feed->channel->log;
     log.forget_old(std::chrono::steady_clock::now());
-    const Cursor back = log.back(messages);
+    const Cursor back = log.back(messages, replay_->until);
     if (back.sequence < mine.cursor.sequence) mine.cursor = back;
     // An empty log's cursor says nothing of when it began.
     first = std::min(first, std::max(mine.cursor.sequence, log.begin_sequence()));

@@ -145,20 +145,45 @@ std::optional<ChannelLog::Position> ChannelLog::find(Sequence sequence) const {
   return Position{before(index_after(sequence)), false};
 }
 
-Cursor ChannelLog::back(std::size_t messages) const {
+std::optional<ChannelLog::Position> ChannelLog::find_in_history(Sequence sequence, Sequence until) const {
   const MutexLock lock(mutex_);
-  const Cursor last = before(entries_.size());
+  if (begin_ == 0 || sequence < begin_) return std::nullopt;
+  const std::size_t index = index_after(sequence);
+  if (sequence < base_.sequence || index < history_index(limits_.history_messages, until)) {
+    return Position{{sequence, 0, 0}, true};
+  }
+  return Position{before(index), false};
+}
+
+Skip ChannelLog::skip_to_history(const Cursor& from, Sequence until) const {
+  const MutexLock lock(mutex_);
+  Skip skip;
+  collect_marks(from, history_index(limits_.history_messages, until), skip);
+  return skip;
+}
+
+Cursor ChannelLog::back(std::size_t messages, Sequence until) const {
+  const MutexLock lock(mutex_);
+  return before(history_index(std::min(messages, limits_.history_messages), until));
+}
+
+std::size_t ChannelLog::history_index(std::size_t messages, Sequence until) const {
   std::size_t low = 0;
-  std::size_t high = entries_.size();
+  std::size_t high = index_after(until);
+  const Cursor last = before(high);
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    if (last.ordinal - before(middle).ordinal <= messages) {
+    const Cursor start = before(middle);
+    const bool is_history = last.ordinal - start.ordinal <= messages &&
+                            last.bytes - start.bytes <= limits_.history_bytes &&
+                            now_ - entries_[middle].arrived <= limits_.history_age;
+    if (is_history) {
       high = middle;
     } else {
       low = middle + 1;
     }
   }
-  return before(low);
+  return low;
 }
 
 void ChannelLog::set_floor(const void* reader, const Cursor& floor) {

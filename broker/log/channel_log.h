@@ -124,8 +124,13 @@ class ChannelLog {
         false;  // Some of what follows is: cursor has a sequence only, what was missed can't be counted.
   };
   std::optional<Position> find(Sequence sequence) const;
-  // The cursor from which there are `messages` messages (or as many as are left) up to the end.
-  Cursor back(std::size_t messages) const;
+  // The same for a reader that comes back at `until`: only what the history's limits allow is there for it,
+  // also where the log keeps more for others.
+  std::optional<Position> find_in_history(Sequence sequence, Sequence until) const;
+  // Where such a reader lands whose position is forgotten.
+  Skip skip_to_history(const Cursor& from, Sequence until) const;
+  // The cursor from which there are `messages` messages, or as many as the history has, up to `until`.
+  Cursor back(std::size_t messages, Sequence until) const;
 
   // A reader's floor: entries after it are still needed by that reader (a shard, named by `reader`).
   void set_floor(const void* reader, const Cursor& floor);
@@ -153,6 +158,8 @@ class ChannelLog {
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
   Cursor before(std::size_t index) const REQUIRES(mutex_);
+  // The index of the oldest entry that is history at `until`, counted from the newest `messages` ones.
+  std::size_t history_index(std::size_t messages, Sequence until) const REQUIRES(mutex_);
   // The index of the first end after `from`, or of the last entry within `horizon`; plus one.
   std::size_t index_of_end(const Cursor& from, Sequence horizon) const REQUIRES(mutex_);
   // Fills gaps and end of `skip` for a jump from `from` to before entry `index`, and sets where it lands.

@@ -98,7 +98,7 @@ TEST_F(ChannelLogTest, ForgetsWhatIsTooOld) {
   now_ += std::chrono::seconds(6);
   append(log, "young");
   log.forget_old(now_ + std::chrono::seconds(6));
-  EXPECT_THAT(data_after(log, log.back(10)), ElementsAre("young"));
+  EXPECT_THAT(data_after(log, log.back(10, kNoHorizon)), ElementsAre("young"));
 }
 
 TEST_F(ChannelLogTest, KeepsBeyondTheHistoryWhatAReadersFloorStillNeeds) {
@@ -311,6 +311,30 @@ TEST_F(ChannelLogTest, APositionWhoseFollowersAreForgottenSaysSo) {
   EXPECT_FALSE(log.find(second)->is_forgotten) << "all that follows it is there";
 }
 
+TEST_F(ChannelLogTest, WhoComesBackIsGivenTheHistoryAloneThoughMoreIsKeptForOthers) {
+  ChannelLog log(history_of(2));
+  log.begin(1);
+  sequence_ = 1;
+  log.set_floor(this, log.end());
+  const Sequence first = append(log, "1");
+  for (const char* data : {"2", "3", "4"}) append(log, data);
+  EXPECT_EQ(log.counts().messages, 4U);
+  EXPECT_FALSE(log.find(first)->is_forgotten) << "a live reader may still read on";
+  EXPECT_TRUE(log.find_in_history(first, kNoHorizon)->is_forgotten);
+  EXPECT_THAT(data_after(log, log.skip_to_history({first, 0, 0}, kNoHorizon).to), ElementsAre("3", "4"));
+  EXPECT_THAT(data_after(log, log.back(10, kNoHorizon)), ElementsAre("3", "4"));
+  EXPECT_FALSE(log.find_in_history(first + 1, kNoHorizon)->is_forgotten);
+}
+
+TEST_F(ChannelLogTest, WhatIsAppendedWhileAReaderComesBackIsNoHistory) {
+  ChannelLog log(history_of(0));
+  log.begin(1);
+  sequence_ = 1;
+  log.set_floor(this, log.end());
+  append(log, "live");
+  EXPECT_FALSE(log.find_in_history(1, 1)->is_forgotten);
+}
+
 TEST_F(ChannelLogTest, GoesBackByMessagesNotByGaps) {
   ChannelLog log(no_limits());
   append(log, "1");
@@ -318,12 +342,12 @@ TEST_F(ChannelLogTest, GoesBackByMessagesNotByGaps) {
   append_gap(log, std::nullopt, GapReason::kBusDown);
   append(log, "3");
   std::vector<LogEntry> entries;
-  log.read(log.back(2), kNoHorizon, kNoLimit, entries);
+  log.read(log.back(2, kNoHorizon), kNoHorizon, kNoLimit, entries);
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(data_of(*entries[0].frame), "2");
   EXPECT_EQ(entries[1].frame->kind(), FrameKind::kGap);
-  EXPECT_EQ(log.back(0).sequence, log.end().sequence);
-  EXPECT_EQ(log.back(100).sequence, 0U);
+  EXPECT_EQ(log.back(0, kNoHorizon).sequence, log.end().sequence);
+  EXPECT_EQ(log.back(100, kNoHorizon).sequence, 0U);
 }
 
 TEST_F(ChannelLogTest, KnowsWhatWentBecauseOfTheMemoryLimit) {
