@@ -4,7 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <regex>
+#include <sstream>
 
 #include "tests/unit/publishers/program_fixture.h"
 
@@ -113,16 +113,18 @@ TEST_F(ProgramTest, WhatCannotBePublishedIsExitCodeOne) {
 TEST(PublisherDocs, NameEverySettingOfEveryProgram) {
   std::ifstream file(WEIR_SOURCE_DIR "/docs/publishers.md");
   const std::string docs{std::istreambuf_iterator<char>(file), {}};
-  const std::regex flag(R"(--[a-z]+[a-z-]*)");
   for (const char* program : {WEIR_PUBLISH_DEMO, WEIR_PUBLISH_LOG, WEIR_PUBLISH_FILE}) {
-    const std::string help = output_of(program + std::string(" --help"));
+    std::istringstream help(output_of(program + std::string(" --help")));
     std::size_t flags = 0;
-    for (std::sregex_iterator each(help.begin(), help.end(), flag), end; each != end; ++each, ++flags) {
-      const std::string name = each->str();
-      if (name == "--help" || name == "--version" || name == "--file") continue;
+    // "  --retry-seconds, WEIR_RETRY_SECONDS (…)"
+    for (std::string row; std::getline(help, row);) {
+      if (!row.starts_with("  --") || row.find(", WEIR_") == std::string::npos) continue;
+      const std::string name = row.substr(2, row.find(',') - 2);
+      if (name == "--file") continue;  // It is the argument of the headings.
       EXPECT_NE(docs.find("`" + name), std::string::npos) << name;
+      ++flags;
     }
-    EXPECT_GT(flags, 10U) << help;
+    EXPECT_GE(flags, 9U) << program;
   }
 }
 
