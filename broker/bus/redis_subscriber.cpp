@@ -83,6 +83,8 @@ void RedisSubscriber::on_up() {
 
 void RedisSubscriber::on_down() {
   state_.is_up = false;
+  // Before the loss is counted: who sees that count must not see channels that were acknowledged before it.
+  const bool was_anything_live = state_.acknowledged.exchange(0) > 0;
   ++state_.losses;
   unanswered_.clear();
   changed_.clear();
@@ -93,7 +95,7 @@ void RedisSubscriber::on_down() {
     it = is_wanted ? std::next(it) : channels_.erase(it);
   }
   // Cut again before anything was acknowledged: nothing was lost that was not lost already.
-  if (state_.acknowledged.exchange(0) == 0) return;
+  if (!was_anything_live) return;
   listener_.on_lost();
   has_told_ = true;
   tell_idle();
