@@ -129,6 +129,7 @@ class MaxStream(GatewayTest):
         self.assertEqual(stream.wait_for_close(), "end")
         self.assertGreaterEqual(len(stream.comments), 2)
         redis.publish("a", "2")
+        gateway.wait_until_logged("a", 2)
         again = self.resume(gateway, "/channels/a", stream.last_event_id)
         self.assertEqual(again.next_event("message").data, "2")
 

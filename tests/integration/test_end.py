@@ -50,11 +50,12 @@ class End(GatewayTest):
         redis, gateway = self.start_both("--record", "build")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("build", "1"), ("build", '{"type":"weir:end"}')])
-        gateway.wait_until(lambda: gateway.info("build")["lastId"].endswith("~end"), "the end is logged")
+        gateway.wait_until_logged("build", 2)
         stream = self.open(gateway, "/channels/build?replay=10")
         self.assertEqual([event.type for event in stream.rest()], ["message", "weir:end"])
         self.assertEqual(stream.closed, "end")
         redis.publish_all([("build", "of another round")])
+        gateway.wait_until_logged("build", 3)
         again = self.open(gateway, "/channels/build?replay=10")
         self.assertEqual([event.type for event in again.rest()], ["message", "weir:end"])
 

@@ -329,14 +329,14 @@ class Subscriptions(RedisTest):
         redis, gateway = self.start_both("--redis-prefix", "app:", "--record", "n*")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("app:news", "1"), ("news", "x")])
-        gateway.wait_until(lambda: gateway.info("news")["lastId"], "the message is logged")
+        gateway.wait_until_logged("news", 1)
         self.assert_data(self.open(gateway, "/channels/news?replay=9"), ["1"])
 
     def test_a_recorded_pattern_is_no_redis_glob(self):
         redis, gateway = self.start_both("--record", "a*c")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("abc", "1"), ("a c", "refused name"), ("abcd", "not matched"), ("ac", "2")])
-        gateway.wait_until(lambda: gateway.info("ac")["lastId"], "the messages are logged")
+        gateway.wait_until_logged("ac", 1)  # The last of them.
         self.assert_data(self.open(gateway, "/channels/abc?replay=9"), ["1"])
         self.assertFalse(gateway.info("abcd")["lastId"])
 

@@ -61,6 +61,7 @@ class Known(GatewayTest):
         stream = self.open(gateway, "/channels/news")
         stream.cut()
         redis.publish_all([("news", "1"), ("news", "2")])
+        gateway.wait_until_logged("news", 2)
         again = self.resume(gateway, "/channels/news", stream.last_event_id)
         self.assert_data(again, ["1", "2"])
         again.next_event("weir:live")
@@ -72,6 +73,7 @@ class Known(GatewayTest):
         last_event_id = self.cut_after_first_block(self.open(gateway, "/channels/news", keep_body=True))
         for n in range(1, 4):
             redis.publish("news", str(n))
+            gateway.wait_until_logged("news", n)
             stream = self.resume(gateway, "/channels/news", last_event_id, keep_body=True)
             self.assert_data(stream, [str(m) for m in range(1, n + 1)])
             last_event_id = self.cut_after_first_block(stream)
@@ -232,12 +234,13 @@ class Recorded(GatewayTest):
         gateway.wait_until_redis_is(200)
         for channel in ("build.1", "feed"):
             redis.publish_all([(channel, str(n)) for n in range(5)])
-            gateway.wait_until(lambda c=channel: gateway.info(c)["lastId"], "the messages are logged")
+            gateway.wait_until_logged(channel, 5)
         stream = self.open(gateway, "/channels/build.1?replay=100")
         self.assert_data(stream, ["0", "1", "2", "3", "4"])
         stream.next_event("weir:live")
         redis.publish_all([("build.1", "5"), ("feed", "5")])
         self.assert_data(stream, ["5"])
+        gateway.wait_until_logged("feed", 6)
         self.assert_data(self.open(gateway, "/channels/feed?replay=2"), ["4", "5"])
 
     def test_a_message_of_a_recorded_channel_arrives_once(self):
@@ -256,6 +259,7 @@ class Recorded(GatewayTest):
         gateway.wait_until_subscribers_are("abc", 0)
         time.sleep(2.5)  # Past the linger, of which nothing can be seen from outside on a recorded channel.
         redis.publish("abc", "2")
+        gateway.wait_until_logged("abc", 2)
         self.assert_data(self.resume(gateway, "/channels/abc", last_event_id), ["2"])
 
 

@@ -141,6 +141,10 @@ class Gateway:
         self.wait_until(lambda: self.info(channel)["subscribers"] == count, f"{count} subscribers of {channel}",
                         pump=pump)
 
+    def wait_until_logged(self, channel, messages):
+        """Redis answers a PUBLISH before the gateway has read it: until then a newcomer gets it live, not replayed."""
+        self.wait_until(lambda: self.info(channel)["logMessages"] == messages, f"{messages} messages of {channel}")
+
     # The process.
 
     @property

@@ -48,14 +48,21 @@ TEST(Pool, TakesNoMoreThanItsLimit) {
 // A second thread comes when the first has more than its share to do.
 TEST(Pool, SharesManyJobsAmongItsThreads) {
   Pool pool(2, 1'000);
-  std::promise<void> may_end;
-  auto ending = may_end.get_future().share();
-  std::promise<void> others_ran;
-  ASSERT_TRUE(pool.submit([ending] { ending.wait(); }));
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(pool.submit([] {}));
-  ASSERT_TRUE(pool.submit([&] { others_ran.set_value(); }));
-  others_ran.get_future().wait();
+  std::promise<void> is_busy, may_end, another_ran;
+  ASSERT_TRUE(pool.submit([&] {
+    is_busy.set_value();
+    may_end.get_future().wait();
+  }));
+  is_busy.get_future().wait();
+  std::atomic<bool> is_first = true;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(pool.submit([&] {
+      if (is_first.exchange(false)) another_ran.set_value();
+    }));
+  }
+  another_ran.get_future().wait();
   may_end.set_value();
+  pool.stop();  // Before what the jobs refer to.
 }
 
 }  // namespace
