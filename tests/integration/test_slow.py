@@ -82,6 +82,7 @@ class Skip(SlowTest):
         (stream,) = self.stuck(gateway, "/channels/busy", on_event=take)
         total = scaled(4000, 2000)
         self.publish_paced(redis, "busy", 1, total, 4000)
+        gateway.wait_until(lambda: gateway.metrics()["weir_messages_in_total"] == total, "every message at the gateway")
         self.finish([stream], [account], total)
         last_gap = max(n for n, event in enumerate(events) if event.type == "weir:gap")
         self.assertLessEqual(len(events) - last_gap - 1, 50)
