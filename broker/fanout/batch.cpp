@@ -12,7 +12,7 @@ std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::str
 
 void Batch::clear() {
   // One huge batch must not keep its memory for ever.
-  if (copied_.capacity() > 4 * kBatchBytes) copied_ = std::string();
+  if (copied_.capacity() > 4 * kBatchBytes) std::string().swap(copied_);
   copied_.clear();
   lone_ = {};
   is_copied_ = true;

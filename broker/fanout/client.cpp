@@ -113,7 +113,7 @@ bool Client::flush() {
     }
   }
   rest_frame_.reset();
-  if (private_.capacity() > 0) private_ = std::string();
+  std::string().swap(private_);  // Assigning an empty one would keep the memory.
   private_sent_ = 0;
   return true;
 }
@@ -215,7 +215,10 @@ void Client::set_blocked() {
   is_blocked_ = true;
   blocked_since_ = shard_.tick();
   shard_.stats().slow_clients.add();
-  for (const Subscription& mine : subscriptions_) shard_.lower_floor(mine.feed, mine.cursor);
+  for (const Subscription& mine : subscriptions_) {
+    ++mine.feed->blocked;
+    shard_.lower_floor(mine.feed, mine.cursor);
+  }
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const asio::error_code& error) {
     if (self->state_ == State::kEnded) return;
     self->clear_blocked();
@@ -229,15 +232,24 @@ void Client::set_blocked() {
 void Client::clear_blocked() {
   if (!is_blocked_) return;
   is_blocked_ = false;
+  for (const Subscription& mine : subscriptions_) --mine.feed->blocked;
   shard_.stats().slow_clients.subtract();
 }
 
-void Client::wait_readable() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const asio::error_code& error) {
-    if (error || self->state_ == State::kEnded) return;
-    self->on_readable();
-  });
-}
+// Pending for as long as the stream lasts, so what asio needs for it is a part of the client.
+struct Client::OnReadable {
+  using allocator_type = InPlaceAllocator<char>;
+  allocator_type get_allocator() const { return allocator_type(client->wait_memory_); }
+
+  void operator()(const asio::error_code& error) const {
+    if (error || client->state_ == State::kEnded) return;
+    client->on_readable();
+  }
+
+  std::shared_ptr<Client> client;
+};
+
+void Client::wait_readable() { socket_.async_wait(Socket::wait_read, OnReadable{shared_from_this()}); }
 
 // Nothing that a client sends on a stream means anything; what matters is that it closes.
 void Client::on_readable() {

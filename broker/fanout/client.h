@@ -24,6 +24,7 @@
 
 #include "broker/fanout/batch.h"
 #include "broker/fanout/feed.h"
+#include "broker/fanout/in_place_allocator.h"
 #include "broker/fanout/stats.h"
 #include "broker/fanout/timer_wheel.h"
 #include "broker/log/channel_log.h"
@@ -129,6 +130,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
     std::vector<Cursor> live_from;  // Of each subscription: what lies before is history, not lag.
     std::uint64_t replayed = 0;
   };
+  struct OnReadable;
   enum class Next : std::uint8_t { kNothing, kEntries, kPrivate };
 
   // client_start.cpp: from the request to the first bytes.
@@ -191,6 +193,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Tick close_deadline_ = 0;
   Tick deadline_ = 0;  // Of waiting, closing and lingering.
   std::uint32_t jitter_;
+  InPlaceMemory<88> wait_memory_;
   Encoding encoding_;
   State state_ = State::kWaiting;
   CloseReason close_reason_ = CloseReason::kClientGone;

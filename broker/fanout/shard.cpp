@@ -193,9 +193,11 @@ void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
 void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
   if (feed->followers.empty()) return;
   Cursor floor = feed->position;
-  for (const auto& [client, subscription] : feed->followers) {
-    const Cursor& cursor = client->cursor(subscription);
-    if (cursor.sequence < floor.sequence && client->needs_log(subscription)) floor = cursor;
+  if (feed->blocked > 0) {
+    for (const auto& [client, subscription] : feed->followers) {
+      const Cursor& cursor = client->cursor(subscription);
+      if (cursor.sequence < floor.sequence && client->needs_log(subscription)) floor = cursor;
+    }
   }
   set_floor(feed, floor);
 }

@@ -47,8 +47,8 @@ void Connection::close() {
   state_ = State::kClosed;
   std::error_code ignored;
   socket_.close(ignored);
-  held_ = std::string();
-  output_ = std::string();
+  std::string().swap(held_);
+  std::string().swap(output_);
   collecting_.reset();
   charge();
   front_.forget(id_);
@@ -100,7 +100,7 @@ void Connection::take(std::string_view input) {
   is_taking_ = false;
   if (state_ == State::kLingering || state_ == State::kClosed) return;
   held_.assign(input);
-  if (held_.empty()) held_ = std::string();
+  if (held_.empty()) std::string().swap(held_);
   if (!charge() && is_collecting()) {
     return refuse({503, "all requests together take too much memory: see --request-memory"});
   }
@@ -238,7 +238,7 @@ void Connection::refuse(Refusal refusal) {
     }
   }
   collecting_.reset();
-  held_ = std::string();
+  std::string().swap(held_);
   finish(std::move(reply));
 }
 
@@ -290,7 +290,7 @@ void Connection::send_more() {
 }
 
 void Connection::on_sent() {
-  output_ = std::string();
+  std::string().swap(output_);
   if (closes_) return linger();
   state_ = State::kIdle;
   set_deadline(front_.options_.keep_alive_timeout);
@@ -302,7 +302,7 @@ void Connection::on_sent() {
 // read yet.
 void Connection::linger() {
   state_ = State::kLingering;
-  held_ = std::string();
+  std::string().swap(held_);
   charge();
   std::error_code error;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);

@@ -1,0 +1,61 @@
+// Memory for one object whose owner knows that there is at most one: an asynchronous operation of asio, which asks
+// its handler for an allocator and gives the memory back before the handler runs.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+
+namespace weir {
+
+// Threads: one at a time.
+template <std::size_t kBytes>
+class InPlaceMemory {
+ public:
+  InPlaceMemory() = default;
+  InPlaceMemory(const InPlaceMemory&) = delete;
+  InPlaceMemory& operator=(const InPlaceMemory&) = delete;
+
+ private:
+  template <typename T, std::size_t>
+  friend class InPlaceAllocator;
+
+  alignas(std::max_align_t) std::byte bytes_[kBytes];
+  bool is_taken_ = false;
+};
+
+// Requires that what is asked for fits and that only one thing is asked for at a time; the build or an assertion says
+// so otherwise.
+template <typename T, std::size_t kBytes = 88>
+class InPlaceAllocator {
+ public:
+  using value_type = T;
+  template <typename U>
+  struct rebind {
+    using other = InPlaceAllocator<U, kBytes>;
+  };
+
+  explicit InPlaceAllocator(InPlaceMemory<kBytes>& memory) : memory_(&memory) {}
+  template <typename U>
+  InPlaceAllocator(const InPlaceAllocator<U, kBytes>& other) : memory_(other.memory_) {}
+
+  T* allocate(std::size_t count) {
+    static_assert(sizeof(T) <= kBytes && alignof(T) <= alignof(std::max_align_t));
+    assert(count == 1 && !memory_->is_taken_);
+    memory_->is_taken_ = true;
+    return reinterpret_cast<T*>(memory_->bytes_);
+  }
+  void deallocate(T*, std::size_t) { memory_->is_taken_ = false; }
+
+  template <typename U>
+  bool operator==(const InPlaceAllocator<U, kBytes>& other) const {
+    return memory_ == other.memory_;
+  }
+
+ private:
+  template <typename, std::size_t>
+  friend class InPlaceAllocator;
+
+  InPlaceMemory<kBytes>* memory_;
+};
+
+}  // namespace weir
