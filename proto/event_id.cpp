@@ -65,7 +65,8 @@ std::string format_event_id(std::string_view epoch, Sequence sequence) {
 }
 
 std::string format_event_id(std::string_view epoch, Sequence sequence, std::string_view own_id, bool is_end) {
-  assert(is_epoch(epoch) && (own_id.empty() || is_own_id(own_id)));
+  assert(epoch.size() >= kEpochBytesMin && epoch.size() <= kEpochBytesMax);
+  assert(own_id.empty() || is_own_id(own_id));
   char digits[kDigitsMax];
   const auto end_of_digits = std::to_chars(std::begin(digits), std::end(digits), sequence).ptr;
   std::string id;

@@ -1,5 +1,8 @@
 #include "proto/json_scanner.h"
 
+#include <bit>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace weir {
@@ -8,6 +11,28 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+bool is_plain(char c) { return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20; }
+
+// Where the first byte from `position` on stands that a string doesn't hold as it is: a quote, a backslash or
+// a control character. Eight bytes at a time.
+std::size_t skip_plain(std::string_view text, std::size_t position) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  // The lowest bit that is set is that of the first byte below `limit`; bits above it may be wrong.
+  const auto bytes_below = [](std::uint64_t word, std::uint64_t limit) {
+    return (word - limit * kOnes) & ~word & (0x80 * kOnes);
+  };
+  if constexpr (std::endian::native == std::endian::little) {
+    for (std::uint64_t word; position + sizeof word <= text.size(); position += sizeof word) {
+      std::memcpy(&word, text.data() + position, sizeof word);
+      const std::uint64_t found = bytes_below(word, 0x20) | bytes_below(word ^ ('"' * kOnes), 1) |
+                                  bytes_below(word ^ ('\\' * kOnes), 1);
+      if (found != 0) return position + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    }
+  }
+  while (position < text.size() && is_plain(text[position])) ++position;
+  return position;
+}
 
 }  // namespace
 
@@ -83,7 +108,9 @@ bool JsonScanner::skip_scalar() {
 
 bool JsonScanner::skip_string() {
   if (peek() != '"') return false;
-  for (++position_; position_ < text_.size(); ++position_) {
+  for (++position_;; ++position_) {
+    position_ = skip_plain(text_, position_);
+    if (position_ >= text_.size()) return false;
     const char c = text_[position_];
     if (c == '"') {
       ++position_;
@@ -101,7 +128,6 @@ bool JsonScanner::skip_string() {
       return false;
     }
   }
-  return false;
 }
 
 bool JsonScanner::skip_number() {

@@ -18,7 +18,7 @@ constexpr std::string_view kCrlf = "\r\n";
 static_assert(kRetryField.size() == kRetryOffset);
 
 [[maybe_unused]] bool fits_one_line(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  return std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
 // Calls `use` with each line of `data`, at least once: LF, CRLF and a lone CR each end a line, as they do for
@@ -78,11 +78,10 @@ std::string type_in_events(std::string_view type, std::string_view channel) {
 
 std::string encode_block(const Event& event) {
   assert(fits_one_line(event.id) && fits_one_line(event.type));
-  std::size_t bytes = 1;
+  std::size_t bytes = kDataField.size() + event.data.size() + 2;  // Of one line; more lines grow it.
   if (event.retry) bytes += kRetryField.size() + kRetryDigits + 1;
   if (!event.id.empty()) bytes += kIdField.size() + event.id.size() + 1;
   if (!event.type.empty()) bytes += kTypeField.size() + event.type.size() + 1;
-  for_each_line(event.data, [&](std::string_view line) { bytes += kDataField.size() + line.size() + 1; });
 
   std::string block;
   block.reserve(bytes);

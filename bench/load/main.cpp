@@ -110,8 +110,8 @@ struct Fleet {
     for (const auto& receiver : receivers) {
       const Received one = receiver->received();
       all.opened += one.opened, all.failed += one.failed, all.closed += one.closed;
-      all.deliveries += one.deliveries, all.lost += one.lost, all.out_of_order += one.out_of_order;
-      all.bytes += one.bytes;
+      all.deliveries += one.deliveries, all.bytes += one.bytes;
+      all.lost += one.lost, all.late += one.late, all.wrong += one.wrong;
     }
     return all;
   }
@@ -300,7 +300,8 @@ class Run {
   void report_received() {
     const Received all = fleet_.received();
     report_["lost"] = all.lost;
-    report_["out_of_order"] = all.out_of_order;
+    report_["late"] = all.late;
+    report_["wrong"] = all.wrong;
     report_["closed"] = all.closed;
     if (churn_) report_["churn"] = {{"opened", churn_->opened()}, {"failed", churn_->failed()}};
   }

@@ -26,8 +26,8 @@ class Publisher {
   Publisher(Plan plan, Progress& progress);
   ~Publisher();
 
-  // Any thread: messages have been completed. It goes on when half of what may be on its way is free: a thread that
-  // is woken for each message would cost more than what is measured.
+  // Any thread: messages have been completed. It goes on when half of what may be on its way is free: a
+  // thread that is woken for each message would cost more than what is measured.
   void wake();
   // Publishes nothing more; what is on its way is answered first. Returns what went wrong, or nothing.
   std::string stop();

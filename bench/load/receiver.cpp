@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <set>
 #include <utility>
 
 namespace weir::bench {
@@ -28,7 +29,8 @@ struct Receiver::Connection {
   Client client;
   bool is_connected = false;
   bool is_open = false;
-  std::uint64_t next = 0;  // The sequence of the message that it should get next.
+  std::uint64_t next = 0;                            // The sequence of the message that it should get next.
+  std::unique_ptr<std::set<std::uint64_t>> missing;  // Messages that a later one came without.
   ResponseReader response;
   StampScanner scanner;
 };
@@ -52,10 +54,16 @@ Receiver::~Receiver() {
 
 Received Receiver::received() const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  return {counts_.opened.load(kRelaxed), counts_.failed.load(kRelaxed),
-          counts_.closed.load(kRelaxed), counts_.deliveries.load(kRelaxed),
-          counts_.lost.load(kRelaxed),   counts_.out_of_order.load(kRelaxed),
-          counts_.bytes.load(kRelaxed)};
+  Received received;
+  received.opened = counts_.opened.load(kRelaxed);
+  received.failed = counts_.failed.load(kRelaxed);
+  received.closed = counts_.closed.load(kRelaxed);
+  received.deliveries = counts_.deliveries.load(kRelaxed);
+  received.lost = counts_.lost.load(kRelaxed);
+  received.late = counts_.late.load(kRelaxed);
+  received.wrong = counts_.wrong.load(kRelaxed);
+  received.bytes = counts_.bytes.load(kRelaxed);
+  return received;
 }
 
 void Receiver::stop() {
@@ -159,6 +167,13 @@ void Receiver::on_stamp(Connection& connection, const Stamp& stamp, std::int64_t
   has_completed_ |= progress_.received(stamp.sequence);
   add(counts_.deliveries, 1);
   if (stamp.due_ns >= measured_from_ns_.load(std::memory_order_relaxed)) latencies_.add(now - stamp.due_ns);
+}
+
+void Receiver::on_stamp_before(Connection& connection, std::uint64_t sequence) {
+  if (!connection.missing || connection.missing->erase(sequence) == 0) return add(counts_.wrong, 1);
+  add(counts_.lost, ~std::uint64_t{0});  // One less.
+  add(counts_.late, 1);
+  add(counts_.deliveries, 1);
 }
 
 void Receiver::fail(Connection& connection, const std::string& reason) {

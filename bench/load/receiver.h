@@ -20,12 +20,13 @@ namespace weir::bench {
 
 // What became of the connections and messages of one receiver.
 struct Received {
-  std::uint64_t opened = 0;        // Connections whose response head has come.
-  std::uint64_t failed = 0;        // Connections that were refused, or answered with anything but 200.
-  std::uint64_t closed = 0;        // Connections that the server has ended.
-  std::uint64_t deliveries = 0;    // Messages that came in their turn.
-  std::uint64_t lost = 0;          // Messages that a later one came without.
-  std::uint64_t out_of_order = 0;  // Messages that came again, or after a later one, or of another channel.
+  std::uint64_t opened = 0;      // Connections whose response head has come.
+  std::uint64_t failed = 0;      // Connections that were refused, or answered with anything but 200.
+  std::uint64_t closed = 0;      // Connections that the server has ended.
+  std::uint64_t deliveries = 0;  // Messages that came in their turn.
+  std::uint64_t lost = 0;        // Messages that a later one came without, and that have not come since.
+  std::uint64_t late = 0;        // Messages that came after a later one.
+  std::uint64_t wrong = 0;       // Messages that came again, or of another channel.
   std::uint64_t bytes = 0;
 };
 
@@ -73,6 +74,7 @@ class Receiver {
   void on_connected(Connection& connection);
   void read(Connection& connection);
   void on_stamp(Connection& connection, const Stamp& stamp, std::int64_t now);
+  void on_stamp_before(Connection& connection, std::uint64_t sequence);
   void fail(Connection& connection, const std::string& reason);
   void close(Connection& connection);
 

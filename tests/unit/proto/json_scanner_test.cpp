@@ -167,5 +167,48 @@ TEST(IsJson, AgreesWithNlohmannJson) {
   EXPECT_LT(valid, 18'000u);
 }
 
+std::string_view string_in(const std::string& text) { return JsonScanner(text).next_string(); }
+
+// Strings are scanned eight bytes at a time: wherever their end lies, and whatever lies behind it.
+TEST(JsonScanner, FindsTheEndOfAStringAtEveryOffset) {
+  for (std::size_t length = 0; length < 40; ++length) {
+    for (const char filling : {'x', ' ', '\x7f', '!', '#', '[', ']', '\xc3'}) {
+      const std::string string = '"' + std::string(length, filling) + '"';
+      for (const char* rest :
+           {"", "\"", ",\"other\"", "\\\\\\\\\\\\\\\\\\", "xxxxxxxx", "\n\n\n\n\n\n\n\n"}) {
+        EXPECT_EQ(string_in(string + rest), string) << length;
+      }
+    }
+  }
+}
+
+TEST(JsonScanner, FindsAnEscapeAtEveryOffset) {
+  for (std::size_t before = 0; before < 20; ++before) {
+    for (std::size_t after = 0; after < 20; ++after) {
+      for (const char* escape : {"\\\"", "\\\\", "\\n", "\\u00e9"}) {
+        const std::string string = '"' + std::string(before, 'a') + escape + std::string(after, 'b') + '"';
+        EXPECT_EQ(string_in(string + "\""), string);
+      }
+      const std::string with_bad_escape =
+          '"' + std::string(before, 'a') + "\\x" + std::string(after, 'b') + '"';
+      EXPECT_EQ(string_in(with_bad_escape), "");
+    }
+  }
+}
+
+TEST(JsonScanner, RefusesAControlCharacterAtEveryOffset) {
+  for (std::size_t before = 0; before < 20; ++before) {
+    for (char control = 0; control < 0x20; ++control) {
+      const std::string text = '"' + std::string(before, 'a') + control + "bbbbbbbbbb\"";
+      EXPECT_EQ(string_in(text), "") << before << ' ' << static_cast<int>(control);
+    }
+  }
+}
+
+TEST(JsonScanner, RefusesAStringWithoutAnEnd) {
+  for (std::size_t length = 0; length < 20; ++length)
+    EXPECT_EQ(string_in('"' + std::string(length, 'a')), "");
+}
+
 }  // namespace
 }  // namespace weir

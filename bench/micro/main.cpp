@@ -1,0 +1,155 @@
+// weir-micro: the steps of a message's way, one by one. With WEIR_BENCH_ITERATIONS=n each runs just so often,
+// for bench/micro/count, which counts instructions.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/load/stamp.h"
+#include "broker/fanout/batch.h"
+#include "broker/hub/hub.h"
+#include "broker/log/channel_log.h"
+#include "broker/log/frame.h"
+#include "proto/envelope.h"
+#include "proto/event_id.h"
+#include "proto/sse.h"
+
+namespace {
+
+using namespace weir;
+
+constexpr Sequence kAll = ~Sequence{0};
+
+std::string payload_of(std::size_t bytes) { return bench::make_payload(bytes, {42, 1'234'567'890}); }
+std::string enveloped(std::size_t bytes) { return R"({"type":"line","data":)" + payload_of(bytes) + "}"; }
+
+void parse(benchmark::State& state, const std::string& payload) {
+  for (auto _ : state) benchmark::DoNotOptimize(parse_payload(payload, EnvelopeMode::kAuto));
+}
+
+void make_frame(benchmark::State& state, const std::string& payload) {
+  const auto counter = std::make_shared<FrameBytes>();
+  const Message message = parse_payload(payload, EnvelopeMode::kAuto);
+  const std::string epoch = make_epoch(1);
+  Sequence sequence = 1'000'000;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(Frame::of_message(message, "news", format_event_id(epoch, ++sequence), counter));
+  }
+}
+
+// A log whose history is full, so that each append forgets one.
+struct FullLog {
+  explicit FullLog(std::size_t messages) : log(limits(messages)) {
+    const Message message = parse_payload(payload_of(128), EnvelopeMode::kAuto);
+    frame = Frame::of_message(message, "news", "gabcdefgh.1", std::make_shared<FrameBytes>());
+    log.begin(1);
+    for (std::size_t i = 0; i < messages; ++i) log.append(frame, ++sequence, {});
+  }
+  static ChannelLog::Limits limits(std::size_t messages) {
+    ChannelLog::Limits limits;
+    limits.history_messages = messages;
+    limits.history_bytes = 1 << 30;
+    return limits;
+  }
+
+  ChannelLog log;
+  FramePtr frame;
+  Sequence sequence = 1;
+};
+
+void append(benchmark::State& state, std::size_t messages) {
+  FullLog full(messages);
+  for (auto _ : state) full.log.append(full.frame, ++full.sequence, {});
+}
+
+// What a shard does for a message: reads what is new, and makes the bytes for all its clients.
+void read_new(benchmark::State& state, std::size_t messages) {
+  FullLog full(messages + 100);
+  const Cursor from = full.log.back(messages, kAll);
+  std::vector<LogEntry> entries;
+  Batch batch;
+  for (auto _ : state) {
+    entries.clear();
+    batch.clear();
+    full.log.read(from, kAll, kBatchBytes, entries);
+    for (const LogEntry& entry : entries) batch.add(*entry.frame, {}, "news");
+    benchmark::DoNotOptimize(batch.bytes());
+  }
+}
+
+// A client that comes back with a Last-Event-ID and reads everything since.
+void catch_up(benchmark::State& state, std::size_t messages) {
+  FullLog full(messages);
+  std::vector<LogEntry> entries;
+  for (auto _ : state) {
+    Cursor cursor = full.log.find_in_history(2, kAll)->cursor;
+    std::size_t read = 0;
+    while (true) {
+      entries.clear();
+      const auto result = full.log.read(cursor, kAll, kBatchBytes, entries);
+      read += entries.size();
+      if (entries.empty() || !result.has_more) break;
+      cursor = entries.back().at;
+    }
+    benchmark::DoNotOptimize(read);
+  }
+}
+
+class NoBus : public Bus {
+ public:
+  void start() override {}
+  void stop() override {}
+  void subscribe(std::string) override {}
+  void unsubscribe(std::string) override {}
+  void record(std::string) override {}
+  void publish(std::string, std::string, PublishDone) override {}
+  BusState state() const override { return {}; }
+};
+
+// The whole way of a message through the hub, as the bus thread walks it; nobody has a channel open.
+void through_hub(benchmark::State& state, std::size_t channels) {
+  Config config;
+  config.shards = 1;
+  config.record = {"*"};
+  config.max_channels = channels + 1;
+  NoBus bus;
+  Hub hub(config, 1);
+  hub.set_bus(bus);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < channels; ++i) names.push_back("news." + std::to_string(i));
+  const std::string payload = payload_of(128);
+  for (const std::string& name : names) hub.on_message(name, payload);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    hub.on_message(names[next], payload);
+    next = next + 1 == names.size() ? 0 : next + 1;
+  }
+}
+
+void add(const char* name, const std::function<void(benchmark::State&)>& run) {
+  auto* added = benchmark::RegisterBenchmark(name, [run](benchmark::State& state) { run(state); });
+  if (const char* iterations = std::getenv("WEIR_BENCH_ITERATIONS"))
+    added->Iterations(std::atoll(iterations));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add("envelope/no/128", [](auto& state) { parse(state, payload_of(128)); });
+  add("envelope/yes/128", [](auto& state) { parse(state, enveloped(128)); });
+  add("envelope/no/4096", [](auto& state) { parse(state, payload_of(4096)); });
+  add("frame/128", [](auto& state) { make_frame(state, payload_of(128)); });
+  add("frame/4096", [](auto& state) { make_frame(state, payload_of(4096)); });
+  add("append/100", [](auto& state) { append(state, 100); });
+  add("append/10000", [](auto& state) { append(state, 10'000); });
+  add("read/1", [](auto& state) { read_new(state, 1); });
+  add("read/100", [](auto& state) { read_new(state, 100); });
+  add("catch-up/1000", [](auto& state) { catch_up(state, 1'000); });
+  add("hub/1", [](auto& state) { through_hub(state, 1); });
+  add("hub/1000", [](auto& state) { through_hub(state, 1'000); });
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}
