@@ -155,11 +155,11 @@ void Receiver::read(Connection& connection) {
 
 void Receiver::on_stamp(Connection& connection, const Stamp& stamp, std::int64_t now) {
   if (connection.client.is_stalled) return;
-  if (stamp.sequence < connection.next ||
-      stamp.sequence % progress_.channels() != connection.client.channel) {
-    return add(counts_.out_of_order, 1);
-  }
+  if (stamp.sequence % progress_.channels() != connection.client.channel) return add(counts_.wrong, 1);
+  if (stamp.sequence < connection.next) return on_stamp_before(connection, stamp.sequence);
   for (; connection.next < stamp.sequence; connection.next += progress_.channels()) {
+    if (!connection.missing) connection.missing = std::make_unique<std::set<std::uint64_t>>();
+    connection.missing->insert(connection.next);
     add(counts_.lost, 1);
     has_completed_ |= progress_.received(connection.next);
   }

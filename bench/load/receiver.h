@@ -64,7 +64,7 @@ class Receiver {
   struct Connection;
   // Written by the thread alone, read by others.
   struct Counts {
-    std::atomic<std::uint64_t> opened{0}, failed{0}, closed{0}, deliveries{0}, lost{0}, out_of_order{0},
+    std::atomic<std::uint64_t> opened{0}, failed{0}, closed{0}, deliveries{0}, lost{0}, late{0}, wrong{0},
         bytes{0};
   };
 
