@@ -25,6 +25,8 @@ def install():
         for package in packages.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, packages], check=True)
         (packages / "complete").touch()
+    # Nchan has nginx make its compiled-in folders too, whatever its settings say.
+    pathlib.Path("/var/lib/nginx").mkdir(exist_ok=True)
     nestjs = INSTALLED / "nestjs"
     if not (nestjs / "node_modules/.package-lock.json").exists():
         shutil.copytree(HERE / "nestjs", nestjs, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
@@ -32,7 +34,7 @@ def install():
 
 
 def version_of(name):
-    if name in ("weir", "weir-http", "send", "coalesced"):
+    if name.startswith("weir") or name in ("send", "coalesced"):
         return subprocess.run([BIN / "weir-broker", "--version"], capture_output=True, text=True).stdout.split()[-1]
     if name == "nestjs":
         import json
@@ -112,10 +114,12 @@ class Server:
 
 
 class Weir(Server):
+    flags = ()
+
     def start(self):
         port, admin = _free_ports(2)
         self._start(port, BIN / "weir-broker", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}",
-                    "--redis-url", self.publish)
+                    "--redis-url", self.publish, *self.flags)
         self.subscribe = f"http://127.0.0.1:{port}/channels/{{channel}}"
 
 
@@ -126,6 +130,10 @@ class WeirHttp(Weir):
         super().start()
         self.publish = self.subscribe
         self.publish_connections = 64
+
+
+def weir_with_shards(count):
+    return type(f"Weir{count}", (Weir,), {"flags": ("--shards", str(count))})
 
 
 class Send(Server):
@@ -209,4 +217,5 @@ class NestJs(Server):
 
 
 SERVERS = {"weir": Weir, "weir-http": WeirHttp, "send": Send, "coalesced": Coalesced, "nchan": Nchan,
-           "nchan-redis": NchanRedis, "webdis": Webdis, "nestjs": NestJs}
+           "nchan-redis": NchanRedis, "webdis": Webdis, "nestjs": NestJs,
+           **{f"weir-{count}-shards": weir_with_shards(count) for count in (1, 2, 4, 8)}}

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-FOLDERS = ("broker", "proto", "publishers", "settings")
+FOLDERS = ("bench", "broker", "proto", "publishers", "settings")
 
 
 def sources(build):
