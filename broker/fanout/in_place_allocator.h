@@ -8,7 +8,7 @@
 namespace weir {
 
 // Threads: one at a time.
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 class InPlaceMemory {
  public:
   InPlaceMemory() = default;
@@ -19,27 +19,27 @@ class InPlaceMemory {
   template <typename T, std::size_t>
   friend class InPlaceAllocator;
 
-  alignas(std::max_align_t) std::byte bytes_[kBytes];
+  alignas(std::max_align_t) std::byte bytes_[Bytes];
   bool is_taken_ = false;
 };
 
 // Requires that what is asked for fits and that only one thing is asked for at a time; the build or an
 // assertion says so otherwise.
-template <typename T, std::size_t kBytes = 88>
+template <typename T, std::size_t Bytes = 88>
 class InPlaceAllocator {
  public:
   using value_type = T;
   template <typename U>
   struct rebind {
-    using other = InPlaceAllocator<U, kBytes>;
+    using other = InPlaceAllocator<U, Bytes>;
   };
 
-  explicit InPlaceAllocator(InPlaceMemory<kBytes>& memory) : memory_(&memory) {}
+  explicit InPlaceAllocator(InPlaceMemory<Bytes>& memory) : memory_(&memory) {}
   template <typename U>
-  InPlaceAllocator(const InPlaceAllocator<U, kBytes>& other) : memory_(other.memory_) {}
+  InPlaceAllocator(const InPlaceAllocator<U, Bytes>& other) : memory_(other.memory_) {}
 
   T* allocate(std::size_t count) {
-    static_assert(sizeof(T) <= kBytes && alignof(T) <= alignof(std::max_align_t));
+    static_assert(sizeof(T) <= Bytes && alignof(T) <= alignof(std::max_align_t));
     assert(count == 1 && !memory_->is_taken_);
     memory_->is_taken_ = true;
     return reinterpret_cast<T*>(memory_->bytes_);
@@ -47,7 +47,7 @@ class InPlaceAllocator {
   void deallocate(T*, std::size_t) { memory_->is_taken_ = false; }
 
   template <typename U>
-  bool operator==(const InPlaceAllocator<U, kBytes>& other) const {
+  bool operator==(const InPlaceAllocator<U, Bytes>& other) const {
     return memory_ == other.memory_;
   }
 
@@ -55,7 +55,7 @@ class InPlaceAllocator {
   template <typename, std::size_t>
   friend class InPlaceAllocator;
 
-  InPlaceMemory<kBytes>* memory_;
+  InPlaceMemory<Bytes>* memory_;
 };
 
 }  // namespace weir
