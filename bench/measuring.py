@@ -39,7 +39,7 @@ def measure(case, name, seconds):
         try:
             command = [servers.BIN / "weir-load", "--subscribe", server.subscribe, *case.flags,
                        f"--seconds={seconds}", f"--warm-up-seconds={case.warm_up}",
-                       f"--server-pid={','.join(server.pids)}", f"--publish-connections={server.publish_connections}"]
+                       *(f"--server-pid={pid}" for pid in server.pids), f"--publish-connections={server.publish_connections}"]
             if case.publishes:
                 command += ["--publish", server.publish]
             ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
