@@ -5,25 +5,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <regex>
+#include <charconv>
+#include <system_error>
 
 namespace weir::bench {
 
 Result<Address> parse_address(const std::string& text) {
-  static const std::regex kForm(R"((http|redis)://((127\.\d+\.\d+\.\d+):(\d{1,5}))(/[^\s]*)?)");
-  std::smatch parts;
+  const Error wrong{"must be http://127.x.x.x:port/path or redis://127.x.x.x:port"};
+  const std::size_t scheme = text.find("://");
+  if (scheme == std::string::npos) return wrong;
+  const std::size_t host = scheme + 3;
+  const std::size_t path = std::min(text.find('/', host), text.size());
+  const std::size_t colon = text.find(':', host);
+  if (colon >= path) return wrong;
+
   Address address;
-  if (!std::regex_match(text, parts, kForm) ||
-      inet_pton(AF_INET, parts[3].str().c_str(), &address.socket.sin_addr) != 1 ||
-      std::stoul(parts[4]) > 65'535) {
-    return Error{"must be http://127.x.x.x:port/path or redis://127.x.x.x:port"};
+  address.scheme = text.substr(0, scheme);
+  address.host = text.substr(host, path - host);
+  address.path = text.substr(path);
+  std::uint16_t port = 0;
+  const char* const end = text.data() + path;
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
+  const std::string ip = text.substr(host, colon - host);
+  if ((address.scheme != "http" && address.scheme != "redis") || error != std::errc{} || rest != end ||
+      ip.rfind("127.", 0) != 0 || inet_pton(AF_INET, ip.c_str(), &address.socket.sin_addr) != 1 ||
+      address.path.find_first_of(" \t\r\n") != std::string::npos) {
+    return wrong;
   }
-  address.scheme = parts[1];
   address.socket.sin_family = AF_INET;
-  address.socket.sin_port = htons(static_cast<std::uint16_t>(std::stoul(parts[4])));
-  address.host = parts[2];
-  address.path = parts[5];
+  address.socket.sin_port = htons(port);
   return address;
 }
 
