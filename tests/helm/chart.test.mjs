@@ -3,99 +3,67 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
-import {lint, majors, minimal, refusal, render, settingsOf} from './helm.mjs';
+import {lint, majors, notes, refusal, render, settingsOf} from './helm.mjs';
 import {typeErrors} from './kubernetes_types.mjs';
+import {combinations, everything, memory, minimal, scaled, trial} from './values.mjs';
 
 const schema = JSON.parse(readFileSync(new URL('../../helm/weir/values.schema.json', import.meta.url)));
-
-const everything = {
-  ...minimal,
-  image: {repository: 'example.com/team/weir', tag: '1.2.3', pullPolicy: 'Always'},
-  imagePullSecrets: [{name: 'registry'}],
-  replicaCount: 3,
-  config: {
-    'anonymous-subscribe': ['news.*', 'user:*'],
-    'anonymous-publish': ['demo'],
-    'history-bytes': 4194304,
-    'drain-seconds': 90,
-    'log-format': 'json',
-    'console': 'off',
-  },
-  service: {type: 'LoadBalancer', port: 8080, annotations: {'example.com/a': 'b'}},
-  serviceAccount: {create: true, name: 'gateway', annotations: {'example.com/role': 'x'}},
-  podAnnotations: {'prometheus.io/scrape': 'true'},
-  podLabels: {team: 'web'},
-  nodeSelector: {'kubernetes.io/arch': 'amd64'},
-  tolerations: [{key: 'dedicated', operator: 'Exists', effect: 'NoSchedule'}],
-  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
-    {matchExpressions: [{key: 'a', operator: 'In', values: ['b']}]},
-  ]}}},
-  topologySpreadConstraints: [{
-    maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway',
-    labelSelector: {matchLabels: {'app.kubernetes.io/name': 'weir'}},
-  }],
-};
 
 const ofKind = (documents, kind) => documents.find((document) => document.kind === kind);
 const podOf = (documents) => ofKind(documents, 'Deployment').spec.template;
 const containerOf = (documents) => podOf(documents).spec.containers[0];
-const environmentOf = (documents) =>
-    Object.fromEntries(containerOf(documents).env.map(({name, value, valueFrom}) => [name, value ?? valueFrom]));
+// The gateway's environment: of the ConfigMap that it names, and its own.
+const environmentOf = (documents) => ({
+  ...Object.assign({}, ...containerOf(documents).envFrom.map(({configMapRef}) =>
+    documents.find(({kind, metadata}) => kind === 'ConfigMap' && metadata.name === configMapRef.name).data)),
+  ...Object.fromEntries((containerOf(documents).env ?? []).map(({name, value, valueFrom}) => [name, value ?? valueFrom])),
+});
+const podsOf = (documents) => documents.flatMap((document) =>
+  document.kind === 'Pod' ? [document] : document.kind === 'Deployment' ? [document.spec.template] : []);
+const isSelected = (selector, labels) => Object.entries(selector).every(([key, value]) => labels[key] === value);
 
 for (const major of majors) {
   describe(`helm ${major}`, () => {
-    for (const [name, values] of Object.entries({minimal, everything})) {
+    for (const [name, values] of Object.entries(combinations)) {
       test(`lints the chart strictly with ${name} values`, () => {
         const {status, stdout, stderr} = lint(major, values);
         assert.equal(status, 0, stdout + stderr);
       });
 
       test(`renders what Kubernetes' types take from ${name} values`, () => {
-        const documents = render(major, values);
-        assert.deepEqual(documents.map(({kind}) => kind).sort(), ['Deployment', 'Secret', 'Service', 'ServiceAccount']);
-        assert.deepEqual(typeErrors(documents), []);
+        // Kubernetes itself has no types of the Prometheus operator's.
+        const own = render(major, values).filter(({apiVersion}) => !apiVersion.startsWith('monitoring.coreos.com/'));
+        assert.ok(own.length > 5);
+        assert.deepEqual(typeErrors(own), []);
       });
 
-      test(`renders documents that agree with each other from ${name} values`, () => {
-        const documents = render(major, values);
-        const deployment = ofKind(documents, 'Deployment');
-        const labels = podOf(documents).metadata.labels;
-        for (const selector of [deployment.spec.selector.matchLabels, ofKind(documents, 'Service').spec.selector]) {
-          assert.ok(Object.keys(selector).length > 0);
-          for (const [key, value] of Object.entries(selector)) assert.equal(labels[key], value);
+      test(`renders documents that agree with each other from ${name} values`, () => checkAgreement(render(major, values)));
+
+      test(`confines every container of ${name} values`, () => {
+        const pods = podsOf(render(major, values));
+        assert.ok(pods.length >= 2);
+        for (const {spec} of pods) {
+          assert.equal(spec.enableServiceLinks, false);
+          assert.equal(spec.automountServiceAccountToken, false);
+          assert.equal(spec.securityContext.runAsNonRoot, true);
+          assert.ok(spec.securityContext.runAsUser > 0);
+          assert.equal(spec.securityContext.seccompProfile.type, 'RuntimeDefault');
+          for (const {securityContext, resources} of spec.containers) {
+            assert.equal(securityContext.allowPrivilegeEscalation, false);
+            assert.equal(securityContext.readOnlyRootFilesystem, true);
+            assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
+            assert.ok(resources.limits.memory && resources.requests.cpu);
+          }
         }
-        const container = containerOf(documents);
-        const ports = Object.fromEntries(container.ports.map((port) => [port.name, port.containerPort]));
-        for (const {targetPort} of ofKind(documents, 'Service').spec.ports) assert.ok(targetPort in ports);
-        for (const probe of ['readinessProbe', 'livenessProbe']) assert.equal(container[probe].httpGet.port, 'admin');
-        const environment = environmentOf(documents);
-        assert.equal(environment.WEIR_LISTEN, `0.0.0.0:${ports.http}`);
-        assert.equal(environment.WEIR_ADMIN_LISTEN, `0.0.0.0:${ports.admin}`);
-        const secret = ofKind(documents, 'Secret');
-        const {secretKeyRef} = environment.WEIR_REDIS_URL;
-        assert.equal(secretKeyRef.name, secret.metadata.name);
-        assert.equal(secret.stringData[secretKeyRef.key], minimal.redis.url);
-        assert.equal(podOf(documents).spec.serviceAccountName, ofKind(documents, 'ServiceAccount').metadata.name);
       });
     }
 
     test('writes a protocol beside every port, which a server-side apply needs', () => {
-      const documents = render(major);
-      const ports = [...containerOf(documents).ports, ...ofKind(documents, 'Service').spec.ports];
-      assert.ok(ports.length >= 3);
+      const documents = render(major, trial);
+      const ports = documents.flatMap(({kind, spec}) => kind === 'Service' ? spec.ports :
+        kind === 'Deployment' ? spec.template.spec.containers.flatMap((container) => container.ports ?? []) : []);
+      assert.ok(ports.length >= 5);
       for (const port of ports) assert.equal(port.protocol, 'TCP');
-    });
-
-    test('gives the pod nothing that it does not need', () => {
-      const {spec} = podOf(render(major));
-      assert.equal(spec.enableServiceLinks, false);
-      assert.equal(spec.automountServiceAccountToken, false);
-      assert.equal(spec.securityContext.runAsNonRoot, true);
-      assert.equal(spec.securityContext.seccompProfile.type, 'RuntimeDefault');
-      const {securityContext} = spec.containers[0];
-      assert.equal(securityContext.allowPrivilegeEscalation, false);
-      assert.equal(securityContext.readOnlyRootFilesystem, true);
-      assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
     });
 
     test('asks /readyz whether to send clients and /healthz whether to restart', () => {
@@ -106,21 +74,24 @@ for (const major of majors) {
 
     test('waits longer for the end of a pod than draining takes', () => {
       for (const [seconds, config] of [[10, {}], [90, {'drain-seconds': 90}]]) {
-        const {spec} = podOf(render(major, {...minimal, config: {...minimal.config, ...config}}));
-        assert.ok(spec.terminationGracePeriodSeconds > seconds);
+        const {spec} = podOf(render(major, {...minimal, config: {...minimal.config, ...config}, preStopSeconds: 30}));
+        assert.deepEqual(spec.containers[0].lifecycle.preStop.exec.command, ['sleep', '30']);
+        assert.ok(spec.terminationGracePeriodSeconds > 30 + seconds);
       }
+      assert.equal(containerOf(render(major, {...minimal, preStopSeconds: 0})).lifecycle, undefined);
     });
 
     test('passes settings as the text that was written, large numbers and $(…) included', () => {
       const environment = environmentOf(render(major, {
         ...minimal,
         config: {...everything.config, 'redis-prefix': '$(HOME) "x": #', 'max-clients': 20000},
+        publishers: {demo: {enabled: true}},
       }));
       assert.equal(environment.WEIR_HISTORY_BYTES, '4194304');
       assert.equal(environment.WEIR_MAX_CLIENTS, '20000');
       assert.equal(environment.WEIR_ANONYMOUS_SUBSCRIBE, 'news.*,user:*');
       assert.equal(environment.WEIR_CONSOLE, 'off');
-      assert.equal(environment.WEIR_REDIS_PREFIX, '$$(HOME) "x": #');
+      assert.equal(environment.WEIR_REDIS_PREFIX, '$(HOME) "x": #');
     });
 
     test('takes the Redis URL from a Secret of the user and then makes none', () => {
@@ -135,13 +106,67 @@ for (const major of majors) {
       }
     });
 
-    test('replaces the pods when the Redis URL changes', () => {
-      const checksum = (url) => podOf(render(major, {...minimal, redis: {url}})).metadata.annotations['checksum/redis'];
-      assert.notEqual(checksum('redis://a'), checksum('redis://b'));
+    test('replaces the pods when a setting, a channel, the Redis URL or a key changes, and not otherwise', () => {
+      const checksums = (changes) => JSON.stringify(podOf(render(major, {...minimal, ...changes})).metadata.annotations);
+      const seen = [{}, {redis: {url: 'redis://b'}}, {config: {...minimal.config, 'retry-ms': 3000}},
+        {channels: [{'match': 'a', 'envelope': 'never'}]}, {keys: {files: {k: 'a'}}}, {keys: {files: {k: 'b'}}}].map(checksums);
+      assert.equal(new Set(seen).size, seen.length);
+      assert.equal(checksums({replicaCount: 4}), seen[0]);
+    });
+
+    test('writes the settings of single channels as TOML', () => {
+      const documents = render(major, everything);
+      assert.equal(environmentOf(documents).WEIR_CONFIG, '/etc/weir/files/weir.toml');
+      const toml = documents.find(({kind, data}) => kind === 'ConfigMap' && data['weir.toml']).data['weir.toml'];
+      const tables = toml.split('[[channel]]').slice(1).map((table) => table.trim().split('\n').sort());
+      assert.deepEqual(tables, [
+        ['history-messages = 0', 'match = "price.*"', 'slow-client = "latest"'],
+        ['match = "log:*"', 'queue-bytes = 67108864'],
+      ]);
+    });
+
+    test('gives an Ingress what its controller needs, and lets the user win', () => {
+      const annotations = (ingress) => ofKind(render(major, {...scaled, ingress: {...scaled.ingress, ...ingress}}), 'Ingress')
+        .metadata.annotations;
+      assert.equal(annotations({controller: 'nginx'})['nginx.ingress.kubernetes.io/proxy-buffering'], 'off');
+      assert.match(annotations({controller: 'haproxy'})['haproxy.org/backend-config-snippet'], /option http-no-delay/);
+      assert.match(annotations({controller: 'haproxy-ingress'})['haproxy-ingress.github.io/config-backend'], /http-no-delay/);
+      assert.equal(annotations({controller: ''}), undefined);
+      const own = {'nginx.ingress.kubernetes.io/proxy-read-timeout': '60'};
+      const merged = annotations({controller: 'nginx', annotations: own});
+      assert.equal(merged['nginx.ingress.kubernetes.io/proxy-read-timeout'], '60');
+      assert.equal(merged['nginx.ingress.kubernetes.io/proxy-buffering'], 'off');
+    });
+
+    test('leaves the number of pods to the autoscaler', () => {
+      const documents = render(major, scaled);
+      assert.equal(ofKind(documents, 'Deployment').spec.replicas, undefined);
+      const {metrics, scaleTargetRef} = ofKind(documents, 'HorizontalPodAutoscaler').spec;
+      assert.equal(scaleTargetRef.name, ofKind(documents, 'Deployment').metadata.name);
+      assert.equal(metrics[0].pods.metric.name, 'weir_clients');
+      assert.equal(metrics[0].pods.target.averageValue, '15000');
+    });
+
+    test('points the gateway and the publishers at the same Redis', () => {
+      for (const values of [minimal, trial, scaled]) {
+        const documents = render(major, {...values, publishers: trial.publishers});
+        const sources = podsOf(documents).flatMap(({spec}) => spec.containers).flatMap(({env}) => env ?? [])
+          .filter(({name}) => name === 'WEIR_TO' || name === 'WEIR_REDIS_URL')
+          .map(({value, valueFrom}) => JSON.stringify(value ?? valueFrom));
+        assert.equal(sources.length, 3);
+        assert.equal(new Set(sources).size, 1);
+      }
+    });
+
+    test('opens the admin port to those alone that are named', () => {
+      const rules = (values) => ofKind(render(major, values), 'NetworkPolicy').spec.ingress;
+      assert.deepEqual(rules(trial).flatMap(({ports}) => ports.map(({port}) => port)), ['http']);
+      const admin = rules(everything).find(({ports}) => ports[0].port === 'admin');
+      assert.equal(admin.from.length, 1);
     });
 
     test('renders one replica on the memory bus without Redis', () => {
-      const documents = render(major, {...minimal, redis: {}, bus: 'memory', replicaCount: 1});
+      const documents = render(major, memory);
       assert.equal(ofKind(documents, 'Secret'), undefined);
       assert.equal(environmentOf(documents).WEIR_BUS, 'memory');
       assert.equal(environmentOf(documents).WEIR_REDIS_URL, undefined);
@@ -149,7 +174,10 @@ for (const major of majors) {
 
     test('makes names that Kubernetes takes from any release name', () => {
       for (const release of ['weir', 'a'.repeat(53)]) {
-        for (const {metadata} of render(major, minimal, release)) assert.match(metadata.name, /^[a-z0-9-]{1,63}$/);
+        const names = render(major, {...everything, redis: {}, valkey: {enabled: true}}, release)
+          .map(({kind, metadata}) => `${kind}/${metadata.name}`);
+        for (const name of names) assert.match(name, /^[A-Za-z]+\/[a-z0-9-]{1,63}$/);
+        assert.equal(new Set(names).size, names.length);
       }
     });
 
@@ -158,8 +186,11 @@ for (const major of majors) {
       'two sources of the Redis URL': [{...minimal, redis: {...minimal.redis, existingSecret: {name: 'mine'}}}, /redis/],
       'a Redis URL of another scheme': [{...minimal, redis: {url: 'http://redis'}}, /url/],
       'a Redis URL with a line feed': [{...minimal, redis: {url: 'redis://a\nb: c'}}, /url/],
-      'several replicas on the memory bus': [{...minimal, redis: {}, bus: 'memory', replicaCount: 2}, /replicaCount/],
-      'a Redis URL beside the memory bus': [{...minimal, bus: 'memory', replicaCount: 1}, /redis/],
+      'several replicas on the memory bus': [{...memory, replicaCount: 2}, /replicaCount/],
+      'autoscaling on the memory bus': [{...memory, autoscaling: {enabled: true}}, /autoscaling/],
+      'a Redis URL beside the memory bus': [{...minimal, bus: 'memory'}, /redis/],
+      'a Valkey beside a Redis URL': [{...minimal, valkey: {enabled: true}}, /redis/],
+      'a Valkey beside the memory bus': [{...memory, valkey: {enabled: true}}, /valkey/],
       'an unknown bus': [{...minimal, bus: 'kafka'}, /bus/],
       'nobody who may come': [{...minimal, config: {}}, /anonymous-subscribe/],
       'a misspelt value': [{...minimal, replicas: 2}, /replicas/],
@@ -173,6 +204,17 @@ for (const major of majors) {
       'a port out of range': [{...minimal, service: {port: 70000}}, /port/],
       'an image with a space': [{...minimal, image: {repository: 'weir --privileged'}}, /repository/],
       'a name with capitals': [{...minimal, fullnameOverride: 'Weir'}, /fullnameOverride/],
+      'an Ingress of no host': [{...minimal, ingress: {enabled: true}}, /hosts/],
+      'a host with a path': [{...minimal, ingress: {enabled: true, hosts: [{host: 'a.b/c'}]}}, /host/],
+      'an unknown controller': [{...minimal, ingress: {controller: 'caddy'}}, /controller/],
+      'keys of two sources': [{...minimal, keys: {files: {a: 'b'}, existingSecret: 'c'}}, /keys/],
+      'a key outside of its folder': [{...minimal, keys: {files: {'../a': 'b'}}}, /keys|\.\.\/a/],
+      'a misspelt setting of a channel': [{...minimal, channels: [{match: 'a', queue: 1}]}, /queue/],
+      'a channel without a pattern': [{...minimal, channels: [{'queue-bytes': 1}]}, /match/],
+      'a pattern that ends its string': [{...minimal, channels: [{match: 'a"\n[x]', envelope: 'auto'}]}, /match/],
+      'fewer pods at most than at least': [{...minimal, autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 2}}, /minReplicas/],
+      'a channel that is the gateway\'s own': [{...minimal, publishers: {demo: {channel: 'weir:x'}}}, /channel/],
+      'a reserved channel': [{...minimal, publishers: {demo: {channel: '__keyspace'}}}, /channel/],
       'a label that selects pods': [{...minimal, podLabels: {'app.kubernetes.io/name': 'x'}}, /podLabels/],
     };
     for (const [name, [values, why]] of Object.entries(refused)) {
@@ -192,9 +234,85 @@ describe('the type check', () => {
   });
 });
 
+test('the notes have the commands to try, and say when to have more replicas', () => {
+  const text = notes(4, trial);
+  assert.match(text, /curl -N http:\/\/127\.0\.0\.1:8080\/channels\/stream/);
+  assert.match(text, /valkey-cli PUBLISH stream/);
+  assert.match(text, /helm --namespace ns test r/);
+  assert.match(text, /One replica/);
+  assert.match(notes(4, minimal), /redis-cli -u/);
+  assert.match(notes(4, memory), /curl -X POST/);
+  assert.match(notes(4, everything), /https:\/\/app\.example\.com\/events\/channels/);
+  assert.doesNotMatch(notes(4, everything), /One replica|secret@/);
+});
+
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
-       const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'config', 'help', 'version'];
+       const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'config', 'healthcheck', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual([...schema.properties.config.propertyNames.enum].sort(), known.sort());
      });
+
+test('the chart knows what may be set for a single channel', () => {
+  const page = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8');
+  const known = /matches the pattern `match`: ([a-z, -]+)\./.exec(page)[1].split(', ');
+  const {match, ...ofTheChart} = schema.properties.channels.items.properties;
+  assert.ok(match);
+  assert.deepEqual(Object.keys(ofTheChart).sort(), known.sort());
+});
+
+// What the documents say of each other is true.
+function checkAgreement(documents) {
+  const named = (kind, name) => documents.find((document) => document.kind === kind && document.metadata.name === name);
+  const pods = podsOf(documents);
+  for (const {spec} of documents.filter(({kind}) => kind === 'Deployment')) {
+    assert.ok(isSelected(spec.selector.matchLabels, spec.template.metadata.labels));
+    assert.equal(documents.filter((other) => other.kind === 'Deployment' &&
+      isSelected(spec.selector.matchLabels, other.spec.template.metadata.labels)).length, 1, 'pods of one Deployment alone');
+  }
+  for (const {spec} of documents.filter(({kind}) => kind === 'Service')) {
+    const selected = pods.filter(({metadata}) => isSelected(spec.selector, metadata.labels));
+    assert.equal(selected.length, 1);
+    const ports = selected[0].spec.containers.flatMap((container) => (container.ports ?? []).map(({name}) => name));
+    for (const {targetPort} of spec.ports) assert.ok(ports.includes(targetPort));
+  }
+  for (const {kind, spec} of documents.filter(({kind}) => ['PodDisruptionBudget', 'NetworkPolicy'].includes(kind))) {
+    const {matchLabels} = kind === 'NetworkPolicy' ? spec.podSelector : spec.selector;
+    assert.equal(pods.filter(({metadata}) => isSelected(matchLabels, metadata.labels)).length, 1, kind);
+  }
+  for (const {spec} of documents.filter(({kind}) => kind === 'Ingress')) {
+    const {service} = spec.rules[0].http.paths[0].backend;
+    assert.ok(named('Service', service.name).spec.ports.some(({name}) => name === service.port.name));
+  }
+  for (const {spec} of documents.filter(({kind}) => kind === 'ServiceMonitor')) {
+    const services = documents.filter(({kind, metadata}) => kind === 'Service' && isSelected(spec.selector.matchLabels, metadata.labels));
+    assert.equal(services.length, 1);
+    assert.ok(services[0].spec.ports.some(({name}) => name === spec.endpoints[0].port));
+  }
+  checkReferences(pods, named);
+  const ports = Object.fromEntries(containerOf(documents).ports.map((port) => [port.name, port.containerPort]));
+  for (const probe of ['readinessProbe', 'livenessProbe']) assert.ok(containerOf(documents)[probe].httpGet.port in ports);
+  assert.equal(environmentOf(documents).WEIR_LISTEN, `0.0.0.0:${ports.http}`);
+  assert.equal(environmentOf(documents).WEIR_ADMIN_LISTEN, `0.0.0.0:${ports.admin}`);
+}
+
+// The Secrets, ConfigMaps and volumes that pods name are there, unless they are the user's own.
+function checkReferences(pods, named) {
+  const isOwn = (name) => ['mine', 'my-keys'].includes(name);
+  for (const {spec} of pods) {
+    for (const {secret, configMap} of spec.volumes ?? []) {
+      if (secret) assert.ok(isOwn(secret.secretName) || named('Secret', secret.secretName), secret.secretName);
+      if (configMap) assert.ok(named('ConfigMap', configMap.name), configMap.name);
+    }
+    for (const container of spec.containers) {
+      for (const {name} of container.volumeMounts ?? []) assert.ok(spec.volumes.some((volume) => volume.name === name), name);
+      for (const {configMapRef} of container.envFrom ?? []) assert.ok(named('ConfigMap', configMapRef.name));
+      for (const {valueFrom} of container.env ?? []) {
+        if (!valueFrom || isOwn(valueFrom.secretKeyRef.name)) continue;
+        assert.ok(valueFrom.secretKeyRef.key in named('Secret', valueFrom.secretKeyRef.name).stringData);
+      }
+    }
+    const account = spec.serviceAccountName;
+    if (account && account !== 'default') assert.ok(named('ServiceAccount', account));
+  }
+}

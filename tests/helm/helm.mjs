@@ -5,17 +5,12 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseAllDocuments} from 'yaml';
+import {minimal} from './values.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const chart = fileURLToPath(new URL('../../helm/weir', import.meta.url));
+export const chart = fileURLToPath(new URL('../../helm/weir', import.meta.url));
 
 export const majors = [3, 4];
-
-// The least that a user has to say.
-export const minimal = {
-  redis: {url: 'redis://:secret@redis:6379'},
-  config: {'anonymous-subscribe': ['*']},
-};
 
 // Calls helm with `values` in a file, as a user has them: numbers arrive as they do from YAML, not as from --set.
 function helm(major, args, values) {
@@ -39,16 +34,32 @@ export function lint(major, values = minimal) {
   return helm(major, ['lint', '--strict', chart], values);
 }
 
-// The rendered documents, parsed. Throws with helm's words when it refuses.
-export function render(major, values = minimal, release = 'r') {
-  const result = helm(major, ['template', release, chart, '--namespace', 'ns'], values);
+// What helm prints. Throws with helm's words when it refuses.
+export function renderText(major, values = minimal, release = 'r', ...args) {
+  const result = helm(major, ['template', release, chart, '--namespace', 'ns', ...args], values);
   if (result.status !== 0) throw new Error(result.stderr);
-  return parseAllDocuments(result.stdout)
+  return result.stdout;
+}
+
+// The rendered documents, parsed.
+export function render(major, values = minimal, release = 'r') {
+  return parse(renderText(major, values, release));
+}
+
+export function parse(text) {
+  return parseAllDocuments(text)
       .map((document) => {
         if (document.errors.length) throw document.errors[0];
         return document.toJS();
       })
       .filter((document) => document !== null);
+}
+
+// What `helm install` tells the user.
+export function notes(major, values = minimal) {
+  const result = helm(major, ['install', 'r', chart, '--namespace', 'ns', '--dry-run=client'], values);
+  if (result.status !== 0) throw new Error(result.stderr);
+  return result.stdout.slice(result.stdout.indexOf('NOTES:'));
 }
 
 // Why helm refuses `values`: its error text, or undefined when it renders them after all.

@@ -32,22 +32,61 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret and key that hold the Redis URL: the user's own, else the chart's. */}}
-{{- define "weir.redisSecretName" -}}
-{{- default (include "weir.fullname" .) .Values.redis.existingSecret.name -}}
-{{- end -}}
-{{- define "weir.redisSecretKey" -}}
-{{- if .Values.redis.existingSecret.name -}}
-{{- .Values.redis.existingSecret.key -}}
-{{- else -}}
-redis-url
-{{- end -}}
+{{/* Where messages come from, as the variable WEIR_REDIS_URL of the gateway or WEIR_TO of a publisher. */}}
+{{- define "weir.busEnv" -}}
+{{- $values := .root.Values -}}
+- name: {{ .name }}
+{{- if eq $values.bus "memory" }}
+  value: {{ printf "http://%s:%d" (include "weir.fullname" .root) (int $values.service.port) | quote }}
+{{- else if $values.valkey.enabled }}
+  value: {{ printf "redis://%s:6379" (include "weir.valkeyName" .root) | quote }}
+{{- else if $values.redis.existingSecret.name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $values.redis.existingSecret.name }}
+      key: {{ $values.redis.existingSecret.key }}
+{{- else }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "weir.fullname" .root }}
+      key: redis-url
+{{- end }}
 {{- end -}}
 
-{{/*
-One setting as text. YAML's numbers arrive as floats, which print as 4.194304e+06 when left alone; "$(" would be
-expanded by Kubernetes in an environment variable.
-*/}}
+{{/* Names with a suffix stay within 63 characters. */}}
+{{- define "weir.valkeyName" -}}
+{{- printf "%s-valkey" (include "weir.fullname" . | trunc 50 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "weir.keysSecretName" -}}
+{{- default (printf "%s-keys" (include "weir.fullname" . | trunc 50 | trimSuffix "-")) .Values.keys.existingSecret -}}
+{{- end -}}
+
+{{- define "weir.image" -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+
+{{/* Of every pod of the chart: no root, no capabilities, nothing to write to, no token of Kubernetes. */}}
+{{- define "weir.podSecurity" -}}
+automountServiceAccountToken: false
+# Service links would set WEIR_PORT and others: variables that look like settings.
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ . }}
+  runAsGroup: {{ . }}
+  fsGroup: {{ . }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+{{- define "weir.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: ["ALL"]
+{{- end -}}
+
+{{/* One setting as text. YAML's numbers arrive as floats, which print as 4.194304e+06 when left alone. */}}
 {{- define "weir.setting" -}}
 {{- $text := "" -}}
 {{- if kindIs "slice" . -}}
@@ -57,17 +96,35 @@ expanded by Kubernetes in an environment variable.
 {{- else -}}
 {{- $text = toString . -}}
 {{- end -}}
-{{- $text | replace "$(" "$$(" | quote -}}
+{{- $text | quote -}}
 {{- end -}}
 
-{{/* How long draining may take: config.drain-seconds, and time for the logs before and the exit after it. */}}
+{{/* How long an end may take: preStop, config.drain-seconds, and time for the logs before and the exit after it. */}}
 {{- define "weir.terminationGracePeriodSeconds" -}}
-{{- add (int (dig "drain-seconds" 10 .Values.config)) 20 -}}
+{{- add (int .Values.preStopSeconds) (int (dig "drain-seconds" 10 .Values.config)) 20 -}}
+{{- end -}}
+
+{{/* The TOML file, for what has no variable: the settings of single channels. JSON's strings are TOML's. */}}
+{{- define "weir.toml" -}}
+{{- range .Values.channels }}
+[[channel]]
+{{- range $name, $value := . }}
+{{ $name }} = {{ if kindIs "string" $value }}{{ toJson $value }}{{ else }}{{ printf "%.0f" (float64 $value) }}{{ end }}
+{{- end }}
+{{ end }}
 {{- end -}}
 
 {{/* What the gateway would refuse at start, said when the chart is rendered instead of in a crash loop. */}}
 {{- define "weir.check" -}}
-{{- if not (or (index .Values.config "anonymous-subscribe") (index .Values.config "anonymous-publish")) -}}
-{{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"*\"]" -}}
+{{- $config := .Values.config -}}
+{{- $who := list -}}
+{{- range list "anonymous-subscribe" "anonymous-publish" "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}
+{{- with index $config . }}{{ $who = append $who . }}{{ end -}}
+{{- end -}}
+{{- if not $who -}}
+{{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"*\"], or a key for tokens" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}
 {{- end -}}
