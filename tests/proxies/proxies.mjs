@@ -37,7 +37,7 @@ const KINDS = {
   nginx: ({ at, brokers, silence, folder, tls }) => {
     const site = configuration("nginx.conf", [
       ["listen 443 ssl", `listen ${at} ssl`],
-      ["server 127.0.0.1:8080;", brokers.map(({ url }) => `server ${hostOf(url)};`).join(" ")],
+      ["server 10.0.0.11:8080;", brokers.map(({ url }) => `server ${hostOf(url)};`).join(" ")],
       ["/etc/ssl/events.pem", tls.cert],
       ["/etc/ssl/events.key", tls.key],
       ["90s", silence],
@@ -53,7 +53,7 @@ const KINDS = {
     const file = join(folder, "haproxy.cfg");
     writeFileSync(file, configuration("haproxy.cfg", [
       ["bind :443", `bind ${at}`],
-      ["server a 127.0.0.1:8080 port 8081", servers.join("\n  ")],
+      ["server a 10.0.0.11:8080 port 8081", servers.join("\n  ")],
       ["/etc/ssl/events.pem", tls.both],
       ["maxconn 20000", "maxconn 2000"],
       ["90s", silence],
@@ -69,8 +69,8 @@ const KINDS = {
         storage file_system ${folder}
       }
       ` + configuration("Caddyfile", [
-      ["events.example.com {", `https://localhost:${port} {\n\tbind 127.0.0.1\n\ttls ${tls.cert} ${tls.key}`],
-      ["127.0.0.1:8080", brokers.map(({ url }) => hostOf(url)).join(" ")],
+      ["events.example.com {", `https://localhost:${port}, https://events.example.com:${port} {\n\tbind 127.0.0.1\n\ttls ${tls.cert} ${tls.key}`],
+      ["10.0.0.11:8080", brokers.map(({ url }) => hostOf(url)).join(" ")],
     ]));
     return [join(UNPACKED, "usr/bin/caddy"), ["run", "--config", file, "--adapter", "caddyfile"]];
   },

@@ -146,6 +146,36 @@ for (const kind of kinds) {
   });
 }
 
+// A gateway that is not on loopback, as it is in production, and a browser's page of the proxy's own origin.
+for (const kind of kinds) {
+  const address = process.env.WEIR_OFF_LOOPBACK;
+  it(`${kind} passes the Host on, so that pages of its origin may subscribe and publish`,
+    { skip: address ? false : "takes root, for an address that is not loopback" }, async () => {
+      const broker = await startBroker({
+        redis,
+        args: ["--listen", `${address}:0`, "--admin-listen", `${address}:0`, "--anonymous-subscribe", "*",
+          "--anonymous-publish", "*"],
+      });
+      const proxy = await startProxy(kind, [broker]);
+      try {
+        const headers = { Host: "events.example.com", Origin: "https://events.example.com" };
+        const stream = openStream(`${proxy.url}/channels/${channel}`, { Host: headers.Host });
+        await stream.opened();
+        assert.equal(stream.status, 200);
+        const answer = await send(`${proxy.url}/channels/${channel}`, { method: "POST", body: "from a page", headers });
+        assert.equal(answer.status, 202, answer.text);
+        assert.equal((await stream.messages(1))[0].data, "from a page");
+        headers.Origin = "https://elsewhere.example";
+        const refused = await send(`${proxy.url}/channels/${channel}`, { method: "POST", body: "x", headers });
+        assert.equal(refused.status, 403);
+        stream.cut();
+      } finally {
+        await proxy.stop();
+        await broker.stop();
+      }
+    });
+}
+
 // Else the test of silence would show nothing. Caddy has no time-out of this kind.
 for (const kind of ["nginx", "haproxy"]) {
   it(`${kind} cuts a stream that is silent for longer than its time-out`, async () => {

@@ -61,8 +61,8 @@ export async function startBroker({ redis, args = [] } = {}) {
     ],
     { env: PLAIN_ENVIRONMENT },
   );
-  const [, url] = await program.printed(/(?<!admin )listening on (http:\/\/127\.0\.0\.1:\d+)/);
-  const [, admin] = await program.printed(/admin on (http:\/\/127\.0\.0\.1:\d+)/);
+  const [, url] = await program.printed(/(?<!admin )listening on (http:\/\/[\d.]+:\d+)/);
+  const [, admin] = await program.printed(/admin on (http:\/\/[\d.]+:\d+)/);
   await within(ready(admin, program), `200 from ${admin}/readyz`);
   return { url, admin, program, stop: () => program.stop() };
 }
