@@ -1,4 +1,4 @@
-// Alerts and the dashboard speak of metrics that exist; the dashboard of all of them.
+// Alerts, the dashboard and docs/operations.md speak of metrics that exist; the latter two of all of them.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
@@ -86,4 +86,9 @@ describe('the dashboard', () => {
     const map = render(4, everything).find(({metadata}) => metadata.name === 'r-weir-dashboard');
     assert.deepEqual(JSON.parse(map.data['weir.json']), dashboard);
   });
+});
+
+test('docs/operations.md says of every metric what to do when it moves, and of no other', () => {
+  const described = [...read('docs/operations.md').matchAll(/^\| `(weir_\w+)` \| (.{20,}) \|$/gm)].map(([, name]) => name);
+  assert.deepEqual(described, rows.map(({name}) => name));
 });
