@@ -40,7 +40,7 @@ class Follower {
     this.last = last;
     this.stream = openStream(this.url, last ? { "Last-Event-ID": last } : {});
     this.opened += 1;
-    this.stream.ended().then(() => this.#again());
+    this.stream.whenClosed.then(() => this.#again());
   }
   #again() {
     if (this.#isStopped) return;

@@ -14,6 +14,8 @@ export class Stream {
   retries = [];
   lastId = "";
   closed = undefined; // "end" or the error's code.
+  #close;
+  whenClosed = new Promise((resolve) => (this.#close = resolve)); // However long that takes.
   #watchers = new Set();
   #text = "";
 
@@ -35,6 +37,7 @@ export class Stream {
   }
   end(how) {
     this.closed ??= how;
+    this.#close();
     this.#changed();
   }
 
