@@ -49,23 +49,30 @@ Client::Client(Shard& shard, ClientStart start)
 
 Client::~Client() { TimerWheel::cancel(*this); }
 
-void Client::send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before,
-                  std::uint32_t subscription) {
-  Subscription& mine = subscriptions_[subscription];
+void Client::send(Slice& slice) {
   if (is_blocked_ || state_ != State::kStreaming) return;
-  if (mine.cursor.sequence != before.sequence) return pump();
+  Subscription& mine = subscriptions_[0];
+  if (!slice.holds_all_after(mine.cursor)) return pump();
+  const std::vector<LogEntry>& entries = slice.entries();
+  const std::size_t first = slice.index_after(mine.cursor);
+  if (first == entries.size()) return;
+  Batch& batch = slice.batch(encoding_, mine.feed->channel->name);
   if (batch.has_retry()) batch.write_retries(jitter_);
-  const std::string_view bytes = batch.bytes();
-  const std::size_t sent = write(bytes);
+  const std::size_t begin = batch.begin_of(first);
+  const std::size_t sent = begin + write(batch.bytes().substr(begin));
   if (state_ == State::kEnded) return;
-  shard_.stats().bytes_out.add(sent);
-  if (sent == bytes.size()) {
-    count_batch(batch);
+  shard_.stats().bytes_out.add(sent - begin);
+  if (sent == batch.bytes().size()) {
+    if (first == 0) {
+      count_batch(batch);
+    } else {
+      for (std::size_t i = first; i < entries.size(); ++i) count_entry(entries[i]);
+    }
     on_taken(entries.back(), mine);
   } else {
     const std::size_t full = batch.frame_at(sent);
-    for (std::size_t i = 0; i < full; ++i) count_entry(entries[i]);
-    if (full > 0) on_taken(entries[full - 1], mine);
+    for (std::size_t i = first; i < full; ++i) count_entry(entries[i]);
+    if (full > first) on_taken(entries[full - 1], mine);
     if (sent > batch.begin_of(full)) take_torn(entries[full], batch, full, sent, mine);
     set_blocked();
   }

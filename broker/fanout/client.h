@@ -25,6 +25,7 @@
 #include "broker/fanout/batch.h"
 #include "broker/fanout/feed.h"
 #include "broker/fanout/in_place_allocator.h"
+#include "broker/fanout/slice.h"
 #include "broker/fanout/stats.h"
 #include "broker/fanout/timer_wheel.h"
 #include "broker/log/channel_log.h"
@@ -78,10 +79,9 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Joins its feeds; begins to stream if all channels are live.
   void join();
 
-  // Hot path, step 5 of docs/life-of-a-message.md: `batch` holds `entries`, which follow `before` in the feed
-  // of `subscription`. A caught-up client takes it as it is: no lock, no reference count, one system call.
-  void send(Batch& batch, const std::vector<LogEntry>& entries, const Cursor& before,
-            std::uint32_t subscription);
+  // Hot path, step 5 of docs/life-of-a-message.md, of a client of one channel: `slice` ends where its feed
+  // stands. A caught-up client takes it as it is: no lock, no reference count, one system call.
+  void send(Slice& slice);
 
   // Sends what the logs hold for it, until it has caught up or the socket is full.
   void pump();

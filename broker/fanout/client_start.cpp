@@ -18,6 +18,7 @@ void Client::join() {
     mine.index_in_feed = static_cast<std::uint32_t>(mine.feed->followers.size());
     mine.feed->followers.push_back({this, static_cast<std::uint32_t>(subscriptions_.size())});
     ++mine.feed->waiting;
+    if (start_->channels.size() > 1) ++mine.feed->merging;
     subscriptions_.push_back(std::move(mine));
   }
   start_->channels.clear();

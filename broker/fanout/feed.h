@@ -33,6 +33,7 @@ struct Feed {
   Cursor floor;  // What the log was told is still needed: position, or a lagging client's cursor.
   std::vector<Follower> followers;
   std::size_t waiting = 0;  // Followers whose stream has not begun.
+  std::size_t merging = 0;  // Followers that follow other channels too.
   std::size_t blocked = 0;  // Followers that wait for their socket; no others lag behind the position.
   bool is_low = false;      // Its floor may be below its position.
 };

@@ -15,6 +15,8 @@ namespace {
 
 // Floors that may be lower than needed are looked at again so often.
 constexpr Tick kFloorTicks = 10;
+// After so many clients the shard looks for newer messages.
+constexpr std::size_t kLookEvery = 32;
 
 }  // namespace
 
@@ -110,42 +112,63 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
   feed->is_hinted = false;  // Before the log is read: who appends later leaves a new hint.
   if (feed->followers.empty()) return;
   if (feed->waiting > 0 || feed->channel->is_refused) tell_channel_state(*feed);
-  entries_.clear();
-  const Cursor before = feed->position;
-  const auto result = feed->channel->log.read(before, horizon_, kBatchBytes, entries_);
+  slice_.begin(feed->position);
+  const auto result = slice_.read(feed->channel->log, horizon_);
   if (result.is_forgotten) {
     // The shard itself came too late. Each client finds out for itself what it missed.
-    feed->position = feed->channel->log.skip(before, false, horizon_).to;
+    feed->position = feed->channel->log.skip(feed->position, false, horizon_).to;
     pump_followers(*feed);
     hint_again(feed);
     return;
   }
   if (result.has_more) hint_again(feed);
-  if (entries_.empty()) return;
-  feed->position = entries_.back().at;
-  send_to_followers(*feed, before);
-  observe_delivery(entries_.front().arrived);
-  entries_.clear();
+  if (slice_.empty()) return;
+  feed->position = slice_.last().at;
+  send_to_followers(*feed);
+  observe_delivery(slice_.entries().front().arrived);
+  slice_.clear();
 }
 
-void Shard::send_to_followers(Feed& feed, const Cursor& before) {
-  is_batch_made_.fill(false);
+void Shard::send_to_followers(Feed& feed) {
+  const std::size_t followers = feed.followers.size();
+  std::size_t had_less = followers;  // Those from here on had their turn before the slice grew.
   // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
   for (std::size_t i = feed.followers.size(); i-- > 0;) {
-    const auto [client, subscription] = feed.followers[i];
-    if (client->is_waiting()) continue;
-    if (client->follows_many()) {
-      client->set_dirty(subscription);
-      if (client->is_blocked()) {
-        client->check_queue(subscription);
-      } else {
-        mark_dirty(*client);
-      }
-    } else if (client->is_blocked()) {
+    if (i % kLookEvery == kLookEvery - 1 && read_on(feed)) had_less = i + 1;
+    send_to(feed, i);
+  }
+  if (had_less == followers) return;
+  if (feed.followers.size() < followers) had_less = 0;  // Some have changed places.
+  for (std::size_t i = feed.followers.size(); i-- > had_less;) send_to(feed, i);
+}
+
+// While a batch is on its way to many clients, newer messages arrive: who has not had its turn yet gets them
+// with it, and the others a second, small batch. Two passes that send all the clients a part would be twice
+// the calls.
+bool Shard::read_on(Feed& feed) {
+  // A merge of several channels goes to the turn's horizon, not beyond.
+  if (!feed.is_hinted || feed.merging > 0 || slice_.is_full()) return false;
+  const std::size_t before = slice_.entries().size();
+  slice_.read(feed.channel->log, appended());
+  if (slice_.entries().size() == before) return false;
+  feed.position = slice_.last().at;
+  return true;
+}
+
+void Shard::send_to(Feed& feed, std::size_t index) {
+  const auto [client, subscription] = feed.followers[index];
+  if (client->is_waiting()) return;
+  if (client->follows_many()) {
+    client->set_dirty(subscription);
+    if (client->is_blocked()) {
       client->check_queue(subscription);
     } else {
-      client->send(batch_of(client->encoding(), feed.channel->name), entries_, before, subscription);
+      mark_dirty(*client);
     }
+  } else if (client->is_blocked()) {
+    client->check_queue(subscription);
+  } else {
+    client->send(slice_);
   }
 }
 
@@ -165,17 +188,6 @@ void Shard::pump_followers(Feed& feed) {
 
 void Shard::tell_channel_state(Feed& feed) {
   for (std::size_t i = feed.followers.size(); i-- > 0;) feed.followers[i].client->on_channel_state();
-}
-
-Batch& Shard::batch_of(const Encoding& encoding, std::string_view channel) {
-  const std::size_t index = encoding.index();
-  Batch& batch = batches_[index];
-  if (!is_batch_made_[index]) {
-    batch.clear();
-    for (const LogEntry& entry : entries_) batch.add(*entry.frame, encoding, channel);
-    is_batch_made_[index] = true;
-  }
-  return batch;
 }
 
 void Shard::mark_dirty(Client& client) {
@@ -229,6 +241,7 @@ std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
 
 void Shard::unfollow(Feed& feed, std::size_t index) {
   auto& followers = feed.followers;
+  if (followers[index].client->follows_many()) --feed.merging;
   followers[index] = followers.back();
   followers[index].client->set_index_in_feed(followers[index].subscription, index);
   followers.pop_back();

@@ -26,6 +26,7 @@
 #include "broker/fanout/batch.h"
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
+#include "broker/fanout/slice.h"
 #include "broker/fanout/stats.h"
 #include "broker/fanout/timer_wheel.h"
 #include "broker/log/mutex.h"
@@ -101,7 +102,9 @@ class Shard {
  private:
   void drain_inbox();
   void serve(const std::shared_ptr<Feed>& feed);
-  void send_to_followers(Feed& feed, const Cursor& before);
+  void send_to_followers(Feed& feed);
+  bool read_on(Feed& feed);
+  void send_to(Feed& feed, std::size_t index);
   void tell_channel_state(Feed& feed);
   void pump_followers(Feed& feed);
   void publish_floor(const std::shared_ptr<Feed>& feed);
@@ -112,7 +115,6 @@ class Shard {
   void wait_tick();
   void on_timer();
   Tick clock_tick() const;
-  Batch& batch_of(const Encoding& encoding, std::string_view channel);
   void close_over(std::chrono::milliseconds duration);
 
   const ShardOptions options_;
@@ -144,9 +146,7 @@ class Shard {
   Tick drain_ends_ = 0;
 
   std::vector<std::shared_ptr<Feed>> turn_;
-  std::vector<LogEntry> entries_;
-  std::array<Batch, kEncodings> batches_;
-  std::array<bool, kEncodings> is_batch_made_{};
+  Slice slice_;  // Of the feed that is being served.
   std::vector<LogEntry> scratch_entries_;
   std::vector<Outgoing> scratch_outgoing_;
   Batch scratch_batch_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <list>
 #include <thread>
 
 #include "tests/unit/fanout/fanout_fixture.h"
@@ -364,6 +365,30 @@ TEST_F(ShardTest, ThreadsDoNotDisturbTheOrder) {
   }
   bus.join();
   second.stop();
+}
+
+// More clients than are served between two looks for news, some of which leave meanwhile and change the
+// places of others.
+TEST_F(ShardTest, WhatComesWhileABatchIsSentReachesEachClientOnceAndInOrder) {
+  start();
+  const auto a = channel("a", {.history_messages = 10'000});
+  std::list<StreamReader> readers;
+  for (int i = 0; i < 100; ++i) readers.push_back(open_stream(*shard_, {{a}, {}, {}, 0}));
+  for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 1));
+  constexpr std::size_t kMessages = 3'000;
+  std::thread bus([&] {
+    for (std::size_t i = 0; i < kMessages; ++i) publish(a, std::to_string(i));
+  });
+  for (int left = 0; left < 20; ++left) {
+    EXPECT_TRUE(read_events(readers.front(), 100));
+    readers.pop_front();
+  }
+  for (StreamReader& reader : readers) {
+    EXPECT_TRUE(read_until(reader, [&] { return data_of(reader).size() >= kMessages; }));
+    const auto data = data_of(reader);
+    for (std::size_t n = 0; n < data.size(); ++n) ASSERT_EQ(data[n], std::to_string(n));
+  }
+  bus.join();
 }
 
 }  // namespace

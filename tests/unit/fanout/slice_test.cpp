@@ -1,0 +1,93 @@
+#include "broker/fanout/slice.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir {
+namespace {
+
+constexpr Sequence kAll = 1'000;
+const Encoding kPlain{Form::kChannel, false};
+
+class SliceTest : public ::testing::Test {
+ protected:
+  SliceTest() {
+    log_.begin(1);
+    slice_.begin(log_.end());
+  }
+
+  void append(const std::string& data, bool is_end = false) {
+    Message message;
+    message.data = data;
+    message.is_end = is_end;
+    log_.append(Frame::of_message(message, "news", "gepoch000.1", counter_), ++sequence_, SteadyTime{});
+  }
+  static std::string block(const std::string& data) { return "id: gepoch000.1\ndata: " + data + "\n\n"; }
+
+  std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
+  ChannelLog log_{ChannelLog::Limits{}};
+  Sequence sequence_ = 1;
+  Slice slice_;
+};
+
+TEST_F(SliceTest, GrowsWhileItIsBeingSent) {
+  append("a");
+  slice_.read(log_, kAll);
+  EXPECT_EQ(slice_.batch(kPlain, "news").bytes(), block("a"));
+  append("b");
+  append("c");
+  slice_.read(log_, kAll);
+  const Batch& batch = slice_.batch(kPlain, "news");
+  EXPECT_EQ(batch.bytes(), block("a") + block("b") + block("c"));
+  EXPECT_EQ(batch.frames(), slice_.entries().size());
+}
+
+TEST_F(SliceTest, AnEncodingThatIsAskedForLateIsWholeToo) {
+  append("a");
+  slice_.read(log_, kAll);
+  slice_.batch(kPlain, "news");
+  append("b");
+  slice_.read(log_, kAll);
+  EXPECT_EQ(slice_.batch({Form::kChannel, true}, "news").frames(), 2U);
+}
+
+TEST_F(SliceTest, KnowsWhatAReaderStillNeeds) {
+  const Cursor start = log_.end();
+  append("a");
+  append("b");
+  slice_.read(log_, kAll);
+  EXPECT_TRUE(slice_.holds_all_after(start));
+  EXPECT_EQ(slice_.index_after(start), 0U);
+  EXPECT_EQ(slice_.index_after(slice_.entries()[0].at), 1U);
+  EXPECT_EQ(slice_.index_after(slice_.last().at), 2U);
+  slice_.begin(slice_.last().at);
+  EXPECT_FALSE(slice_.holds_all_after(start));
+}
+
+TEST_F(SliceTest, StopsAtTheHorizonAndGoesOnFromThere) {
+  append("a");
+  append("b");
+  slice_.read(log_, sequence_ - 1);
+  EXPECT_EQ(slice_.entries().size(), 1U);
+  slice_.read(log_, sequence_);
+  EXPECT_EQ(slice_.entries().size(), 2U);
+}
+
+TEST_F(SliceTest, IsFullOfSoManyBytesOrAtAnEnd) {
+  append(std::string(kBatchBytes / 2, 'x'));
+  slice_.read(log_, kAll);
+  EXPECT_FALSE(slice_.is_full());
+  append(std::string(kBatchBytes / 2, 'x'));
+  slice_.read(log_, kAll);
+  EXPECT_TRUE(slice_.is_full());
+
+  slice_.begin(log_.end());
+  EXPECT_FALSE(slice_.is_full());
+  append("bye", true);
+  slice_.read(log_, kAll);
+  EXPECT_TRUE(slice_.is_full());
+}
+
+}  // namespace
+}  // namespace weir
