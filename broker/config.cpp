@@ -215,6 +215,9 @@ std::vector<Setting> process_rows(Config& config) {
                       "The least that is logged, on the standard error stream."),
       Setting::choice("log-format", config.log_format, {"text", "json"},
                       "Lines of text, or a JSON object a line."),
+      Setting::flag("healthcheck", config.healthcheck,
+                    "Asks the gateway that runs with this admin-listen whether it is ready, and exits with 0 "
+                    "or 1: for HEALTHCHECK of a container."),
   };
 }
 
@@ -281,7 +284,8 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   if (!outcome) return outcome.error();
   line.warnings = std::move(outcome->warnings);
   line.text = std::move(outcome->text);
-  if (line.text) return line;
+  // Who only asks needs no more than admin-listen: the gateway itself may have been given the rest as flags.
+  if (line.text || line.config.healthcheck) return line;
   if (auto error = check_together(line.config, outcome->sources)) return *error;
   if (line.config.request_memory < line.config.head_bytes + line.config.max_message_bytes) {
     line.warnings.emplace_back(

@@ -85,6 +85,7 @@ struct Config {
   std::size_t http_threads = 4;
   std::string log_level = "info";
   std::string log_format = "text";
+  bool healthcheck = false;  // Ask a gateway that runs already instead of being one.
 };
 
 // What the command line asked for.

@@ -17,6 +17,7 @@
 #include "broker/bus/memory_bus.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/config.h"
+#include "broker/healthcheck.h"
 #include "broker/http/gateway.h"
 #include "broker/http/server.h"
 #include "broker/hub/hub.h"
@@ -28,6 +29,7 @@ namespace {
 
 // Of settings that cannot be used; 0 is a clean end.
 constexpr int kExitBadSettings = 2;
+constexpr int kExitNotReady = 1;  // Of --healthcheck.
 constexpr std::chrono::seconds kTick{1};
 // What a request in progress, and a client that was told the end, are given beyond --drain-seconds.
 constexpr std::chrono::seconds kGrace{2};
@@ -167,6 +169,11 @@ int main(int argc, char** argv) {
   if (command->text) {
     std::fputs(command->text->c_str(), stdout);
     return 0;
+  }
+  if (command->config.healthcheck) {
+    const auto reason = weir::why_not_ready(command->config.admin_listen);
+    if (reason) std::fprintf(stderr, "weir-broker: %s\n", reason->c_str());
+    return reason ? weir::kExitNotReady : 0;
   }
   weir::start_logging(command->config.log_level, command->config.log_format);
   for (const std::string& warning : command->warnings) weir::log_warning(warning);

@@ -278,6 +278,17 @@ TEST(Config, WarnsWhereRequestMemoryIsTooSmallForTheLargestMessage) {
   EXPECT_THAT(line->warnings, ElementsAre(HasSubstr("request-memory")));
 }
 
+TEST(Config, AHealthcheckNeedsNoMoreThanTheAdminAddress) {
+  const std::vector<std::string> off_loopback{"--listen", "0.0.0.0:8080", "--admin-listen", ":8081"};
+  EXPECT_NE(error_of(off_loopback), "no error");
+  const auto line = read({"--healthcheck"}, {"WEIR_LISTEN=0.0.0.0:8080", "WEIR_ADMIN_LISTEN=:8081"});
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_TRUE(line->config.healthcheck);
+  EXPECT_EQ(line->config.admin_listen, ":8081");
+  EXPECT_NE(error_of({"--healthcheck", "--admin-listen", "nonsense"}), "no error");
+  EXPECT_FALSE(read({})->config.healthcheck);
+}
+
 TEST(Config, HelpIsGivenWhateverElseIsWrong) {
   const auto line = read({"--help", "--bus", "redis"});
   ASSERT_TRUE(line && line->text);
