@@ -209,6 +209,11 @@ std::string encode_live(std::uint64_t replayed) {
   return encode_block({.id = {}, .type = "weir:live", .data = data, .retry = {}});
 }
 
+std::string encode_token_expiring(std::uint64_t expires) {
+  const std::string data = "{\"expires\":" + std::to_string(expires) + '}';
+  return encode_block({.id = {}, .type = "weir:token-expiring", .data = data, .retry = {}});
+}
+
 std::string encode_overloaded(std::string_view reason, std::chrono::milliseconds retry) {
   const std::string data = "{\"reason\":" + json_string(reason) + '}';
   return encode_block({.id = {}, .type = "weir:overloaded", .data = data, .retry = retry});

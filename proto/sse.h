@@ -76,6 +76,8 @@ const char* gap_reason_name(GapReason reason);  // "slow-client", "bus-down", "h
 std::string encode_gap(std::string_view channel, std::optional<std::uint64_t> missed, GapReason reason);
 // event: weir:live, data: {"replayed":n}
 std::string encode_live(std::uint64_t replayed);
+// event: weir:token-expiring, data: {"expires":<Unix seconds>}
+std::string encode_token_expiring(std::uint64_t expires);
 // retry: and event: weir:overloaded, data: {"reason":…}
 std::string encode_overloaded(std::string_view reason, std::chrono::milliseconds retry);
 

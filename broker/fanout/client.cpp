@@ -270,10 +270,18 @@ void Client::on_readable() {
 
 void Client::close_at(Tick at, CloseReason reason, Tick deadline) {
   if (state_ != State::kWaiting && state_ != State::kStreaming) return;
-  close_at_ = std::max<Tick>(at, 1);
+  close_deadline_ = std::min(close_deadline_, deadline);
+  if (at >= close_at_) return;
+  close_at_ = at;
   close_reason_ = reason;
-  close_deadline_ = deadline;
   schedule();
+}
+
+// Once, when it is time; a browser can come back with a new token before the stream ends.
+void Client::tell_expiring() {
+  if (shard_.tick() < expiring_at_) return;
+  expiring_at_ = kNever;
+  append_private(encode_token_expiring(expires_at_));
 }
 
 void Client::begin_close(CloseReason reason, Tick deadline) {
@@ -325,7 +333,7 @@ void Client::on_timer(Tick now) {
   const ShardOptions& options = shard_.options();
   switch (state_) {
     case State::kWaiting:
-      if (now < deadline_ && !(close_at_ != 0 && now >= close_at_)) break;
+      if (now < deadline_ && now < close_at_) break;
       // Let in before the acknowledgement: what is published until it comes is told as a gap.
       for (const Subscription& mine : subscriptions_) {
         if (!mine.feed->channel->is_live) mine.feed->channel->owes_gap = true;
@@ -335,14 +343,14 @@ void Client::on_timer(Tick now) {
     case State::kStreaming:
       if (is_blocked_ && now - blocked_since_ >= Shard::ticks(options.stuck))
         return end(CloseReason::kStuck, true);
-      if (close_at_ != 0 && now >= close_at_) {
+      tell_expiring();
+      if (now >= close_at_) {
         begin_close(close_reason_, close_deadline_);
-        pump();
       } else if (!is_blocked_ && now - sent_at_ >= Shard::ticks(options.heartbeat)) {
         shard_.stats().heartbeats.add();
         append_private(":\n\n");
-        pump();
       }
+      pump();
       break;
     case State::kClosing:
       if (now >= deadline_) return end(close_reason_, true);
@@ -362,9 +370,9 @@ void Client::schedule() {
   if (state_ == State::kStreaming) {
     at = is_blocked_ ? blocked_since_ + Shard::ticks(shard_.options().stuck)
                      : sent_at_ + Shard::ticks(shard_.options().heartbeat);
+    at = std::min(at, expiring_at_);
   }
-  if (close_at_ != 0 && (state_ == State::kStreaming || state_ == State::kWaiting))
-    at = std::min(at, close_at_);
+  if (state_ == State::kStreaming || state_ == State::kWaiting) at = std::min(at, close_at_);
   shard_.wheel().schedule(*this, at);
 }
 

@@ -4,8 +4,8 @@
 // way: the one that the socket took a part of. Where a client stands:
 //
 //   waiting     the head is not sent; the bus has not acknowledged every channel yet (at most live_wait)
-//   streaming   caught up (its cursor is its feed's position), or lagging: waiting for the socket to take
-//   more closing     what is logged so far is still sent, then a last comment and the end of the body
+//   streaming   caught up (its cursor is its feed's position), or lagging: the socket is to take more
+//   closing     what is logged so far is still sent (not if it has expired), then a last comment and the end
 //   lingering   all is sent; the peer's close is awaited for a moment, so that it reads the end
 //
 // Threads:   the shard's, all of it.
@@ -58,6 +58,7 @@ struct ClientStart {
   Encoding encoding;
   std::optional<std::string> last_event_id;
   std::size_t replay = 0;
+  std::optional<std::chrono::system_clock::time_point> expires_at;
   std::string head;
   int socket = -1;
   Lease lease;  // Of everything the hub counts for this client.
@@ -89,7 +90,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // The state of one of its channels may have changed: begins or ends the stream.
   void on_channel_state();
   void on_timer(Tick now);
-  // Lets the stream end at `at`, by force at `deadline`. What is logged by then is sent before.
+  // Lets the stream end at `at`, by force at `deadline`, if it does not end earlier. What is logged by then
+  // is sent before.
   void close_at(Tick at, CloseReason reason, Tick deadline);
   // Ends it now, with a reset where the peer may hold back what was sent.
   void end(CloseReason reason, bool by_reset);
@@ -169,6 +171,10 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void clear_blocked();
   void wait_readable();
   void on_readable();
+  void tell_expiring();
+  bool has_expired() const {
+    return state_ == State::kClosing && close_reason_ == CloseReason::kTokenExpired;
+  }
   void begin_close(CloseReason reason, Tick deadline);
   void write_last();
   void linger();
@@ -189,9 +195,11 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Lease lease_;
   Tick sent_at_ = 0;        // The last bytes.
   Tick blocked_since_ = 0;  // The last progress while blocked.
-  Tick close_at_ = 0;       // 0: never.
-  Tick close_deadline_ = 0;
-  Tick deadline_ = 0;  // Of waiting, closing and lingering.
+  Tick close_at_ = kNever;
+  Tick close_deadline_ = kNever;
+  Tick deadline_ = 0;             // Of waiting, closing and lingering.
+  Tick expiring_at_ = kNever;     // When it is to be told that it expires.
+  std::uint32_t expires_at_ = 0;  // In Unix seconds.
   std::uint32_t jitter_;
   InPlaceMemory<88> wait_memory_;
   Encoding encoding_;

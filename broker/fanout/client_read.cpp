@@ -18,6 +18,8 @@ constexpr Sequence kNoneAhead = std::numeric_limits<Sequence>::max();
 
 Client::Next Client::read_next(std::vector<Outgoing>& out) {
   Next outcome = Next::kNothing;
+  // With a new token it resumes behind the last that it got: what is left in the logs is not lost.
+  if (has_expired()) return outcome;
   if (follows_many()) {
     outcome = read_many(out);
   } else if (!ahead_.empty()) {

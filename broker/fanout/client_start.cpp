@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/fanout/client.h"
+#include "broker/fanout/expiry.h"
 #include "broker/fanout/shard.h"
 
 namespace weir {
@@ -26,9 +27,18 @@ void Client::join() {
   if (shard_.options().max_stream.count() > 0) {
     // Up to 20 % earlier, so that those who came together do not come back together.
     const auto most = Shard::ticks(shard_.options().max_stream);
-    close_at_ = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
-    close_reason_ = CloseReason::kMaxStream;
-    close_deadline_ = close_at_ + Shard::ticks(shard_.options().stuck);
+    const Tick at = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
+    close_at(at, CloseReason::kMaxStream, at + Shard::ticks(shard_.options().stuck));
+  }
+  if (start_->expires_at) {
+    const Expiry expiry = expiry_of(*start_->expires_at, std::chrono::system_clock::now(), shard_.tick(),
+                                    shard_.options().expiry_notice);
+    expiring_at_ = expiry.notice_at;
+    expires_at_ = expiry.unix_seconds;
+    if (expiry.at != kNever) {
+      close_at(expiry.at, CloseReason::kTokenExpired,
+               expiry.at + Shard::ticks(shard_.options().expiry_grace));
+    }
   }
   schedule();
   wait_readable();
@@ -76,6 +86,8 @@ void Client::begin_stream() {
   append_private(": weir\nretry: " + std::to_string(retry.count()) +
                  "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
   private_.append(gaps);
+  tell_expiring();
+  if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);
   schedule();
   pump();
 }

@@ -42,8 +42,10 @@ struct ShardOptions {
   std::chrono::milliseconds heartbeat{15'000};
   std::chrono::milliseconds retry{2'000};
   std::chrono::milliseconds stuck{60'000};
-  std::chrono::milliseconds max_stream{0};     // 0: never.
-  std::chrono::milliseconds live_wait{2'000};  // How long a head waits for the bus' acknowledgement.
+  std::chrono::milliseconds max_stream{0};          // 0: never.
+  std::chrono::milliseconds live_wait{2'000};       // How long a head waits for the bus' acknowledgement.
+  std::chrono::milliseconds expiry_notice{30'000};  // A client is told so long before its stream expires.
+  std::chrono::milliseconds expiry_grace{2'000};    // What is under way to it then is given so long.
   std::size_t socket_unsent_bytes = 128 << 10;
 };
 

@@ -33,9 +33,11 @@ enum class CloseReason : std::uint8_t {
   kStuck,
   kRefused,
   kShutdown,
+  kTokenExpired,
 };
-inline constexpr std::array<const char*, 8> kCloseReasonNames = {
-    "client-gone", "end", "drain", "max-stream", "slow-client", "stuck", "refused", "shutdown"};
+inline constexpr std::array<const char*, 9> kCloseReasonNames = {
+    "client-gone", "end",     "drain",    "max-stream",   "slow-client",
+    "stuck",       "refused", "shutdown", "token-expired"};
 
 // Upper bounds of the delivery histogram in microseconds; metrics.h has the same in seconds.
 inline constexpr std::array<std::uint32_t, 14> kDeliveryBoundsMicros = {

@@ -9,12 +9,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace weir {
 
 // A point in time in ticks since the shard's start.
 using Tick = std::uint32_t;
 inline constexpr std::chrono::milliseconds kTickLength{100};
+inline constexpr Tick kNever = std::numeric_limits<Tick>::max();
 
 // What a wheel links: base of whoever wants to be called.
 struct TimerNode {

@@ -222,6 +222,7 @@ bool Hub::open_stream(StreamRequest request, int socket) {
   start.encoding = {request.form, request.is_chunked};
   start.last_event_id = std::move(request.last_event_id);
   start.replay = request.replay;
+  start.expires_at = request.expires_at;
   start.head = std::move(request.head);
   start.socket = socket;
   start.lease = Lease([held = std::move(held)]() mutable { held.reset(); });

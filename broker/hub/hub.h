@@ -52,7 +52,9 @@ struct StreamRequest {
   std::optional<std::string> last_event_id;  // As the client sent it; may be anything.
   std::size_t replay = 0;                    // ?replay=n; only where there is no last_event_id.
   bool is_chunked = true;                    // False for HTTP/1.0: no chunk framing, ends by closing.
-  std::string head;                          // The response head, not sent yet.
+  // When whoever asked is no longer allowed to: the stream ends then, and is told of it before.
+  std::optional<std::chrono::system_clock::time_point> expires_at;
+  std::string head;  // The response head, not sent yet.
   Place place;
 };
 

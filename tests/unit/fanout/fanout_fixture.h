@@ -77,6 +77,7 @@ struct Visit {
   Encoding encoding;
   std::optional<std::string> last_event_id;
   std::size_t replay = 0;
+  std::optional<std::chrono::system_clock::time_point> expires_at = {};
 };
 
 inline StreamReader open_stream(Shard& shard, Visit visit) {
@@ -86,6 +87,7 @@ inline StreamReader open_stream(Shard& shard, Visit visit) {
   start.encoding = visit.encoding;
   start.last_event_id = std::move(visit.last_event_id);
   start.replay = visit.replay;
+  start.expires_at = visit.expires_at;
   start.head = "HTTP/1.1 200 OK\r\n\r\n";
   start.socket = reader.take_socket();
   shard.add(std::move(start));

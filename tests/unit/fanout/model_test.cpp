@@ -157,6 +157,8 @@ class Simulation {
   void join(const std::vector<std::size_t>& which, Visit visit) {
     for (const std::size_t i : which) visit.channels.push_back(channels_[i].channel);
     visit.encoding.is_chunked = pick(5) != 0;
+    // It is told so, gets nothing of the logs, and comes back with where it stood.
+    if (pick(16) == 0) visit.expires_at = std::chrono::system_clock::now();
     if (which.size() > 1) visit.encoding.form = Form::kEvents;
     std::optional<Sequence> resumed_at;
     if (visit.last_event_id) resumed_at = parse_event_id(*visit.last_event_id)->sequence;
@@ -233,7 +235,7 @@ class Simulation {
       const ReceivedEvent& event = events[i];
       if (event.type == "weir:gap") {
         check_gap(event, accounts, by_name);
-      } else if (event.has_data && event.type != "weir:live") {
+      } else if (event.has_data && event.type != "weir:live" && event.type != "weir:token-expiring") {
         check_message(event, accounts, by_name, last_id);
       } else if (!event.id.empty()) {
         last_id = std::max(last_id, parse_event_id(event.id)->sequence);  // A position.

@@ -56,6 +56,13 @@ class ShardTest : public ::testing::Test {
   static bool read_to_end(StreamReader& reader) {
     return read_until(reader, [&] { return reader.is_closed(); });
   }
+  static bool eventually(const std::function<bool()>& is_done) {
+    StreamReader unused;
+    return read_until(unused, is_done);
+  }
+  std::uint64_t closed(CloseReason reason) const {
+    return shard_->stats().closed[static_cast<std::size_t>(reason)].value();
+  }
   static std::vector<std::string> data_of(const StreamReader& reader) {
     std::vector<std::string> data;
     for (const ReceivedEvent& event : reader.events()) {
@@ -315,6 +322,124 @@ TEST_F(ShardTest, AStreamEndsAfterItsLongestTime) {
   auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
   ASSERT_TRUE(read_to_end(reader));
   EXPECT_EQ(reader.events().back().comment, "closing: max-stream");
+}
+
+TEST_F(ShardTest, AStreamIsToldThatItExpiresAndEndsThen) {
+  ShardOptions options;
+  options.expiry_notice = std::chrono::milliseconds(300);
+  options.heartbeat = std::chrono::milliseconds(100);
+  start(options);
+  const auto expires_at = std::chrono::system_clock::now() + std::chrono::milliseconds(1'500);
+  auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0, expires_at});
+  ASSERT_TRUE(read_to_end(reader));
+  const auto seconds = std::chrono::system_clock::to_time_t(expires_at);
+  EXPECT_THAT(data_of(reader), ElementsAre("{\"expires\":" + std::to_string(seconds) + "}"));
+  EXPECT_EQ(reader.events()[1].type, "") << "told after some heartbeats, not at once";
+  EXPECT_EQ(reader.events().back().comment, "closing: token-expired");
+  EXPECT_TRUE(reader.has_last_chunk());
+  reader.close();
+  EXPECT_TRUE(eventually([&] { return closed(CloseReason::kTokenExpired) == 1; }));
+}
+
+TEST_F(ShardTest, WhatExpiresSoonIsToldAtOnceInEachFormAndWithoutAnId) {
+  start();
+  const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(20);
+  const auto a = channel("a");
+  for (const Form form : {Form::kChannel, Form::kEvents, Form::kJson}) {
+    auto reader = open_stream(*shard_, {{a, channel("b")}, {form, true}, {}, 0, soon});
+    ASSERT_TRUE(read_events(reader, 2));
+    EXPECT_EQ(reader.events()[1].type, "weir:token-expiring");
+    EXPECT_EQ(reader.events()[1].id, "");
+    publish(a, "still allowed in");
+    ASSERT_TRUE(read_events(reader, 3));
+    EXPECT_THAT(reader.events()[2].data, HasSubstr("still allowed in"));
+  }
+}
+
+TEST_F(ShardTest, AnExpiryThatIsFarAwayIsNeither) {
+  start();
+  const auto news = channel("news");
+  for (const auto expires_at : {std::chrono::system_clock::now() + std::chrono::minutes(1),
+                                std::chrono::system_clock::time_point::max()}) {
+    auto reader = open_stream(*shard_, {{news}, {}, {}, 0, expires_at});
+    ASSERT_TRUE(read_events(reader, 1));
+    publish(news, "first");
+    ASSERT_TRUE(read_events(reader, 2));
+    EXPECT_THAT(data_of(reader), ElementsAre("first"));
+  }
+}
+
+TEST_F(ShardTest, WhoHasExpiredGetsNothingMoreOfTheLog) {
+  start();
+  const auto news = channel("news");
+  const auto id = format_event_id(kEpoch, publisher_.publish(*news, "seen"));
+  publish(news, "missed");
+  for (const auto expires_at :
+       {std::chrono::system_clock::now(), std::chrono::system_clock::time_point::min()}) {
+    auto late = open_stream(*shard_, {{news}, {}, id, 0, expires_at});
+    ASSERT_TRUE(read_to_end(late));
+    EXPECT_THAT(data_of(late), ElementsAre(HasSubstr("expires")));
+    EXPECT_TRUE(late.has_last_chunk());
+    EXPECT_EQ(late.last_event_id(), id);
+  }
+  auto again = open_stream(*shard_, {{news}, {}, id, 0});
+  ASSERT_TRUE(read_until(again, [&] { return data_of(again).size() == 2; }));
+  EXPECT_THAT(data_of(again), ElementsAre("missed", HasSubstr("replayed")));
+}
+
+TEST_F(ShardTest, ASlowClientThatExpiresIsSentWhatIsUnderWayAndResumesBehindIt) {
+  ShardOptions options;
+  options.expiry_grace = kDeadline;
+  start(options);
+  const auto news = channel("news");
+  const auto expires_at = std::chrono::system_clock::now() + std::chrono::seconds(1);
+  auto slow = open_stream(*shard_, {{news}, {}, {}, 0, expires_at});
+  ASSERT_TRUE(read_events(slow, 2));
+  constexpr std::size_t kMessages = 50;
+  for (std::size_t i = 0; i < kMessages; ++i)
+    publish(news, std::to_string(i) + ":" + std::string(20'000, 'x'));
+  // The other one's end shows that the time has come; it reads all the time.
+  auto other = open_stream(*shard_, {{news}, {}, {}, 0, expires_at});
+  ASSERT_TRUE(read_to_end(other));
+  ASSERT_TRUE(read_to_end(slow));
+  EXPECT_EQ(slow.events().back().comment, "closing: token-expired");
+  EXPECT_TRUE(slow.has_last_chunk());
+  auto data = data_of(slow);
+  EXPECT_LT(data.size() - 1, kMessages);
+  auto again = open_stream(*shard_, {{news}, {}, slow.last_event_id(), 0});
+  ASSERT_TRUE(read_until(again, [&] { return data_of(again).size() + data.size() == kMessages + 2; }));
+  for (std::string& one : data_of(again)) data.push_back(std::move(one));
+  std::erase_if(data, [](const std::string& one) { return one.starts_with("{"); });
+  for (std::size_t i = 0; i < kMessages; ++i) EXPECT_THAT(data[i], StartsWith(std::to_string(i) + ":"));
+}
+
+TEST_F(ShardTest, AnExpiredClientThatTakesNothingIsCutAfterTheGrace) {
+  ShardOptions options;
+  options.expiry_grace = std::chrono::milliseconds(100);
+  start(options);
+  const auto news = channel("news");
+  for (int i = 0; i < 10; ++i) publish(news, std::string(20'000, 'x'));
+  auto stuck =
+      open_stream(*shard_, {{news}, {}, {}, 10, std::chrono::system_clock::now() + std::chrono::seconds(1)});
+  ASSERT_TRUE(eventually([&] { return closed(CloseReason::kTokenExpired) == 1; }));
+  ASSERT_TRUE(read_to_end(stuck));
+  EXPECT_FALSE(stuck.has_last_chunk());
+}
+
+TEST_F(ShardTest, OfADrainAndAnExpiryTheEarlierEndsTheStream) {
+  start();
+  const auto news = channel("news");
+  const auto now = std::chrono::system_clock::now();
+  auto later = open_stream(*shard_, {{news}, {}, {}, 0, now + std::chrono::hours(1)});
+  auto sooner = open_stream(*shard_, {{news}, {}, {}, 0, now + std::chrono::milliseconds(200)});
+  ASSERT_TRUE(read_events(later, 1));
+  ASSERT_TRUE(read_events(sooner, 1));
+  shard_->begin_drain(std::chrono::hours(24));
+  ASSERT_TRUE(read_to_end(sooner));
+  EXPECT_EQ(sooner.events().back().comment, "closing: token-expired");
+  shard_->begin_drain(std::chrono::milliseconds(100));
+  ASSERT_TRUE(read_to_end(later));
+  EXPECT_EQ(later.events().back().comment, "closing: drain");
 }
 
 TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {

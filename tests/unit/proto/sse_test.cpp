@@ -48,6 +48,8 @@ std::string encode_gateway_event(const nlohmann::json& vector) {
     return encode_gap(gap.at("channel").get<std::string>(), missed, reason_named(gap.at("reason")));
   }
   if (vector.contains("live")) return encode_live(vector.at("live").at("replayed"));
+  if (vector.contains("token_expiring"))
+    return encode_token_expiring(vector.at("token_expiring").at("expires"));
   if (vector.contains("comment")) return encode_comment(vector.at("comment").get<std::string>());
   const auto& overloaded = vector.at("overloaded");
   return encode_overloaded(overloaded.at("reason").get<std::string>(),
@@ -61,8 +63,9 @@ TEST(Sse, GatewayEventsComeOutAsTheVectorsSay) {
 }
 
 TEST(Sse, GatewayEventsAreTheSameInEveryForm) {
-  for (const std::string& block : {encode_gap("news", 3, GapReason::kHistory), encode_live(2),
-                                   encode_overloaded("full", milliseconds(10'000))}) {
+  for (const std::string& block :
+       {encode_gap("news", 3, GapReason::kHistory), encode_live(2), encode_token_expiring(1'795'651'200),
+        encode_overloaded("full", milliseconds(10'000))}) {
     for (const auto& [name, form] : kNamedForms) {
       EXPECT_EQ(encode_form(block, DataKind::kJson, "news", form), block) << name;
     }
