@@ -4,8 +4,8 @@
 #include <prometheus/text_serializer.h>
 
 #include <cassert>
-#include <mutex>
 
+#include "broker/log/mutex.h"
 #include "proto/sse.h"
 
 namespace weir {
@@ -122,21 +122,21 @@ void MetricsPage::add(Metric metric, const DeliveryHistogram& histogram) {
 }
 
 struct Metrics::State {
-  mutable std::mutex mutex;  // Leaf lock, but for sources: they run without it.
-  std::vector<Source> sources;
-  MetricsPage counted;
+  Mutex mutex;  // Leaf lock, but for sources: they run without it.
+  std::vector<Source> sources GUARDED_BY(mutex);
+  MetricsPage counted GUARDED_BY(mutex);
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::add_source(Source source) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->sources.push_back(std::move(source));
 }
 
 void Metrics::count(Metric metric, std::string_view label, std::uint64_t n) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->counted.add(metric, static_cast<double>(n), label);
 }
 
@@ -144,7 +144,7 @@ std::string Metrics::render() const {
   std::vector<Source> sources;
   MetricsPage page;
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     sources = state_->sources;
     page = state_->counted;
   }

@@ -30,7 +30,7 @@ void JobQueue::publish(std::string channel, std::string payload, Bus::PublishDon
 
 void JobQueue::take(std::vector<BusJob>& jobs) {
   jobs.clear();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   jobs.swap(jobs_);
 }
 
@@ -53,7 +53,7 @@ void JobQueue::finish_publish(std::size_t payload_bytes) {
 void JobQueue::close() {
   std::vector<BusJob> left;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     is_closed_ = true;
     left.swap(jobs_);
   }
@@ -61,16 +61,15 @@ void JobQueue::close() {
 }
 
 void JobQueue::add(BusJob job) {
+  std::vector<BusJob> late;
+  bool is_first = false;
   {
-    std::unique_lock lock(mutex_);
-    if (is_closed_) {
-      lock.unlock();
-      return abandon(job);
-    }
-    jobs_.push_back(std::move(job));
-    if (jobs_.size() > 1) return;
+    const MutexLock lock(mutex_);
+    (is_closed_ ? late : jobs_).push_back(std::move(job));
+    is_first = jobs_.size() == 1;
   }
-  wake_();
+  for (BusJob& each : late) abandon(each);
+  if (is_first) wake_();
 }
 
 void JobQueue::abandon(BusJob& job) {

@@ -9,11 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "broker/bus/bus.h"
+#include "broker/log/mutex.h"
 
 namespace weir {
 
@@ -66,9 +66,9 @@ class JobQueue {
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::size_t> waiting_bytes_ = 0;
 
-  std::mutex mutex_;          // Leaf lock.
-  std::vector<BusJob> jobs_;  // Guarded by mutex_.
-  bool is_closed_ = false;    // Guarded by mutex_.
+  Mutex mutex_;  // Leaf lock.
+  std::vector<BusJob> jobs_ GUARDED_BY(mutex_);
+  bool is_closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace weir

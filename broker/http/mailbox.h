@@ -5,9 +5,10 @@
 #include <asio/post.hpp>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "broker/log/mutex.h"
 
 namespace weir {
 
@@ -19,7 +20,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   // Any thread.
   void post(std::function<void()> call) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (loop_ == nullptr) return;
     calls_.push_back(std::move(call));
     if (calls_.size() > 1) return;  // The loop is on its way.
@@ -28,7 +29,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   // Nothing is run after it returns. On the front loop, or after it has ended.
   void close() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     loop_ = nullptr;
     calls_.clear();
   }
@@ -37,15 +38,15 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   void run() {
     std::vector<std::function<void()>> calls;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       calls.swap(calls_);
     }
     for (const auto& call : calls) call();
   }
 
-  std::mutex mutex_;
-  asio::io_context* loop_;  // Guarded by mutex_; nullptr once closed.
-  std::vector<std::function<void()>> calls_;
+  Mutex mutex_;
+  asio::io_context* loop_ GUARDED_BY(mutex_);  // nullptr once closed.
+  std::vector<std::function<void()>> calls_ GUARDED_BY(mutex_);
 };
 
 }  // namespace weir

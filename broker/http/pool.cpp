@@ -20,7 +20,7 @@ Pool::~Pool() { stop(); }
 
 bool Pool::submit(Job job) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (is_stopped_ || jobs_.load(std::memory_order_relaxed) >= jobs_max_) return false;
     jobs_.fetch_add(1, std::memory_order_relaxed);
     waiting_.push_back(std::move(job));
@@ -34,7 +34,7 @@ bool Pool::submit(Job job) {
 
 void Pool::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     is_stopped_ = true;
   }
   is_needed_.notify_all();
@@ -45,27 +45,28 @@ void Pool::stop() {
 
 void Pool::work() {
   std::vector<Job> batch;
-  std::unique_lock lock(mutex_);
-  while (true) {
-    if (waiting_.empty()) {
-      if (is_stopped_) return;
-      ++idle_;
-      is_needed_.wait(lock, [this] { return calls_ > 0 || is_stopped_; });
-      calls_ > 0 ? --calls_ : --idle_;
-      continue;
-    }
-    while (!waiting_.empty() && batch.size() < kBatch) {
-      batch.push_back(std::move(waiting_.front()));
-      waiting_.pop_front();
-    }
-    lock.unlock();
+  while (take(batch)) {
     for (Job& job : batch) {
       std::exchange(job, nullptr)();
       jobs_.fetch_sub(1, std::memory_order_relaxed);
     }
     batch.clear();
-    lock.lock();
   }
+}
+
+bool Pool::take(std::vector<Job>& batch) {
+  const MutexLock lock(mutex_);
+  while (waiting_.empty()) {
+    if (is_stopped_) return false;
+    ++idle_;
+    while (calls_ == 0 && !is_stopped_) is_needed_.wait(mutex_);
+    calls_ > 0 ? --calls_ : --idle_;
+  }
+  while (!waiting_.empty() && batch.size() < kBatch) {
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  return true;
 }
 
 }  // namespace weir

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "broker/log/mutex.h"
 
 namespace weir {
 
@@ -32,15 +32,17 @@ class Pool {
 
  private:
   void work();
+  // Waits for jobs and takes some of them; false when there are none and none will come.
+  bool take(std::vector<Job>& batch);
 
   const std::size_t jobs_max_;
   std::atomic<std::size_t> jobs_{0};  // Waiting or running.
-  std::mutex mutex_;
-  std::condition_variable is_needed_;
-  std::size_t idle_ = 0;     // Guarded by mutex_. Threads that wait and were not called.
-  std::size_t calls_ = 0;    // Guarded by mutex_. Threads that were called and have not noticed yet.
-  std::deque<Job> waiting_;  // Guarded by mutex_.
-  bool is_stopped_ = false;  // Guarded by mutex_.
+  Mutex mutex_;
+  Condition is_needed_;
+  std::size_t idle_ GUARDED_BY(mutex_) = 0;   // Threads that wait and were not called.
+  std::size_t calls_ GUARDED_BY(mutex_) = 0;  // Threads that were called and have not noticed yet.
+  std::deque<Job> waiting_ GUARDED_BY(mutex_);
+  bool is_stopped_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

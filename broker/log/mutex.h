@@ -1,7 +1,8 @@
 // std::mutex with clang's annotations, so that -Wthread-safety checks that what is GUARDED_BY a mutex is only
-// touched under it. (libstdc++'s own types carry none.)
+// touched under it. (libstdc++'s own types carry none: a std::mutex in broker/ would be checked by nobody.)
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 
 #if defined(__clang__)
@@ -21,6 +22,7 @@ class WEIR_ANNOTATION(capability("mutex")) Mutex {
   void unlock() WEIR_ANNOTATION(release_capability()) { mutex_.unlock(); }
 
  private:
+  friend class Condition;
   std::mutex mutex_;
 };
 
@@ -35,6 +37,22 @@ class WEIR_ANNOTATION(scoped_lockable) MutexLock {
 
  private:
   Mutex& mutex_;
+};
+
+// std::condition_variable for a Mutex.
+class Condition {
+ public:
+  // Gives `mutex` up while it waits. May return for no reason: ask in a loop for what is waited for.
+  void wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();  // Still locked: it is the caller's again.
+  }
+  void notify_one() { condition_.notify_one(); }
+  void notify_all() { condition_.notify_all(); }
+
+ private:
+  std::condition_variable condition_;
 };
 
 }  // namespace weir
