@@ -60,18 +60,18 @@ class Follower {
   }
 }
 
-// Publishes 1, 2, 3, … until it is stopped; the last number.
+// Publishes 1, 2, 3, … until it is stopped.
 function publishNumbers(redis) {
   let isStopped = false;
+  const publisher = { last: 0 };
   const done = (async () => {
-    let n = 0;
     while (!isStopped) {
-      await redis.publishAll(CHANNEL, Array.from({ length: 5 }, () => `${++n}`));
+      await redis.publishAll(CHANNEL, Array.from({ length: 5 }, () => `${++publisher.last}`));
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    return n;
   })();
-  return { stop: () => ((isStopped = true), done) };
+  publisher.stop = () => ((isStopped = true), done);
+  return publisher;
 }
 
 async function until(condition, what, limit) {
@@ -82,7 +82,7 @@ async function until(condition, what, limit) {
   await within(poll(), what, limit).finally(() => (isOver = true));
 }
 
-function check(seen, last) {
+function check(seen, atLeast) {
   let before;
   let hasGap = true; // A first visit begins live.
   for (const entry of seen) {
@@ -97,7 +97,7 @@ function check(seen, last) {
     before = entry;
     hasGap = false;
   }
-  assert.equal(before, last);
+  assert.ok(before >= atLeast, `${before} is the last, ${atLeast} was published long before the end`);
 }
 
 it("replaces two gateways behind HAProxy under load", { timeout: 240_000 }, async (test) => {
@@ -122,9 +122,11 @@ it("replaces two gateways behind HAProxy under load", { timeout: 240_000 }, asyn
       // Who was told that the gateway is full waits 10 to 30 s.
       await until(allOpen, `all followers after update ${n + 1}`, 90_000);
     }
-    const last = await publisher.stop();
-    const arrived = (follower) => follower.all().at(-1) === last;
-    await until(() => followers.every((each) => each.problems.length > 0 || arrived(each)), "the last message everywhere");
+    // Published on, since a stream whose end is still on its way here looks open: its client comes back to later ones.
+    const { last } = publisher;
+    const arrived = (follower) => follower.all().some((entry) => entry > last);
+    await until(() => followers.every((each) => each.problems.length > 0 || arrived(each)), "later messages everywhere", 90_000);
+    await publisher.stop();
     for (const follower of followers) {
       assert.deepEqual(follower.problems, []);
       check(follower.all(), last);
