@@ -14,6 +14,7 @@ class CutProxy {
   requests = []; // {method, path, lastEventId}, in the order in which they came.
   #streams = []; // For each request whose answer has begun: resolved when its first SSE block has passed.
   #sockets = new Set();
+  #bytesLeft = Infinity;
   #held = null; // While holding: what waits for release().
   #watchers = new Set();
 
@@ -30,6 +31,10 @@ class CutProxy {
     const held = this.#held ?? [];
     this.#held = null;
     for (const go of held) go();
+  }
+  // Cuts the first connection on which so many more bytes have come from the gateway; no more than these pass.
+  cutAfter(bytes) {
+    this.#bytesLeft = bytes;
   }
   // Cuts every connection that is open now, with no chunk that ends the response.
   cut() {
@@ -93,6 +98,13 @@ class CutProxy {
     let answer = "";
     let passed = false;
     gateway.on("data", (bytes) => {
+      if (bytes.length > this.#bytesLeft) {
+        client.end(bytes.subarray(0, this.#bytesLeft), () => client.destroy());
+        gateway.destroy();
+        this.#bytesLeft = Infinity;
+        return;
+      }
+      this.#bytesLeft -= bytes.length;
       if (!passed) answer += bytes.toString("latin1");
       const now = !passed && answer.includes("\n\n"); // The head's lines end in CR LF, a block's in LF.
       passed ||= now;

@@ -35,11 +35,11 @@ class Redis {
   async publish(channel, payload) {
     return Number(await this.cli("PUBLISH", channel, payload));
   }
-  // Many messages over one connection.
+  // Many messages over one connection, each a string or a Buffer.
   async publishAll(channel, payloads) {
-    const command = (words) =>
-      `*${words.length}\r\n` + words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
-    const input = payloads.map((payload) => command(["PUBLISH", channel, payload])).join("");
+    const bulk = (word) => [`$${Buffer.byteLength(word)}\r\n`, word, "\r\n"];
+    const command = (words) => [`*${words.length}\r\n`, ...words.flatMap(bulk)];
+    const input = Buffer.concat(payloads.flatMap((payload) => command(["PUBLISH", channel, payload])).map((part) => Buffer.from(part)));
     const answer = await run("redis-cli", ["-p", `${this.port}`, "--pipe"], { input });
     if (!answer.includes("errors: 0")) throw new Error(answer);
   }
@@ -64,11 +64,26 @@ export async function startBroker({ redis, args = [] } = {}) {
   const [, url] = await program.printed(/(?<!admin )listening on (http:\/\/[\d.]+:\d+)/);
   const [, admin] = await program.printed(/admin on (http:\/\/[\d.]+:\d+)/);
   await within(ready(admin, program), `200 from ${admin}/readyz`);
-  return { url, admin, program, stop: () => program.stop() };
+  return {
+    url,
+    admin,
+    program,
+    stop: () => program.stop(),
+    // Waits until so many streams are open on the channel, and Redis has acknowledged it: no message that is published
+    // from now on is missed.
+    async subscribers(channel, count) {
+      const open = async () => (await (await fetch(`${url}/channels/${channel}/info`)).json()).subscribers === count;
+      const acknowledged = async () => (await fetch(`${admin}/healthz/redis`)).status === 200;
+      await within(poll(async () => (await open()) && (await acknowledged()), program), `${count} streams on ${channel}`);
+    },
+  };
 }
 
-async function ready(admin, program) {
-  while ((await fetch(`${admin}/readyz`)).status !== 200) {
+const ready = (admin, program) => poll(async () => (await fetch(`${admin}/readyz`)).status === 200, program);
+
+// For what can only be asked for, again and again.
+async function poll(condition, program) {
+  while (!(await condition())) {
     if (program.result !== undefined) throw new Error(`weir-broker ended (${program.result}):\n${program.output}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
