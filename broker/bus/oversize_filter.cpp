@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <cstdint>
+#include <limits>
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kNil = "$-1\r\n";
-constexpr std::size_t kHeaderBytesMax = 32;  // "$" and a 64-bit number need less.
+constexpr std::string_view kNilArray = "*-1\r\n";
+constexpr std::string_view kNotResp = "?\r\n";
+constexpr std::string_view kResp3Types = "_#,(!=%~>|";  // Newer parsers know them; weir never asks for them.
+constexpr std::size_t kHeaderBytesMax = 32;             // "$" and a 64-bit number need less.
+constexpr std::size_t kLengthMax = std::numeric_limits<std::int64_t>::max() - 2;
 
 void append_if_any(std::string_view bytes, std::vector<std::string_view>& passed) {
   if (!bytes.empty()) passed.push_back(bytes);
@@ -16,8 +21,8 @@ void append_if_any(std::string_view bytes, std::vector<std::string_view>& passed
 
 }  // namespace
 
-// RESP2 is flat to this filter: the header of an array is a line like any other, and only a bulk string holds
-// bytes that must not be looked at. So large strings are skipped over and nothing is copied.
+// RESP2 is flat to this filter: after the header of an array comes an item like any other, and only a bulk
+// string holds bytes that must not be looked at. So large strings are skipped over and nothing is copied.
 void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view>& passed) {
   released_.clear();
   std::size_t begin = 0;  // Of what passes and was not appended yet.
@@ -26,14 +31,23 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
     switch (state_) {
       case State::kItem: {
         const char type = bytes[at];
-        const bool is_line = type == '*' || type == '+' || type == '-' || type == ':';
-        state_ = type == '$' ? State::kHeader : is_line ? State::kLine : State::kBroken;
+        const bool is_line = type == '+' || type == '-' || type == ':';
+        const bool is_header = type == '$' || type == '*';
+        state_ = is_header ? State::kHeader : is_line ? State::kLine : State::kBroken;
+        if (state_ == State::kBroken && kResp3Types.find(type) != std::string_view::npos) {
+          append_if_any(bytes.substr(begin, at - begin), passed);
+          passed.push_back(kNotResp);
+          begin = at;
+        }
         break;
       }
       case State::kLine: {
+        // At the same CRLF as the parser: a bare LF is part of the line.
         const std::size_t end = bytes.find('\n', at);
-        at = end == std::string_view::npos ? bytes.size() : end + 1;
-        if (end != std::string_view::npos) state_ = State::kItem;
+        const bool is_cut = end == std::string_view::npos;
+        if (!is_cut && (end > at ? bytes[end - 1] == '\r' : is_after_cr_)) state_ = State::kItem;
+        at = is_cut ? bytes.size() : end + 1;
+        is_after_cr_ = bytes[at - 1] == '\r';
         break;
       }
       case State::kHeader: {
@@ -49,14 +63,16 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
           return;
         }
         const bool was_cut = !held_.empty();
-        held_.append(bytes.substr(at, end + 1 - at));
-        state_ = state_after(held_);
-        if (was_cut || state_ == State::kDiscard) {
+        std::string_view header = bytes.substr(at, end + 1 - at);
+        if (was_cut) header = held_.append(header);
+        state_ = state_after(header);
+        const bool is_replaced = state_ == State::kDiscard || state_ == State::kRefused;
+        if (was_cut || is_replaced) {
           append_if_any(bytes.substr(begin, at - begin), passed);
           begin = end + 1;
         }
-        if (state_ == State::kDiscard) {
-          passed.push_back(kNil);
+        if (is_replaced) {
+          passed.push_back(state_ == State::kDiscard ? kNil : kNotResp);
         } else if (was_cut) {
           released_.swap(held_);
           passed.push_back(released_);
@@ -74,6 +90,7 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         if (left_ == 0) state_ = State::kItem;
         break;
       }
+      case State::kRefused:
       case State::kBroken:
         at = bytes.size();
         break;
@@ -83,15 +100,17 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
 }
 
 OversizeFilter::State OversizeFilter::state_after(std::string_view header) {
-  if (header == kNil) return State::kItem;
-  std::size_t length = 0;
-  const char* const end = header.data() + header.size() - 2;  // Of the digits, if it ends as it should.
-  const auto parsed = std::from_chars(header.data() + 1, end, length);
-  if (header.size() < 4 || !header.ends_with("\r\n") || parsed.ec != std::errc() || parsed.ptr != end) {
+  if (header == kNil || header == kNilArray) return State::kItem;
+  // A longer one would have been given up when it was cut: how bytes arrive must not decide.
+  if (header.size() > kHeaderBytesMax || header.size() < 4 || !header.ends_with("\r\n"))
     return State::kBroken;
-  }
-  left_ = length + 2;
-  return length > bulk_bytes_max_ ? State::kDiscard : State::kBulk;
+  std::size_t number = 0;
+  const char* const end = header.data() + header.size() - 2;
+  const auto parsed = std::from_chars(header.data() + 1, end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end || number > kLengthMax) return State::kBroken;
+  if (header.front() == '*') return number > kElementsMax ? State::kRefused : State::kItem;
+  left_ = number + 2;
+  return number > bulk_bytes_max_ ? State::kDiscard : State::kBulk;
 }
 
 }  // namespace weir

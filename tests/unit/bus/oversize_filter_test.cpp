@@ -69,9 +69,33 @@ TEST(OversizeFilter, IsNotFooledByWhatLooksLikeAHeaderInsideOfAPayload) {
 TEST(OversizeFilter, LeavesWhatIsNotRespToTheParser) {
   for (const char* stream :
        {"HTTP/1.1 400 Bad Request\r\n\r\n", "$12x\r\nabc\r\n", "$\r\n", "$-7\r\n",
-        "$99999999999999999999999999\r\nabc", "$5\nabcde\r\n", "$1234567890123456789012345678901234567890"}) {
+        "$99999999999999999999999999\r\nabc", "$5\nabcde\r\n", "$1234567890123456789012345678901234567890",
+        "$18446744073709551615\r\nabc", "$\n", "*\n", "*-7\r\n", "*3x\r\n",
+        "$0000000000000000000000000000000000000005\r\nabcdefghijk\r\n$9\r\n"}) {
     const std::string all = ":1\r\n" + std::string(stream);
     expect_filtered(all, 5, all);
+  }
+}
+
+TEST(OversizeFilter, LetsNoArrayThroughThatIsLargerThanAnyAnswer) {
+  const std::string largest = "*" + std::to_string(OversizeFilter::kElementsMax) + "\r\n";
+  expect_filtered(largest + ":1\r\n", 5, largest + ":1\r\n");
+  // What is no RESP in its place makes the parser give up, whatever follows.
+  const std::string larger = "*" + std::to_string(OversizeFilter::kElementsMax + 1) + "\r\n";
+  expect_filtered(":1\r\n" + larger + bulk("123456"), 5, ":1\r\n?\r\n" + bulk("123456"));
+  expect_filtered("*2147483647\r\n", 5, "?\r\n");
+}
+
+TEST(OversizeFilter, EndsALineWhereTheParserDoes) {
+  const std::string line = "+a\nb\rc\r\r\n";
+  expect_filtered(line + bulk("123456"), 5, line + "$-1\r\n");
+  // Of this the parser sees one line: nothing of it is a header.
+  expect_filtered("+\n*2147483647\r\n" + bulk("123456"), 5, "+\n*2147483647\r\n$-1\r\n");
+}
+
+TEST(OversizeFilter, LetsNothingThroughThatOnlyNewerParsersKnow) {
+  for (const std::string stream : {"%2147483647\r\n", ">3\r\n", "=99\r\ntxt:", "_\r\n"}) {
+    expect_filtered(":1\r\n" + stream, 5, ":1\r\n?\r\n" + stream);
   }
 }
 
