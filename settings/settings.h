@@ -185,6 +185,7 @@ class SettingsTable {
   std::string markdown() const;
 
  private:
+  Result<Outcome> read_all(int argc, const char* const* argv, const char* const* environment);
   std::vector<const Setting*> all() const;
   std::optional<Error> fill_tables(const TomlFile& file) const;
 

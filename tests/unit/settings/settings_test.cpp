@@ -161,6 +161,15 @@ TEST_F(SettingsTest, RefusesUnknownFlagsWithoutTheirValues) {
               AllOf(HasSubstr("more than expected"), Not(HasSubstr("secret"))));
 }
 
+TEST_F(SettingsTest, SaysInOneLineWhatIsWrongWithNamesOfSeveral) {
+  EXPECT_EQ(error_of({"--max\r\nclients=1"}), "--max??clients: no such flag; --help lists them");
+  EXPECT_THAT(error_of({"--config", file("\"a\\nb\" = 1\n")}), testing::StartsWith("a?b ("));
+  const auto outcome = read({}, {"WEIR_A\nB=1"});
+  ASSERT_TRUE(outcome);
+  EXPECT_THAT(outcome->warnings,
+              testing::ElementsAre(testing::StartsWith("the environment variable WEIR_A?B is no setting")));
+}
+
 TEST_F(SettingsTest, RefusesAFlagWithoutItsValue) {
   EXPECT_THAT(error_of({"--end", "--listen"}), StartsWith("--listen: needs a value"));
   EXPECT_THAT(error_of({"--listen", "--end"}), StartsWith("--listen: needs a value"));
