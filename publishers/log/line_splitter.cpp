@@ -23,11 +23,12 @@ void LineSplitter::add(std::string_view bytes, std::vector<Line>& lines) {
     const auto end = bytes.find('\n');
     partial_ += bytes.substr(0, end);
     if (end == std::string_view::npos) {
-      cut(lines);
+      // A CR at the end may yet turn out to belong to a CRLF.
+      cut(partial_.size() - (partial_.ends_with('\r') ? 1 : 0), lines);
       return;
     }
     if (partial_.ends_with('\r')) partial_.pop_back();
-    cut(lines);
+    cut(partial_.size(), lines);
     lines.push_back({std::exchange(partial_, {}), false});
     bytes.remove_prefix(end + 1);
   }
@@ -38,11 +39,9 @@ void LineSplitter::finish(std::vector<Line>& lines) {
   if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false});
 }
 
-// Takes pieces from the front while the line is too long. A CR at the end may yet turn out to belong to a
-// CRLF.
-void LineSplitter::cut(std::vector<Line>& lines) {
+// Takes pieces from the front while the line, of which `size` bytes are known, is too long.
+void LineSplitter::cut(std::size_t size, std::vector<Line>& lines) {
   std::size_t start = 0;
-  const std::size_t size = partial_.size() - (partial_.ends_with('\r') ? 1 : 0);
   while (size - start > line_bytes_max_) {
     const auto piece = character_start(std::string_view(partial_).substr(start), line_bytes_max_);
     lines.push_back({partial_.substr(start, piece), true});

@@ -27,7 +27,7 @@ class LineSplitter {
   bool has_partial_line() const { return !partial_.empty(); }
 
  private:
-  void cut(std::vector<Line>& lines);
+  void cut(std::size_t size, std::vector<Line>& lines);
 
   const std::size_t line_bytes_max_;
   std::string partial_;

@@ -42,6 +42,9 @@ TEST(LineSplitter, CutsALongLineIntoPiecesAndLosesNothing) {
 TEST(LineSplitter, DoesNotCutALineOfExactlyTheLimit) {
   EXPECT_EQ(split({"0123456789abcdef\n"}), (Lines{{"0123456789abcdef"}}));
   EXPECT_EQ(split({"0123456789abcdef\r", "\n"}), (Lines{{"0123456789abcdef"}}));
+  // Of two at the end, one belongs to the line.
+  EXPECT_EQ(split({"0123456789abcdef\r", "\r\n"}), (Lines{{"0123456789abcdef", true}, {"\r"}}));
+  EXPECT_EQ(split({"0123456789abcdef\r\r\n"}), (Lines{{"0123456789abcdef", true}, {"\r"}}));
 }
 
 TEST(LineSplitter, CutsBetweenCharacters) {
