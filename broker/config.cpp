@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "broker/ip_address.h"
 #include "proto/channel_name.h"
 #include "settings/settings.h"
 
@@ -80,6 +81,11 @@ std::string check_origin(const std::string& text) {
          "it, or *";
 }
 
+std::string check_address_range(const std::string& text) {
+  const auto range = parse_address_range(text);
+  return range ? std::string() : range.error().message;
+}
+
 // What a [[channel]] table may set as well.
 std::vector<Setting> channel_rows(ChannelSettings& channel) {
   return {
@@ -127,6 +133,11 @@ std::vector<Setting> address_rows(Config& config) {
           check_pattern),
       Setting::list("anonymous-publish", config.anonymous_publish,
                     "A pattern of channels that anybody may publish to over HTTP.", check_pattern),
+      Setting::list(
+          "trusted-proxy", config.trusted_proxy,
+          "An address of a proxy, or a range such as 10.0.0.0/8 or 2001:db8::/32, whose X-Forwarded-For is "
+          "believed; from anyone else it is ignored.",
+          check_address_range),
       Setting::choice("console", config.console, {"auto", "on", "off"},
                       "The console page at /; auto: on loopback only."),
   };
@@ -183,6 +194,12 @@ std::vector<Setting> limit_rows(Config& config) {
                      "Bytes of the messages of all channels together; past it the oldest go first."),
       Setting::integer("max-clients", config.max_clients, {0, 10'000'000}, "clients",
                        "Streams at the same time; 0: as many as the limit on descriptors allows."),
+      Setting::integer("max-clients-per-address", config.max_clients_per_address, {0, 10'000'000}, "clients",
+                       "Streams of one client address at the same time, of an IPv6 address those of its /64; "
+                       "behind a proxy it takes trusted-proxy. 0: no limit."),
+      Setting::integer("max-connects-per-second", config.max_connects_per_second, {0, 1'000'000}, "streams",
+                       "New streams a second of all clients together, and as many at once after a quiet "
+                       "second; the others are told to come back in 10 to 30 s. 0: no limit."),
       Setting::integer("max-channels", config.max_channels, {1, 10'000'000}, "channels",
                        "Channels open at the same time."),
       Setting::integer("max-channels-per-client", config.max_channels_per_client, {1, 10'000}, "channels",

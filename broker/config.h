@@ -66,9 +66,12 @@ struct Config {
   std::vector<std::string> cors_origin;
   std::vector<std::string> anonymous_subscribe;  // Patterns. Both empty: anyone, and on loopback only.
   std::vector<std::string> anonymous_publish;
-  std::string console = "auto";  // auto: served on loopback only; on; off.
+  std::vector<std::string> trusted_proxy;  // Ranges (ip_address.h) whose X-Forwarded-For is believed.
+  std::string console = "auto";            // auto: served on loopback only; on; off.
 
-  std::size_t max_clients = 0;  // 0: as many as the descriptor limit allows, less a reserve.
+  std::size_t max_clients = 0;              // 0: as many as the descriptor limit allows, less a reserve.
+  std::size_t max_clients_per_address = 0;  // 0: no limit. IPv6 is counted by /64.
+  std::size_t max_connects_per_second = 0;  // New streams; 0: no limit.
   std::size_t max_channels = 100'000;
   std::size_t max_channels_per_client = 100;
   std::size_t max_message_bytes = 4 << 20;

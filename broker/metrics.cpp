@@ -20,6 +20,8 @@ constexpr auto kHistogram = MetricType::kHistogram;
 const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics = {{
     {"weir_clients", kGauge, nullptr, "Streams open now."},
     {"weir_clients_limit", kGauge, nullptr, "Streams that may be open at the same time."},
+    {"weir_client_addresses", kGauge, nullptr,
+     "Client addresses that have a stream now; counted only where max-clients-per-address is set."},
     {"weir_channels", kGauge, nullptr,
      "Channels open now: followed by a client, lingering after one, or recorded."},
     {"weir_streams_opened_total", kCounter, nullptr, "Streams that were opened."},
@@ -56,6 +58,8 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
     {"weir_http_requests_in_progress", kGauge, nullptr,
      "HTTP requests in progress now, streams not counted."},
     {"weir_http_connections", kGauge, nullptr, "HTTP connections open now, streams not counted."},
+    {"weir_http_accept_pauses_total", kCounter, nullptr,
+     "Times that no connection was accepted for a moment, since no descriptor was left for one."},
     {"weir_http_request_bytes", kGauge, nullptr, "Bytes of the HTTP requests being collected now."},
 }};
 

@@ -24,6 +24,7 @@ enum class MetricType { kCounter, kGauge, kHistogram };
 enum class Metric : std::size_t {
   kClients,
   kClientsLimit,
+  kClientAddresses,
   kChannels,
   kStreamsOpened,
   kStreamsClosed,  // reason
@@ -50,6 +51,7 @@ enum class Metric : std::size_t {
   kRefused,   // reason
   kRequestsInProgress,
   kConnections,
+  kAcceptPauses,
   kRequestBytes,
   kCount
 };

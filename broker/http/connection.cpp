@@ -25,8 +25,8 @@ void grow(std::string& body, std::size_t needed, std::size_t size_max) {
 
 }  // namespace
 
-Connection::Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket)
-    : front_(front), id_(id), socket_(std::move(socket)) {}
+Connection::Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket, const IpAddress& peer)
+    : front_(front), id_(id), socket_(std::move(socket)), peer_(peer) {}
 
 void Connection::start() {
   set_deadline(front_.options_.head_timeout);
@@ -208,6 +208,7 @@ void Connection::dispatch() {
   collecting_.reset();
   // A pod that goes away wants its publishers to look for another one.
   request.keeps_alive = request.head.wants_keep_alive && !front_.gateway_.is_draining();
+  request.client_address = front_.client_address_of(peer_, request.head);
   delivery_ = delivery_of(request);
   front_.dispatch(id_, std::move(request));
 }

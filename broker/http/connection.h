@@ -24,7 +24,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket);
+  Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket, const IpAddress& peer);
 
   void start();
   // The answer to the request in progress.
@@ -68,6 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Front& front_;
   const std::uint64_t id_;
   asio::ip::tcp::socket socket_;
+  const IpAddress peer_;
   State state_ = State::kIdle;
   bool is_waiting_ = false;  // A wait for readability is pending.
   bool is_taking_ = false;   // take() is on the stack, and goes on with what is left.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "broker/http/client_address.h"
 #include "broker/http/connection.h"
 #include "broker/logging.h"
 #include "broker/metrics.h"
@@ -56,6 +57,12 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
 bool is_exhaustion(const std::error_code& error) {
   const int number = error.value();
   return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+IpAddress ip_address_of(const asio::ip::address& address) {
+  return {
+      (address.is_v6() ? address.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()))
+          .to_bytes()};
 }
 
 const char* outcome_name(PublishOutcome outcome) {
@@ -109,8 +116,9 @@ void Front::start() {
 }
 
 void Front::accept() {
-  acceptor_.async_accept(
-      [this](const std::error_code& error, tcp::socket socket) { on_accept(error, std::move(socket)); });
+  acceptor_.async_accept(peer_, [this](const std::error_code& error, tcp::socket socket) {
+    on_accept(error, std::move(socket));
+  });
 }
 
 void Front::on_accept(const std::error_code& error, tcp::socket socket) {
@@ -121,7 +129,8 @@ void Front::on_accept(const std::error_code& error, tcp::socket socket) {
     socket.non_blocking(true, ignored);
     socket.set_option(tcp::no_delay(true), ignored);
     const std::uint64_t id = next_id_++;
-    const auto connection = std::make_shared<Connection>(*this, id, std::move(socket));
+    const auto connection =
+        std::make_shared<Connection>(*this, id, std::move(socket), ip_address_of(peer_.address()));
     connections_.emplace(id, connection);
     connection_count_.store(connections_.size(), std::memory_order_relaxed);
     connection->start();
@@ -214,6 +223,11 @@ void Front::on_published(std::uint64_t connection, const Reply::Publication& pub
   if (found == connections_.end()) return;  // The client has gone; what it published has not.
   const auto kept = found->second;
   kept->finish(publication.finish(std::move(result)));
+}
+
+IpAddress Front::client_address_of(const IpAddress& peer, const Head& head) const {
+  if (options_.trusted_proxies.empty()) return peer;
+  return client_address(peer, head.joined("x-forwarded-for").value_or(""), options_.trusted_proxies);
 }
 
 void Front::count(const Answer& answer) {

@@ -24,6 +24,7 @@
 #include "broker/http/gateway.h"
 #include "broker/http/mailbox.h"
 #include "broker/http/pool.h"
+#include "broker/ip_address.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -42,6 +43,7 @@ struct FrontOptions {
   // After an answer that closes: so long the client may take to read it before the socket goes.
   std::chrono::milliseconds linger_timeout{2'000};
   std::chrono::milliseconds accept_pause{100};
+  std::vector<AddressRange> trusted_proxies = {};
 };
 
 class Front {
@@ -88,6 +90,7 @@ class Front {
   void dispatch(std::uint64_t connection, Request request);
   void run_request(std::uint64_t connection, Request& request);
   void on_published(std::uint64_t connection, const Reply::Publication& publication, PublishResult result);
+  IpAddress client_address_of(const IpAddress& peer, const Head& head) const;
   void count(const Answer& answer);
   void forget(std::uint64_t connection);
 
@@ -100,6 +103,7 @@ class Front {
   Metrics& metrics_;
 
   asio::ip::tcp::acceptor acceptor_;
+  asio::ip::tcp::endpoint peer_;  // Of the connection that is being accepted.
   asio::ip::tcp protocol_ = asio::ip::tcp::v4();
   asio::steady_timer accept_timer_;
   asio::steady_timer sweep_timer_;

@@ -15,7 +15,7 @@ namespace weir {
 class Gateway {
  public:
   virtual ~Gateway() = default;
-  virtual Hub::Admission admit() = 0;
+  virtual Hub::Admission admit(const IpAddress& client) = 0;
   virtual bool open_stream(StreamRequest request, int socket) = 0;
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
   virtual ChannelInfo info(std::string_view channel) const = 0;
@@ -28,7 +28,7 @@ class Gateway {
 class HubGateway final : public Gateway {
  public:
   explicit HubGateway(Hub& hub) : hub_(hub) {}
-  Hub::Admission admit() override { return hub_.admit(); }
+  Hub::Admission admit(const IpAddress& client) override { return hub_.admit(client); }
   bool open_stream(StreamRequest request, int socket) override {
     return hub_.open_stream(std::move(request), socket);
   }

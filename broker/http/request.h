@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/http/head.h"
+#include "broker/ip_address.h"
 
 namespace weir {
 
@@ -12,6 +13,7 @@ struct Request {
   std::string body;  // Decoded of chunks, byte for byte what the client sent otherwise.
   // The front's decision, from what the client wants and how the gateway is.
   bool keeps_alive = true;
+  IpAddress client_address;  // client_address.h; "::" where it is not known.
 };
 
 }  // namespace weir

@@ -142,7 +142,7 @@ Reply Routes::dispatch(Request& request) {
   const std::string_view path = head.path;
   if (path == "*") return no_content(kChannelMethods);
   if (path == "/") return console(head);
-  if (path == "/events") return is_read(head) ? open_events(head) : other_method(head, kReadMethods);
+  if (path == "/events") return is_read(head) ? open_events(request) : other_method(head, kReadMethods);
   constexpr std::string_view kChannels = "/channels/";
   if (path.substr(0, kChannels.size()) != kChannels) return not_found();
   const std::string_view rest = path.substr(kChannels.size());
@@ -164,7 +164,7 @@ Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::s
     if (head.method != "POST") return other_method(head, kPublishMethods);
     return publish(std::move(*channel), end_payload(request.body));
   }
-  if (is_read(head)) return open_channel(head, std::move(*channel));
+  if (is_read(head)) return open_channel(request, std::move(*channel));
   if (head.method != "POST") return other_method(head, kChannelMethods);
   return publish(std::move(*channel), std::move(request.body));
 }
@@ -178,7 +178,8 @@ std::optional<Reply> Routes::refuse_channel(std::string_view channel, bool is_pu
   return reply;
 }
 
-Reply Routes::open_channel(const Head& head, std::string channel) {
+Reply Routes::open_channel(const Request& request, std::string channel) {
+  const Head& head = request.head;
   const auto query = parse_query(head.query);
   if (!query) return error_reply(400, "the query holds a broken escape");
   if (auto refusal = refuse_channel(channel, false)) return std::move(*refusal);
@@ -187,11 +188,11 @@ Reply Routes::open_channel(const Head& head, std::string channel) {
   if (is_ended) return no_content("");  // An EventSource stops for good.
   std::vector<std::string> channels;
   channels.push_back(std::move(channel));
-  return open(head, std::move(channels), *query, Form::kChannel);
+  return open(request, std::move(channels), *query, Form::kChannel);
 }
 
-Reply Routes::open_events(const Head& head) {
-  const auto query = parse_query(head.query);
+Reply Routes::open_events(const Request& request) {
+  const auto query = parse_query(request.head.query);
   if (!query) return error_reply(400, "the query holds a broken escape");
   std::vector<std::string> channels;
   for (const auto& [name, value] : *query) {
@@ -201,17 +202,21 @@ Reply Routes::open_events(const Head& head) {
     if (auto refusal = refuse_channel(value, false)) return std::move(*refusal);
     if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
     if (channels.size() > options_.channels_per_client_max) {
-      return error_reply(400, "one stream follows at most " +
-                                  std::to_string(options_.channels_per_client_max) +
-                                  " channels: see --max-channels-per-client");
+      // Another time would not help, so an EventSource may give up.
+      Reply reply =
+          error_reply(400, "one stream follows at most " + std::to_string(options_.channels_per_client_max) +
+                               " channels: see --max-channels-per-client");
+      reply.refused = "channels-per-client";
+      return reply;
     }
   }
   if (channels.empty()) return error_reply(400, "no channel is named: /events?channel=a&channel=b");
-  return open(head, std::move(channels), *query, Form::kEvents);
+  return open(request, std::move(channels), *query, Form::kEvents);
 }
 
-Reply Routes::open(const Head& head, std::vector<std::string> channels, const QueryParameters& query,
+Reply Routes::open(const Request& from, std::vector<std::string> channels, const QueryParameters& query,
                    Form form) {
+  const Head& head = from.head;
   if (!read_accept(head.joined("accept")).is_accepted) {
     return error_reply(406, "this is a stream of text/event-stream, which the Accept header excludes");
   }
@@ -235,7 +240,8 @@ Reply Routes::open(const Head& head, std::vector<std::string> channels, const Qu
     reply.is_stream_head = true;
     return reply;
   }
-  Hub::Admission admission = gateway_.admit();
+  request.client_address = from.client_address;
+  Hub::Admission admission = gateway_.admit(from.client_address);
   if (!admission.place) return overloaded(head, admission.refusal);
   request.place = std::move(*admission.place);
   reply.stream.emplace();
@@ -259,7 +265,8 @@ Reply Routes::overloaded(const Head& head, const char* reason) {
     become_stream(reply);
     reply.body = encode_overloaded(reason, retry);
   } else {
-    reply = error_reply(503, std::string("there is no room for this request: ") + reason);
+    const int status = std::string_view(reason) == "clients-per-address" ? 429 : 503;
+    reply = error_reply(status, std::string("there is no room for this request: ") + reason);
     reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
   }
   reply.refused = reason;

@@ -35,16 +35,17 @@ class Routes {
   Reply handle(Request& request);
 
   // The "Full" answer, where there is no room for `head`'s request. An EventSource gives up for good at any
-  // status but 200, so it gets an event and a retry time; whoever does not name text/event-stream gets 503.
+  // status but 200, so it gets an event and a retry time; whoever does not name text/event-stream gets 503,
+  // or 429 where others still have room.
   Reply overloaded(const Head& head, const char* reason);
   const Access& access() const { return access_; }
 
  private:
   Reply dispatch(Request& request);
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
-  Reply open_channel(const Head& head, std::string channel);
-  Reply open_events(const Head& head);
-  Reply open(const Head& head, std::vector<std::string> channels, const QueryParameters& query, Form form);
+  Reply open_channel(const Request& request, std::string channel);
+  Reply open_events(const Request& request);
+  Reply open(const Request& from, std::vector<std::string> channels, const QueryParameters& query, Form form);
   Reply publish(std::string channel, std::string payload);
   Reply info(const std::string& channel) const;
   Reply console(const Head& head) const;

@@ -35,13 +35,22 @@ RouteOptions route_options(const Config& config, std::uint64_t random) {
           .random = random};
 }
 
+// Requires that all are ranges: the settings were checked.
+std::vector<AddressRange> address_ranges(const std::vector<std::string>& texts) {
+  std::vector<AddressRange> ranges;
+  ranges.reserve(texts.size());
+  for (const std::string& text : texts) ranges.push_back(*parse_address_range(text));
+  return ranges;
+}
+
 FrontOptions front_options(const Config& config) {
   return {.head_bytes_max = config.head_bytes,
           .body_bytes_max = config.max_message_bytes,
           .request_bytes_max = config.request_memory,
           .head_timeout = config.head_seconds,
           .body_timeout = config.body_seconds,
-          .keep_alive_timeout = config.keep_alive};
+          .keep_alive_timeout = config.keep_alive,
+          .trusted_proxies = address_ranges(config.trusted_proxy)};
 }
 
 // Probes and scrapes: small, few, and answered also while the public side is full.
@@ -126,6 +135,8 @@ void HttpServer::collect(MetricsPage& page) const {
   page.add(Metric::kRequestsInProgress, static_cast<double>(state_->pool.jobs() + state_->admin_pool.jobs()));
   page.add(Metric::kConnections,
            static_cast<double>(state_->front.connections() + state_->admin_front.connections()));
+  page.add(Metric::kAcceptPauses,
+           static_cast<double>(state_->front.accept_pauses() + state_->admin_front.accept_pauses()));
   page.add(Metric::kRequestBytes,
            static_cast<double>(state_->front.request_bytes() + state_->admin_front.request_bytes()));
 }

@@ -70,7 +70,9 @@ Hub::State::State(const Config& settings, std::uint64_t random)
     : config(settings),
       epoch(make_epoch(random)),
       clients_max(clients_max_of(settings)),
-      budget(settings.memory_limit) {
+      budget(settings.memory_limit),
+      addresses(random),
+      connect_rate(settings.max_connects_per_second) {
   const std::size_t count =
       config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < count; ++i) {
@@ -167,7 +169,8 @@ void Hub::State::forget_old(SteadyTime now) {
   for (const OpenChannelPtr& open : some) open->channel->log.forget_old(now);
 }
 
-void Hub::State::give_back_place() {
+void Hub::State::give_back_place(AddressCounts::Entry* of_address) {
+  if (of_address != nullptr) addresses.give_back(of_address);
   if (places.fetch_sub(1) != 1 || !is_draining) return;
   std::function<void()> done;
   {
@@ -194,13 +197,22 @@ void Hub::stop() {
   for (const auto& shard : state_->shards) shard->stop();
 }
 
-Hub::Admission Hub::admit() {
-  if (state_->is_draining) return {std::nullopt, "draining"};
-  if (state_->places.fetch_add(1) >= state_->clients_max) {
-    state_->give_back_place();
-    return {std::nullopt, "clients"};
+Hub::Admission Hub::admit(const IpAddress& client) {
+  State* const state = state_.get();
+  if (state->is_draining) return {std::nullopt, "draining"};
+  AddressCounts::Entry* of_address = nullptr;
+  if (const std::size_t most = state->config.max_clients_per_address; most != 0) {
+    of_address = state->addresses.take(client_network(client), most);
+    if (of_address == nullptr) return {std::nullopt, "clients-per-address"};
   }
-  return {Place([state = state_.get()] { state->give_back_place(); }), nullptr};
+  const bool is_full = state->places.fetch_add(1) >= state->clients_max;
+  Place place([state, of_address] { state->give_back_place(of_address); });
+  if (is_full) return {std::nullopt, "clients"};
+  // Last, so that who is refused for another reason takes nobody's turn.
+  if (!state->connect_rate.take(std::chrono::steady_clock::now())) {
+    return {std::nullopt, "connects-per-second"};
+  }
+  return {std::move(place), nullptr};
 }
 
 bool Hub::open_stream(StreamRequest request, int socket) {
@@ -283,7 +295,7 @@ void Hub::drain(std::chrono::milliseconds duration, std::function<void()> done) 
   state_->places.fetch_add(1);
   state_->is_draining = true;
   for (const auto& shard : state_->shards) shard->begin_drain(duration);
-  state_->give_back_place();
+  state_->give_back_place(nullptr);
 }
 
 bool Hub::is_draining() const { return state_->is_draining; }
@@ -321,6 +333,7 @@ void Hub::collect(MetricsPage& page) const {
     page.add(Metric::kDeliverySeconds, histogram);
   }
   page.add(Metric::kClientsLimit, static_cast<double>(state.clients_max));
+  page.add(Metric::kClientAddresses, static_cast<double>(state.addresses.addresses()));
   {
     const MutexLock lock(state.mutex);
     page.add(Metric::kChannels, static_cast<double>(state.channels.size()));

@@ -5,7 +5,8 @@
 // Ownership: a channel lives while a client has it open, for the linger time after the last one, and for as
 // long as a
 //            --record pattern keeps it.
-// Limits:    max_clients places, max_channels channels.
+// Limits:    max_clients places, of them max_clients_per_address for one address; max_connects_per_second;
+//            max_channels channels.
 #pragma once
 
 #include <chrono>
@@ -21,6 +22,7 @@
 
 #include "broker/bus/bus.h"
 #include "broker/config.h"
+#include "broker/ip_address.h"
 #include "proto/sse.h"
 
 namespace weir {
@@ -54,7 +56,8 @@ struct StreamRequest {
   bool is_chunked = true;                    // False for HTTP/1.0: no chunk framing, ends by closing.
   // When whoever asked is no longer allowed to: the stream ends then, and is told of it before.
   std::optional<std::chrono::system_clock::time_point> expires_at;
-  std::string head;  // The response head, not sent yet.
+  std::string head;          // The response head, not sent yet.
+  IpAddress client_address;  // "::" where it is not known.
   Place place;
 };
 
@@ -75,12 +78,13 @@ class Hub : public BusListener {
   void set_bus(Bus& bus);
   void start();
 
-  // A place for one more client, or why there is none: "clients" (the limit is reached) or "draining".
+  // A place for one more client, or why there is none: "clients", "clients-per-address" or
+  // "connects-per-second" (that limit is reached), or "draining".
   struct Admission {
     std::optional<Place> place;
     const char* refusal = nullptr;
   };
-  Admission admit();
+  Admission admit(const IpAddress& client);
 
   // Takes over `socket` (a connected, non-blocking descriptor, nothing of the response sent yet): sends the
   // head when the bus has acknowledged all channels, or after 2 s, and streams from then on. Owns the

@@ -20,6 +20,8 @@
 #include "broker/fanout/channel.h"
 #include "broker/fanout/shard.h"
 #include "broker/fanout/stats.h"
+#include "broker/hub/address_counts.h"
+#include "broker/hub/connect_rate.h"
 #include "broker/hub/hub.h"
 #include "broker/log/memory_budget.h"
 #include "broker/log/mutex.h"
@@ -64,7 +66,8 @@ struct Hub::State {
   bool make_room(SteadyTime now) REQUIRES(mutex);
   void close_idle(SteadyTime now) EXCLUDES(mutex);
   void forget_old(SteadyTime now) EXCLUDES(mutex);
-  void give_back_place();
+  // `of_address` is what admit() took for the client's address; null where there is no limit for each.
+  void give_back_place(AddressCounts::Entry* of_address);
 
   // On the bus thread.
   OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex);
@@ -83,6 +86,8 @@ struct Hub::State {
   std::vector<std::unique_ptr<Shard>> shards;
 
   std::atomic<std::size_t> places{0};
+  AddressCounts addresses;  // Of these places; empty where there is no limit for each.
+  ConnectRate connect_rate;
   std::atomic<bool> is_draining{false};
   Mutex drain_mutex;
   std::function<void()> drain_done GUARDED_BY(drain_mutex);

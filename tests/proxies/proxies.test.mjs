@@ -102,6 +102,29 @@ for (const kind of kinds) {
       session.close();
     });
 
+    it("says which client a stream is of, whatever that client says", async () => {
+      const counting = await startBroker({
+        redis, args: ["--max-clients-per-address", "1", "--trusted-proxy", "127.0.0.1"],
+      });
+      const front = await startProxy(kind, [counting]);
+      const from = (localAddress, headers) => openStream(`${front.url}/channels/${channel}`, headers, { localAddress });
+      try {
+        const inside = from("127.0.0.2");
+        await inside.opened();
+        for (const forged of [{}, { "X-Forwarded-For": "203.0.113.9" }, { "X-Forwarded-For": "203.0.113.9, 127.0.0.1" }]) {
+          const refused = from("127.0.0.2", forged);
+          assert.equal((await refused.event("weir:overloaded")).data, '{"reason":"clients-per-address"}');
+        }
+        const other = from("127.0.0.3");
+        await other.opened();
+        assert.equal(inside.closed, undefined);
+        for (const each of [inside, other]) each.cut();
+      } finally {
+        await front.stop();
+        await counting.stop();
+      }
+    });
+
     it("takes new streams while Redis is away", async () => {
       const other = await startRedis();
       const alone = await startBroker({ redis: other });

@@ -93,9 +93,9 @@ export class Stream {
   }
 }
 
-// Over a connection of its own.
-export function openStream(url, headers = {}) {
-  const call = request(url, { ...TRUST, agent: false, headers: { Accept: "text/event-stream", ...headers } });
+// Over a connection of its own, from this address of ours.
+export function openStream(url, headers = {}, { localAddress } = {}) {
+  const call = request(url, { ...TRUST, localAddress, agent: false, headers: { Accept: "text/event-stream", ...headers } });
   const stream = new Stream(() => call.destroy());
   call.on("response", (response) => {
     stream.begin(response.statusCode, response.headers);

@@ -94,8 +94,11 @@ socket-unsent-bytes = "15K"
 cors-origin = ["https://a.example"]
 anonymous-subscribe = ["s*"]
 anonymous-publish = ["p*"]
+trusted-proxy = ["10.0.0.0/8", "::1"]
 console = "off"
 max-clients = 16
+max-clients-per-address = 30
+max-connects-per-second = 31
 max-channels = 17
 max-channels-per-client = 18
 max-message-bytes = 19
@@ -140,6 +143,9 @@ log-format = "json"
   EXPECT_THAT(config.anonymous_publish, ElementsAre("p*"));
   EXPECT_EQ(config.console, "off");
   EXPECT_EQ(config.max_clients, 16);
+  EXPECT_THAT(config.trusted_proxy, ElementsAre("10.0.0.0/8", "::1"));
+  EXPECT_EQ(config.max_clients_per_address, 30);
+  EXPECT_EQ(config.max_connects_per_second, 31);
   EXPECT_EQ(config.max_channels, 17);
   EXPECT_EQ(config.max_channels_per_client, 18);
   EXPECT_EQ(config.max_message_bytes, 19);
@@ -157,9 +163,23 @@ log-format = "json"
   EXPECT_EQ(config.log_format, "json");
 }
 
+TEST(Config, TrustsOnlyWhatIsARange) {
+  EXPECT_EQ(error_of({"--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "2001:db8::/32"}), "no error");
+  EXPECT_EQ(error_of({}, {"WEIR_TRUSTED_PROXY=10.0.0.0/8,::1"}), "no error");
+  EXPECT_EQ(
+      error_of({"--trusted-proxy", "proxy.internal"}),
+      "trusted-proxy = \"proxy.internal\" (the flag --trusted-proxy): must be an IP address or a range of "
+      "them, such as 10.0.0.0/8 or 2001:db8::/32");
+  EXPECT_EQ(
+      error_of({"--trusted-proxy", "10.1.0.0/8"}),
+      "trusted-proxy = \"10.1.0.0/8\" (the flag --trusted-proxy): must have no bits beyond its prefix: the "
+      "range is 10.0.0.0/8");
+}
+
 TEST(Config, TakesZeroWhereItHasAMeaning) {
-  for (const char* name : {"max-clients", "max-stream-seconds", "shards", "history-messages", "history-bytes",
-                           "drain-seconds", "linger-seconds"}) {
+  for (const char* name :
+       {"max-clients", "max-clients-per-address", "max-connects-per-second", "max-stream-seconds", "shards",
+        "history-messages", "history-bytes", "drain-seconds", "linger-seconds"}) {
     EXPECT_EQ(error_of({std::string("--") + name + "=0"}), "no error") << name;
   }
   for (const char* name : {"queue-messages", "queue-bytes", "heartbeat-seconds", "history-seconds",

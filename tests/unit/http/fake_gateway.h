@@ -33,7 +33,7 @@ class FakeGateway final : public Gateway {
 
   ~FakeGateway() override { end_streams(); }
 
-  Hub::Admission admit() override {
+  Hub::Admission admit(const IpAddress&) override {
     if (refusal != nullptr) return {std::nullopt, refusal};
     ++places;
     return {Place([this] { --places; }), nullptr};

@@ -39,6 +39,27 @@ TEST_F(Streams, GoToTheHubWithTheirHead) {
   EXPECT_EQ(gateway.places, 0);
 }
 
+TEST_F(Streams, CarryTheAddressOfTheirClient) {
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a", "X-Forwarded-For: 203.0.113.9\r\n"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.client_address.text(), "127.0.0.1") << "Nobody is believed who is not trusted.";
+}
+
+TEST_F(Streams, CarryTheAddressThatATrustedProxySays) {
+  config.trusted_proxy = {"127.0.0.0/8", "10.0.0.0/8"};
+  HttpClient client = connect();
+  // Two requests of one connection may be of two clients. Headers of the same name are one list.
+  client.send(request("GET", "/channels/a/info", "X-Forwarded-For: 192.0.2.1\r\n"));
+  EXPECT_EQ(client.response().status, 200);
+  client.send(request("GET", "/channels/a",
+                      "X-Forwarded-For: 198.51.100.7, 203.0.113.9\r\nX-FORWARDED-FOR: 10.0.0.2\r\n"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.client_address.text(), "203.0.113.9");
+}
+
 TEST_F(Streams, OfSeveralChannelsNameEachOnce) {
   HttpClient client = connect();
   client.send(request("GET", "/events?channel=a&channel=b&channel=a&channel=c%3A1"));
@@ -158,6 +179,18 @@ TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
     EXPECT_GE(std::stoi(response.header("retry-after")), 10);
     EXPECT_EQ(response.header("connection"), "close");
   }
+}
+
+TEST_F(Streams, ThatAreTooManyOfOneClientAreThatClientsFault) {
+  gateway.refusal = "clients-per-address";
+  const Response response = ask("GET", "/channels/a", "Accept: */*\r\n");
+  EXPECT_EQ(response.status, 429);
+  EXPECT_GE(std::stoi(response.header("retry-after")), 10);
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a", kEventStream));
+  expect_overloaded(client, "clients-per-address");
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"clients-per-address\"} 2"),
+            std::string::npos);
 }
 
 TEST_F(Streams, ThatTheHubWontTakeGiveTheirPlaceBack) {

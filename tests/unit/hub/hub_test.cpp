@@ -58,7 +58,7 @@ class HubTest : public ::testing::Test {
   // A stream of `channels`; nullopt if the hub refuses it.
   std::optional<StreamReader> open(std::vector<std::string> channels,
                                    std::optional<std::string> last_event_id = {}) {
-    auto admission = hub_->admit();
+    auto admission = hub_->admit(address_);
     if (!admission.place) return std::nullopt;
     StreamReader reader;
     StreamRequest request;
@@ -107,6 +107,7 @@ class HubTest : public ::testing::Test {
   }
 
   Config config_;
+  IpAddress address_;  // Of the client that opens a stream.
   FakeBus bus_;
   std::unique_ptr<Hub> hub_;
 };
@@ -257,9 +258,53 @@ TEST_F(HubTest, PastTheNumberOfClientsNewcomersAreRefusedAndAPlaceComesBack) {
   {
     auto reader = open({"news"});
     ASSERT_TRUE(reader);
-    EXPECT_STREQ(hub_->admit().refusal, "clients");
+    EXPECT_STREQ(hub_->admit({}).refusal, "clients");
   }
-  EXPECT_TRUE(eventually([&] { return hub_->admit().place.has_value(); }));
+  EXPECT_TRUE(eventually([&] { return hub_->admit({}).place.has_value(); }));
+}
+
+TEST_F(HubTest, AnAddressHasItsOwnLimitAndAPlaceComesBackWithItsStream) {
+  config_.max_clients_per_address = 2;
+  start();
+  address_ = *parse_ip_address("2001:db8::1");
+  auto first = open({"news"});
+  {
+    address_ = *parse_ip_address("2001:db8::2");  // Of the same /64.
+    auto second = open({"news"});
+    ASSERT_TRUE(first && second);
+    EXPECT_STREQ(hub_->admit(address_).refusal, "clients-per-address");
+    EXPECT_TRUE(hub_->admit(*parse_ip_address("2001:db8:0:1::")).place);
+    EXPECT_TRUE(hub_->admit(*parse_ip_address("192.0.2.1")).place);
+    EXPECT_EQ(hub_->clients(), 2U) << "Who is refused, or not served in the end, keeps no place.";
+  }
+  EXPECT_TRUE(eventually([&] { return hub_->admit(address_).place.has_value(); }));
+}
+
+TEST_F(HubTest, WhoIsRefusedAChannelGivesThePlaceOfItsAddressBack) {
+  config_.max_clients_per_address = 2;
+  config_.max_channels = 1;
+  start();
+  auto reader = open({"a"});
+  ASSERT_TRUE(reader);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(open({"b"}));
+  EXPECT_TRUE(open({"a"}));
+}
+
+TEST_F(HubTest, StreamsAreOpenedNoFasterThanAllowedAndWhoIsRefusedForOtherReasonsTakesNoTurn) {
+  config_.max_connects_per_second = 2;
+  config_.max_clients_per_address = 1;
+  start();
+  const auto other = *parse_ip_address("192.0.2.1");
+  auto admitted = hub_->admit({});
+  ASSERT_TRUE(admitted.place);
+  for (int i = 0; i < 100; ++i) EXPECT_STREQ(hub_->admit({}).refusal, "clients-per-address");
+  EXPECT_TRUE(hub_->admit(other).place);
+  // Of many at once some are refused, however long a call takes: each second that passes allows two more.
+  EXPECT_TRUE(eventually([&] {
+    const auto admission = hub_->admit(other);
+    return !admission.place && std::string_view(admission.refusal) == "connects-per-second";
+  }));
+  EXPECT_EQ(hub_->clients(), 1U);
 }
 
 TEST_F(HubTest, AnEmptyGatewayIsDrainedAtOnce) {
@@ -267,7 +312,7 @@ TEST_F(HubTest, AnEmptyGatewayIsDrainedAtOnce) {
   std::promise<void> done;
   hub_->drain(std::chrono::hours(1), [&] { done.set_value(); });
   EXPECT_EQ(done.get_future().wait_for(kDeadline), std::future_status::ready);
-  EXPECT_STREQ(hub_->admit().refusal, "draining");
+  EXPECT_STREQ(hub_->admit({}).refusal, "draining");
 }
 
 TEST_F(HubTest, ADrainEndsWithItsLastStream) {

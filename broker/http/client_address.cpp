@@ -1,0 +1,52 @@
+#include "broker/http/client_address.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace weir {
+namespace {
+
+// An address as proxies write it: "192.0.2.1", "2001:db8::1", and both with a port: "192.0.2.1:80",
+// "[2001:db8::1]:80".
+std::optional<IpAddress> parse_entry(std::string_view entry) {
+  const auto first = entry.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return std::nullopt;
+  entry = entry.substr(first, entry.find_last_not_of(" \t") - first + 1);
+  const auto is_port = [](std::string_view text) {
+    return text.empty() ||
+           (text.size() > 1 && text.front() == ':' &&
+            std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
+  };
+  if (entry.front() == '[') {
+    const auto end = entry.find(']');
+    if (end == std::string_view::npos || !is_port(entry.substr(end + 1))) return std::nullopt;
+    const std::string_view inside = entry.substr(1, end - 1);
+    return inside.find(':') == std::string_view::npos ? std::nullopt : parse_ip_address(inside);
+  }
+  const auto colon = entry.find(':');
+  if (colon == std::string_view::npos || entry.find(':', colon + 1) != std::string_view::npos) {
+    return parse_ip_address(entry);
+  }
+  return is_port(entry.substr(colon)) ? parse_ip_address(entry.substr(0, colon)) : std::nullopt;
+}
+
+}  // namespace
+
+IpAddress client_address(const IpAddress& peer, std::string_view forwarded_for,
+                         const std::vector<AddressRange>& trusted) {
+  IpAddress address = peer;
+  while (!forwarded_for.empty()) {
+    const auto contains = [&](const AddressRange& range) { return range.contains(address); };
+    if (std::none_of(trusted.begin(), trusted.end(), contains)) break;
+    const auto comma = forwarded_for.rfind(',');
+    const std::string_view entry =
+        comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1);
+    forwarded_for = forwarded_for.substr(0, comma == std::string_view::npos ? 0 : comma);
+    const auto parsed = parse_entry(entry);
+    if (!parsed) break;
+    address = *parsed;
+  }
+  return address;
+}
+
+}  // namespace weir

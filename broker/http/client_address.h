@@ -1,0 +1,19 @@
+// Whose request it is. Pure, any thread.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "broker/ip_address.h"
+
+namespace weir {
+
+// The address that `peer`'s request comes from. Where `peer` is a trusted proxy that is what it says, in
+// X-Forwarded-For, to whose end each proxy appends the address that it was connected from: the last one that
+// is not of a trusted proxy. What stands before it, its client may have made up. An entry that is no address
+// says nothing, and the trusted proxy that wrote it counts as the client. `forwarded_for` is the value of all
+// headers of that name, in order.
+IpAddress client_address(const IpAddress& peer, std::string_view forwarded_for,
+                         const std::vector<AddressRange>& trusted);
+
+}  // namespace weir

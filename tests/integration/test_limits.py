@@ -1,0 +1,135 @@
+"""Each limit on who comes in: what it answers, how it is counted, and that a place comes back."""
+
+import unittest
+
+from support.case import GatewayTest
+from support.http import request_bytes
+from support.limits import scaled
+
+
+class LimitTest(GatewayTest):
+    def refusals(self, gateway, reason):
+        return gateway.metrics().get(f'weir_http_refused_total{{reason="{reason}"}}', 0)
+
+    def assert_full(self, gateway, reason, status, source=None, headers=None, target="/channels/a"):
+        """An EventSource is told to come back, everybody else gets `status`, and both are counted."""
+        before = self.refusals(gateway, reason)
+        stream = self.loop.open(gateway.port, target, headers, source=source)
+        stream.wait_for_head()
+        self.assertEqual(stream.status, 200)
+        events = [(event.type, event.data) for event in stream.rest()]
+        self.assertEqual(events, [("weir:overloaded", f'{{"reason":"{reason}"}}')])
+        self.assertEqual(stream.closed, "end")
+        self.assertTrue(10_000 <= stream.retries[-1] <= 30_000, stream.retries)
+        with gateway.connect(source=source) as connection:
+            connection.send(request_bytes("GET", target, headers))
+            response = connection.response()
+        self.assertEqual(response.status, status, response)
+        self.assertTrue(10 <= int(response.headers["retry-after"]) <= 30, response)
+        self.assertIn(reason, response.json()["detail"])
+        self.assertEqual(self.refusals(gateway, reason), before + 2)
+
+
+class PerAddress(LimitTest):
+    def test_an_address_has_its_streams_and_others_have_theirs(self):
+        gateway = self.start_gateway("--max-clients-per-address", "3")
+        inside = [self.open(gateway, "/channels/a", source="127.0.0.2") for _ in range(3)]
+        for _ in range(2):
+            self.assert_full(gateway, "clients-per-address", 429, source="127.0.0.2")
+        other = self.open(gateway, "/channels/a", source="127.0.0.3")
+        self.assertEqual(gateway.metrics()["weir_client_addresses"], 2)
+        gateway.publish("a", "all of them are served")
+        for stream in (*inside, other):
+            self.assertEqual(stream.next_event().data, "all of them are served")
+
+    def test_a_place_comes_back_however_a_stream_ends(self):
+        gateway = self.start_gateway("--max-clients-per-address", "1")
+        for n in range(scaled(60, 15)):
+            stream = self.open(gateway, f"/channels/a{n}")
+            if n % 3 == 0:
+                gateway.request("POST", f"/channels/a{n}/end", body=b"")
+                self.assertEqual(stream.wait_for_close(), "end")
+            else:
+                stream.cut(reset=n % 3 == 1)
+            gateway.wait_until(lambda: gateway.metrics()["weir_client_addresses"] == 0, "the place is given back")
+        self.assertEqual(self.refusals(gateway, "clients-per-address"), 0)
+
+    def test_what_is_no_stream_is_not_counted(self):
+        gateway = self.start_gateway("--max-clients-per-address", "1")
+        self.open(gateway, "/channels/a")
+        self.assertEqual(gateway.request("HEAD", "/channels/a").status, 200)
+        self.assertEqual(gateway.request("GET", "/channels/a/info").status, 200)
+        self.assertEqual(gateway.publish("a", "x").status, 202)
+
+    def test_whom_nobody_trusts_can_not_say_who_he_is(self):
+        gateway = self.start_gateway("--max-clients-per-address", "1", "--trusted-proxy", "10.0.0.0/8")
+        self.open(gateway, "/channels/a", {"X-Forwarded-For": "203.0.113.1"})
+        self.assert_full(gateway, "clients-per-address", 429, headers={"X-Forwarded-For": "203.0.113.2"})
+
+    def test_a_trusted_proxy_says_whose_stream_it_is(self):
+        gateway = self.start_gateway("--max-clients-per-address", "1", "--trusted-proxy", "127.0.0.1",
+                                     "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "2001:db8:ffff::/48")
+        inside = ["203.0.113.1", "198.51.100.7, 203.0.113.2", "203.0.113.3, 10.1.2.3", "2001:db8:1::1",
+                  "2001:db8:2::1, 2001:db8:ffff::1"]
+        for forwarded_for in inside:
+            self.open(gateway, "/channels/a", {"X-Forwarded-For": forwarded_for})
+        # The same clients, whatever else they say; of IPv6 the same /64.
+        for forwarded_for in ("203.0.113.1", "192.0.2.99, 203.0.113.1", "::ffff:203.0.113.2", "203.0.113.3:4711",
+                              "2001:db8:1:0:ffff::2", "[2001:db8:2::3]:4711"):
+            with self.subTest(forwarded_for=forwarded_for):
+                self.assert_full(gateway, "clients-per-address", 429, headers={"X-Forwarded-For": forwarded_for})
+        # What says nothing counts for the proxy itself.
+        self.open(gateway, "/channels/a", {"X-Forwarded-For": "203.0.113.9, unknown"})
+        self.assert_full(gateway, "clients-per-address", 429, headers={"X-Forwarded-For": "unix:"})
+        self.assertEqual(gateway.metrics()["weir_client_addresses"], len(inside) + 1)
+
+    def test_one_client_behind_many_headers_is_one(self):
+        gateway = self.start_gateway("--max-clients-per-address", "1", "--trusted-proxy", "127.0.0.1")
+        self.open(gateway, "/channels/a", {"X-Forwarded-For": "203.0.113.1"})
+        with gateway.connect() as connection:
+            head = request_bytes("GET", "/channels/a", {"X-Forwarded-For": "203.0.113.2"})
+            connection.send(head[:-2] + b"X-Forwarded-For: 203.0.113.1\r\n\r\n")
+            self.assertEqual(connection.response().status, 429)
+
+
+class PerSecond(LimitTest):
+    def test_of_a_burst_some_get_in_and_the_others_are_told_to_come_back(self):
+        gateway = self.start_gateway("--max-connects-per-second", "10")
+        streams = [self.loop.open(gateway.port, "/channels/a") for _ in range(200)]
+        for stream in streams:
+            stream.wait_for_head()
+            self.assertEqual(stream.status, 200)
+        refused = int(self.refusals(gateway, "connects-per-second"))
+        self.loop.until(lambda: sum(stream.closed == "end" for stream in streams) == refused, "the refused ones end")
+        inside = [stream for stream in streams if stream.closed is None]
+        self.assertEqual(len(inside), 200 - refused)
+        self.assertGreaterEqual(len(inside), 10)
+        self.assertGreater(refused, 0)
+        gateway.publish("a", "nobody was evicted")
+        for stream in inside:
+            stream.wait_for_first_block()
+            self.assertEqual(stream.next_event().data, "nobody was evicted")
+
+    def test_it_is_a_503_for_who_is_no_event_source(self):
+        gateway = self.start_gateway("--max-connects-per-second", "1")
+        statuses = []
+        while 503 not in statuses:
+            stream = self.loop.open(gateway.port, "/channels/a", {"Accept": "*/*"})
+            statuses.append(stream.wait_for_head().status)
+            if statuses[-1] == 503:
+                self.assertTrue(10 <= int(stream.headers["retry-after"]) <= 30)
+        self.assertEqual(set(statuses), {200, 503})
+
+    def test_a_later_second_lets_others_in(self):
+        gateway = self.start_gateway("--max-connects-per-second", "1")
+
+        def is_in():
+            stream = self.loop.open(gateway.port, "/channels/a", {"Accept": "*/*"})
+            return stream.wait_for_head().status == 200
+
+        for _ in range(3):
+            gateway.wait_until(is_in, "a stream is let in")
+
+
+if __name__ == "__main__":
+    unittest.main()
