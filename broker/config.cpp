@@ -335,7 +335,8 @@ bool ListenAddress::is_loopback() const {
 Result<ListenAddress> parse_listen_address(const std::string& text) {
   const Error error{"\"" + text + "\" is no address:port"};
   const auto colon = text.rfind(':');
-  if (colon == std::string::npos) return error;
+  // A TOML string may hold a NUL, at which inet_pton() would stop to read.
+  if (colon == std::string::npos || text.find('\0') != std::string::npos) return error;
   const auto port = parse_port(std::string_view(text).substr(colon + 1));
   if (!port) return error;
   std::string host = text.substr(0, colon);

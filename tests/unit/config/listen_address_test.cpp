@@ -40,6 +40,8 @@ TEST(ListenAddress, RefusesAnythingElse) {
                            "[::1:1", "[]:1", "[1.2.3.4]:1", "http://127.0.0.1:1", "127.0.0.1:1/"}) {
     EXPECT_FALSE(parse_listen_address(text)) << text;
   }
+  // Where others stop to read, as a TOML string may have it.
+  EXPECT_FALSE(parse_listen_address(std::string("127.0.0.1\0.example.com:1", 24)));
 }
 
 }  // namespace
