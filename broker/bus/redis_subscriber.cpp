@@ -139,6 +139,7 @@ void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
     const bool is_first = glob ? first != nullptr && first->is_glob && first->on_redis == *glob
                                : first == nullptr || !first->is_glob;
     if (!is_first) return;
+    if (glob && state_.acknowledged != state_.wanted) acknowledge_covered(channel);
   }
   has_told_ = true;
   if (payload.type != REDIS_REPLY_STRING || payload.len > options_.message_bytes_max) {
@@ -325,6 +326,16 @@ void RedisSubscriber::acknowledge(Entry& entry) {
   ++state_.acknowledged;
   listener_.on_subscribed(entry.first);
   has_told_ = true;
+}
+
+// A pattern's acknowledgement and a message of a channel that it covers may come in one piece, before the
+// channels were gone through: what is to be told of `channel` comes first, or the gap of a loss would follow
+// the messages that it stands before.
+void RedisSubscriber::acknowledge_covered(std::string_view channel) {
+  const auto found = channels_.find(std::string(channel));
+  if (found == channels_.end()) return;
+  const Channel& covered = found->second;
+  if (covered.is_wanted && !covered.is_acknowledged && covered.unanswered == 0) acknowledge(*found);
 }
 
 void RedisSubscriber::forget_acknowledgement(Entry& entry) {

@@ -101,6 +101,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   std::vector<Entry*> take_changes();
   void conclude(Entry& entry);
   void acknowledge(Entry& entry);
+  void acknowledge_covered(std::string_view channel);
   void forget_acknowledgement(Entry& entry);
   void tell_idle();
 

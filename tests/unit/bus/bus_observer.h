@@ -28,13 +28,19 @@ class BusObserver : public BusListener {
   };
 
   void on_message(std::string_view channel, std::string_view payload) override {
-    note([&] { messages_.push_back({std::string(channel), std::string(payload)}); });
+    note([&] {
+      messages_.push_back({std::string(channel), std::string(payload)});
+      order_.push_back(messages_.back());
+    });
   }
   void on_too_large(std::string_view channel) override {
     note([&] { log_.push_back("too-large " + std::string(channel)); });
   }
   void on_subscribed(std::string_view channel) override {
-    note([&] { ++subscribed_[std::string(channel)]; });
+    note([&] {
+      ++subscribed_[std::string(channel)];
+      order_.push_back({std::string(channel), "subscribed"});
+    });
   }
   void on_recording(std::string_view pattern) override {
     note([&] { log_.push_back("recording " + std::string(pattern)); });
@@ -43,7 +49,10 @@ class BusObserver : public BusListener {
     note([&] { log_.push_back("refused " + std::string(channel) + ": " + std::string(why)); });
   }
   void on_lost() override {
-    note([&] { log_.push_back("lost"); });
+    note([&] {
+      log_.push_back("lost");
+      order_.push_back({{}, "lost"});
+    });
   }
   void on_idle() override {
     note([&] { delivered_when_idle_ = messages_.size(); });
@@ -90,6 +99,15 @@ class BusObserver : public BusListener {
     }
     return found;
   }
+  // What was said of `channel`, in order: payloads, "subscribed", and "lost", which concerns all of them.
+  std::vector<std::string> order_of(std::string_view channel) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> found;
+    for (const Message& message : order_) {
+      if (message.channel == channel || message.channel.empty()) found.push_back(message.payload);
+    }
+    return found;
+  }
   int times_subscribed(const std::string& channel) const {
     const std::lock_guard lock(mutex_);
     const auto found = subscribed_.find(channel);
@@ -114,6 +132,7 @@ class BusObserver : public BusListener {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Message> messages_;
+  std::vector<Message> order_;
   std::vector<std::string> log_;
   std::map<std::string, int> subscribed_;
   std::size_t delivered_when_idle_ = 0;

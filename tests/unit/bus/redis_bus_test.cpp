@@ -34,6 +34,75 @@ std::vector<std::string> numbers(int count) {
   return texts;
 }
 
+// A Redis that says what a test wants, when it wants: two pieces of its answers in one segment, for example.
+class ScriptedRedis {
+ public:
+  ScriptedRedis() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    ::setsockopt(listener_, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
+    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~ScriptedRedis() {
+    cut();
+    for (const int fd : others_) ::close(fd);
+    ::close(listener_);
+  }
+  ScriptedRedis(const ScriptedRedis&) = delete;
+  ScriptedRedis& operator=(const ScriptedRedis&) = delete;
+
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+  // Greets whoever comes until one of them subscribes; from then on it is that connection's turn. What it
+  // has asked for by then, from "SUBSCRIBE" or "PSUBSCRIBE" on.
+  std::string accept_subscriber() {
+    for (;;) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) return "nobody came";
+      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
+      read_until(fd, "PING\r\n");
+      send(fd, "+PONG\r\n");
+      // The publisher has nothing to ask for.
+      const timeval soon{1, 0};
+      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+      const std::string asked = read_until(fd, "SUBSCRIBE\r\n");
+      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
+      if (asked.find("SUBSCRIBE") != std::string::npos) {
+        subscriber_ = fd;
+        return asked;
+      }
+      others_.push_back(fd);
+    }
+  }
+  void say(const std::string& text) { send(subscriber_, text); }
+  void cut() {
+    if (subscriber_ >= 0) ::close(std::exchange(subscriber_, -1));
+  }
+
+ private:
+  static constexpr timeval kPatience{60, 0};
+
+  static void send(int fd, const std::string& text) {
+    EXPECT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
+  static std::string read_until(int fd, const std::string& what) {
+    std::string text;
+    char byte = 0;
+    while (text.find(what) == std::string::npos && ::recv(fd, &byte, 1, 0) == 1) text += byte;
+    return text;
+  }
+
+  int listener_;
+  std::uint16_t port_ = 0;
+  int subscriber_ = -1;
+  std::vector<int> others_;
+};
+
 class RedisBusTest : public ::testing::Test {
  protected:
   // Intervals are short, so that what they lead to comes soon; yet long enough for a busy machine.
@@ -307,6 +376,26 @@ TEST_F(RedisBusTest, RecordsAgainAfterALoss) {
   ASSERT_TRUE(observer_.wait_for_subscribed("log.b", 1));
   EXPECT_EQ(server.command({"PUBLISH", "log.a", "x"}), "1");
   ASSERT_TRUE(observer_.wait_for_messages(1));
+}
+
+// The acknowledgement of a pattern, and the first message of a channel that it covers, in one piece.
+TEST_F(RedisBusTest, TellsOfARecordedChannelsAcknowledgementBeforeItsMessages) {
+  ScriptedRedis server;
+  const std::string acknowledgement = "*3\r\n$10\r\npsubscribe\r\n$1\r\n*\r\n:1\r\n";
+  const auto message = [](const std::string& payload) {
+    return "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$4\r\nnews\r\n$1\r\n" + payload + "\r\n";
+  };
+  start(options_for(server.url()), {"*"});
+  bus_->subscribe("news");
+  server.accept_subscriber();
+  server.say(acknowledgement + message("1"));
+  ASSERT_TRUE(observer_.wait_for_messages(1));
+  server.cut();
+  server.accept_subscriber();
+  server.say(acknowledgement + message("2") + message("3"));
+  ASSERT_TRUE(observer_.wait_for_messages(3));
+  EXPECT_THAT(observer_.order_of("news"), ElementsAre("subscribed", "1", "lost", "subscribed", "2", "3"));
+  bus_->stop();
 }
 
 TEST_F(RedisBusTest, SubscribesByNameWhatARefusedPatternWouldHaveCovered) {
