@@ -149,6 +149,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Next read_one(std::uint32_t subscription, Sequence horizon, std::size_t bytes_max,
                 std::vector<Outgoing>& out);
   Next read_many(std::vector<Outgoing>& out);
+  bool needs_news(std::uint32_t subscription) const;
   Sequence last_ahead(const Subscription& subscription) const;
   bool is_over_queue(std::uint32_t subscription) const;
   // Jumps over what it can't have; false if there was nothing to jump over.
@@ -188,8 +189,10 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   std::string private_;
   std::size_t private_sent_ = 0;
   FramePtr rest_frame_;
-  std::string_view rest_;        // Lies in rest_frame_.
-  std::vector<Outgoing> ahead_;  // Frames to be sent before the logs are read on (conflated ones, an end).
+  std::string_view rest_;  // Lies in rest_frame_.
+  // Frames to be sent before the logs are read on: conflated ones, at most kBatchBytes of them (or one) a
+  // channel, and ends.
+  std::vector<Outgoing> ahead_;
   std::unique_ptr<ClientStart> start_;  // Until the stream begins.
   std::unique_ptr<Replay> replay_;
   Lease lease_;

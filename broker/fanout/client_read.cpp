@@ -119,14 +119,19 @@ bool Client::is_over_queue(std::uint32_t subscription) const {
   return end.sequence > from.sequence && !mine.feed->channel->log.is_within_queue(from, end);
 }
 
-bool Client::needs_log(std::uint32_t subscription) const {
+bool Client::needs_news(std::uint32_t subscription) const {
   return (state_ == State::kStreaming || state_ == State::kClosing) &&
-         !subscriptions_[subscription].has_ended && !is_over_queue(subscription);
+         !subscriptions_[subscription].has_ended;
+}
+
+bool Client::needs_log(std::uint32_t subscription) const {
+  return needs_news(subscription) && !is_over_queue(subscription);
 }
 
 void Client::check_queue(std::uint32_t subscription) {
   const bool is_disconnect = subscriptions_[subscription].feed->channel->policy == LagPolicy::kDisconnect;
-  if (is_disconnect && !is_waiting() && is_over_queue(subscription)) end(CloseReason::kSlowClient, true);
+  if (is_disconnect && needs_news(subscription) && is_over_queue(subscription))
+    end(CloseReason::kSlowClient, true);
 }
 
 bool Client::jump(std::uint32_t subscription, Sequence horizon) {
@@ -138,8 +143,8 @@ bool Client::jump(std::uint32_t subscription, Sequence horizon) {
     return true;
   }
   const bool conflates = channel.policy == LagPolicy::kLatest && reason == GapReason::kSlowClient;
-  Skip skip =
-      conflates ? channel.log.conflate(mine.cursor, horizon) : channel.log.skip(mine.cursor, true, horizon);
+  Skip skip = conflates ? channel.log.conflate(mine.cursor, horizon, kBatchBytes)
+                        : channel.log.skip(mine.cursor, true, horizon);
   if (skip.to.sequence <= mine.cursor.sequence) return false;
   mine.cursor = skip.to;
   mine.is_dirty = true;

@@ -50,6 +50,8 @@ void Client::on_channel_state() {
   const auto is_live = [](const Subscription& mine) { return mine.feed->channel->is_live.load(); };
   if (std::any_of(subscriptions_.begin(), subscriptions_.end(), is_refused)) {
     if (state_ == State::kWaiting) return refuse();
+    // In the middle of a turn: not every feed with news has been served.
+    for (Subscription& mine : subscriptions_) mine.is_dirty = true;
     begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
     pump();
   } else if (state_ == State::kWaiting &&
@@ -65,8 +67,7 @@ void Client::begin_stream() {
   const Sequence now = shard_.appended();
   for (Subscription& mine : subscriptions_) {
     --mine.feed->waiting;
-    const auto position = mine.feed->channel->log.find(now);
-    mine.cursor = position ? position->cursor : mine.feed->channel->log.end();
+    mine.cursor = mine.feed->channel->log.at(now);
     mine.is_dirty = true;
   }
   Sequence first = now;

@@ -231,9 +231,10 @@ std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
   auto& feed = feeds_[channel.get()];
   if (!feed) {
     feed = std::make_shared<Feed>(*this, channel);
-    // First known, then positioned: what is appended in between leaves a hint, which finds nothing new.
+    // First known, then positioned, and not at the log's end: what is there but was not published yet is
+    // announced by a hint, which must find it.
     channel->add_feed(feed);
-    feed->position = channel->log.end();
+    feed->position = channel->log.at(appended());
     set_floor(feed, feed->position);
   }
   return feed;

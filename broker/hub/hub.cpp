@@ -305,6 +305,7 @@ BusState Hub::bus_state() const { return state_->bus->state(); }
 void Hub::tick(std::chrono::steady_clock::time_point now) {
   state_->close_idle(now);
   state_->forget_old(now);
+  state_->budget.enforce();
 }
 
 void Hub::collect(MetricsPage& page) const {
@@ -344,7 +345,7 @@ void Hub::collect(MetricsPage& page) const {
   page.add(Metric::kNotEnvelopes, static_cast<double>(state.not_envelopes.value()));
   page.add(Metric::kFrameBytes, static_cast<double>(state.budget.total()));
   page.add(Metric::kFrameBytesLimit, static_cast<double>(state.budget.limit()));
-  page.add(Metric::kFramesEvicted, static_cast<double>(state.frames_evicted.value()));
+  page.add(Metric::kFramesEvicted, static_cast<double>(state.budget.evicted()));
   const BusState bus = state.bus->state();
   page.add(Metric::kRedisUp, bus.is_connected ? 1 : 0);
   page.add(Metric::kRedisReconnects, static_cast<double>(bus.reconnects));

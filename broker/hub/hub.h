@@ -107,7 +107,8 @@ class Hub : public BusListener {
   bool is_draining() const;
   BusState bus_state() const;
 
-  // Housekeeping, about once a second: channels whose linger has passed, frames older than history_seconds.
+  // Housekeeping, about once a second: channels whose linger has passed, frames older than history_seconds or
+  // past the memory limit.
   void tick(std::chrono::steady_clock::time_point now);
   // Ends the shards; every client still there is closed.
   void stop();

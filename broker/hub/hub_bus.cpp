@@ -88,7 +88,7 @@ void Hub::State::append(OpenChannel& open, FramePtr frame, Sequence sequence) {
   appended.store(sequence, std::memory_order_release);
   channel->leave_hint();
   if (was_empty) budget.track(std::shared_ptr<ChannelLog>(channel, &channel->log));
-  if (budget.total() > budget.limit()) frames_evicted.add(budget.enforce());
+  budget.enforce();
 }
 
 void Hub::State::append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason) {

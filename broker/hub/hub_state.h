@@ -103,7 +103,6 @@ struct Hub::State {
   Tally bytes_in;
   Tally invalid_utf8;
   Tally not_envelopes;
-  Tally frames_evicted;
 };
 
 }  // namespace weir

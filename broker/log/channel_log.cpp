@@ -20,6 +20,13 @@ Mark mark_of(const LogEntry& entry) {
   return {entry.at, nullptr, entry.frame->gap_reason(), entry.frame->gap_missed()};
 }
 
+// `skip` goes up to `to` only: what lies behind is told later.
+void land_at(const Cursor& to, Skip& skip) {
+  skip.to = to;
+  skip.end.reset();
+  std::erase_if(skip.gaps, [&](const Mark& gap) { return gap.at.sequence > to.sequence; });
+}
+
 // Makes room in `marks` (at kMarksMax) by joining the oldest two of one kind. Who stood between two joined
 // gaps is told of a gap of unknown size, which is true; of two ends the newer one is kept.
 void join_oldest(std::vector<Mark>& marks) {
@@ -48,7 +55,7 @@ Sequence ChannelLog::begin_sequence() const {
 
 bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
   const MutexLock lock(mutex_);
-  const bool was_empty = entries_.empty();
+  const bool held_none = holds_none();
   Cursor at = before(entries_.size());
   assert(sequence > at.sequence);
   at.sequence = sequence;
@@ -59,7 +66,7 @@ bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
   }
   entries_.push_back({std::move(frame), at, now});
   trim(now);
-  return was_empty && !entries_.empty();
+  return held_none && !holds_none();
 }
 
 Cursor ChannelLog::end() const {
@@ -115,7 +122,7 @@ Skip ChannelLog::skip(const Cursor& from, bool fits_queue, Sequence horizon) con
   return skip;
 }
 
-Skip ChannelLog::conflate(const Cursor& from, Sequence horizon) const {
+Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t bytes_max) const {
   const MutexLock lock(mutex_);
   Skip skip;
   const std::size_t end = index_of_end(from, horizon);
@@ -130,6 +137,15 @@ Skip ChannelLog::conflate(const Cursor& from, Sequence horizon) const {
   };
   for (const LogEntry& entry : latest_) keep(entry);
   for (std::size_t i = index_after(from.sequence); i < end; ++i) keep(entries_[i]);
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < skip.conflated.size(); ++i) {
+    bytes += skip.conflated[i].frame->bytes();
+    if (i > 0 && bytes > bytes_max) {
+      skip.conflated.resize(i);
+      land_at(skip.conflated.back().at, skip);
+      break;
+    }
+  }
   return skip;
 }
 
@@ -138,11 +154,9 @@ bool ChannelLog::was_evicted(const Cursor& from) const {
   return from.sequence < evicted_;
 }
 
-std::optional<ChannelLog::Position> ChannelLog::find(Sequence sequence) const {
+Cursor ChannelLog::at(Sequence sequence) const {
   const MutexLock lock(mutex_);
-  if (begin_ == 0 || sequence < begin_) return std::nullopt;
-  if (sequence < base_.sequence) return Position{{sequence, 0, 0}, true};
-  return Position{before(index_after(sequence)), false};
+  return before(index_after(sequence));
 }
 
 std::optional<ChannelLog::Position> ChannelLog::find_in_history(Sequence sequence, Sequence until) const {
@@ -211,15 +225,20 @@ void ChannelLog::forget_old(SteadyTime now) {
 
 std::optional<Sequence> ChannelLog::front_sequence() const {
   const MutexLock lock(mutex_);
-  if (entries_.empty()) return std::nullopt;
-  return entries_.front().at.sequence;
+  if (holds_none()) return std::nullopt;
+  return latest_.empty() ? entries_.front().at.sequence : latest_.front().at.sequence;
 }
 
 void ChannelLog::evict_front() {
   const MutexLock lock(mutex_);
-  if (entries_.empty()) return;
-  evicted_ = entries_.front().at.sequence;
-  forget_front(/*may_keep_latest=*/false);
+  if (holds_none()) return;
+  const bool is_latest = !latest_.empty();  // Those are older than every entry.
+  evicted_ = std::max(evicted_, (is_latest ? latest_.front() : entries_.front()).at.sequence);
+  if (is_latest) {
+    latest_.erase(latest_.begin());
+  } else {
+    forget_front(/*may_keep_latest=*/false);
+  }
 }
 
 ChannelLog::Counts ChannelLog::counts() const {

@@ -5,8 +5,8 @@
 // client's queue is what lies between its cursor and the end; replay reads the same frames. A gap that all
 // clients share is an entry too, with a sequence but no ordinal of its own.
 //
-// Threads:   begin(), append(), append_gap(), evict_front() on the bus thread; all others on any, under one
-// mutex. Ownership: the channel (fanout/channel.h) owns it. Limits:    history_*: what is kept for replay.
+// Threads:   begin() and append() on the bus thread; all others on any, under one mutex.
+// Ownership: the channel (fanout/channel.h) owns it. Limits:    history_*: what is kept for replay.
 // queue_*: how far a live client may lag. Beyond the history only what a
 //            reader's floor still needs is kept, and never more than history and queue together: frames past
 //            that are forgotten, oldest first. A reader whose cursor was forgotten learns what it missed; it
@@ -85,7 +85,8 @@ class ChannelLog {
   // 0 before begin().
   Sequence begin_sequence() const;
 
-  // Appends under `sequence`; sequences only ever grow. Returns true if the log was empty before.
+  // Appends under `sequence`; sequences only ever grow. Returns true if it held no frame before
+  // and holds one now.
   bool append(FramePtr frame, Sequence sequence, SteadyTime now);
 
   // The cursor after the last entry.
@@ -112,20 +113,24 @@ class ChannelLog {
   // first end, fits the queue's limits (fits_queue), or the oldest one that is left. At least the newest
   // message always fits. Jumps nowhere (to is from) if nothing needs to be jumped over.
   Skip skip(const Cursor& from, bool fits_queue, Sequence horizon) const;
-  // Policy "latest": all from `from` to `horizon`, conflated.
-  Skip conflate(const Cursor& from, Sequence horizon) const;
+  // Policy "latest": all from `from` to `horizon`, conflated; at most `bytes_max` bytes of messages, but at
+  // least one. Lands behind the last of them, and tells what lies up to there.
+  Skip conflate(const Cursor& from, Sequence horizon, std::size_t bytes_max) const;
   // True if what was forgotten after `from` went because of the memory limit.
   bool was_evicted(const Cursor& from) const;
 
-  // The cursor of a reader that has everything up to `sequence`; nullopt where that is before this log began.
+  // Where a reader stands that begins at `sequence`, whether the log has begun by then or not: what comes
+  // later is for it, but for what is forgotten already.
+  Cursor at(Sequence sequence) const;
+
+  // The cursor of a reader that comes back at `until` and has everything up to `sequence`; nullopt where that
+  // is before this log began. Only what the history's limits allow is there for it, also where the log keeps
+  // more for others.
   struct Position {
     Cursor cursor;
     bool is_forgotten =
         false;  // Some of what follows is: cursor has a sequence only, what was missed can't be counted.
   };
-  std::optional<Position> find(Sequence sequence) const;
-  // The same for a reader that comes back at `until`: only what the history's limits allow is there for it,
-  // also where the log keeps more for others.
   std::optional<Position> find_in_history(Sequence sequence, Sequence until) const;
   // Where such a reader lands whose position is forgotten.
   Skip skip_to_history(const Cursor& from, Sequence until) const;
@@ -138,7 +143,8 @@ class ChannelLog {
 
   // Forgets what is older than the history's age.
   void forget_old(SteadyTime now);
-  // For MemoryBudget: the sequence of the oldest entry (nullopt if there is none), and forgetting it.
+  // For MemoryBudget: the sequence of the oldest frame that is held (nullopt if there is none), and letting
+  // go of it.
   std::optional<Sequence> front_sequence() const;
   void evict_front();
 
@@ -155,6 +161,7 @@ class ChannelLog {
   bool is_needed(const LogEntry& entry) const REQUIRES(mutex_);
   void forget_front(bool may_keep_latest) REQUIRES(mutex_);
   void remember_latest(LogEntry entry) REQUIRES(mutex_);
+  bool holds_none() const REQUIRES(mutex_) { return entries_.empty() && latest_.empty(); }
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
   Cursor before(std::size_t index) const REQUIRES(mutex_);
@@ -170,7 +177,7 @@ class ChannelLog {
   Ring<LogEntry> entries_ GUARDED_BY(mutex_);
   Cursor base_ GUARDED_BY(mutex_);           // Before the first entry: where the last forgotten one stood.
   Sequence begin_ GUARDED_BY(mutex_) = 0;    // 0: not begun.
-  Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The last entry that went because of the memory limit.
+  Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The newest one that went because of the memory limit.
   Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // Of the last message.
   SteadyTime now_ GUARDED_BY(mutex_);              // The time last heard of.
   std::vector<Mark> marks_ GUARDED_BY(mutex_);  // Forgotten gaps and ends, oldest first; at most kMarksMax.

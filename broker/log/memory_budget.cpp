@@ -9,12 +9,14 @@ namespace weir {
 void MemoryBudget::track(const std::shared_ptr<ChannelLog>& log) {
   const auto sequence = log->front_sequence();
   if (!sequence) return;
+  const MutexLock lock(mutex_);
   heap_.push({*sequence, log});
   if (heap_.size() >= compact_at_) compact();
 }
 
-std::uint64_t MemoryBudget::enforce() {
-  std::uint64_t forgotten = 0;
+void MemoryBudget::enforce() {
+  if (total() <= bytes_max_) return;
+  const MutexLock lock(mutex_);
   while (total() > bytes_max_ && !heap_.empty()) {
     Oldest oldest = heap_.top();
     heap_.pop();
@@ -24,11 +26,10 @@ std::uint64_t MemoryBudget::enforce() {
     if (!front) continue;  // Empty now: append() will say when it is not.
     if (*front == oldest.sequence) {
       log->evict_front();
-      ++forgotten;
+      evicted_.fetch_add(1, std::memory_order_relaxed);
     }
     if (const auto next = log->front_sequence()) heap_.push({*next, std::move(oldest.log)});
   }
-  return forgotten;
 }
 
 void MemoryBudget::compact() {

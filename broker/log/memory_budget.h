@@ -1,10 +1,11 @@
 // The memory limit of all frames together: past it the oldest frame of all channels goes first.
 //
-// Threads:   track() and enforce() on the bus thread (the only one that appends); total() on any.
+// Threads:   any: the bus thread after each append, housekeeping for the forms that shards make meanwhile.
 // Ownership: logs are held weakly; one that is gone needs no word.
 // Limits:    frames that a client is in the middle of sending stay alive beyond it, one a client.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "broker/log/channel_log.h"
+#include "broker/log/mutex.h"
 
 namespace weir {
 
@@ -24,10 +26,11 @@ class MemoryBudget {
   std::size_t limit() const { return bytes_max_; }
 
   // `log` has entries now (append() returned true).
-  void track(const std::shared_ptr<ChannelLog>& log);
-  // Forgets oldest frames until the total is within the limit, or nothing is left to forget. Returns how
-  // many.
-  std::uint64_t enforce();
+  void track(const std::shared_ptr<ChannelLog>& log) EXCLUDES(mutex_);
+  // Forgets oldest frames until the total is within the limit, or nothing is left to forget.
+  void enforce() EXCLUDES(mutex_);
+  // How many were, in all.
+  std::uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
 
  private:
   // What is known of a log's oldest entry: its sequence when this was written. It may have been forgotten
@@ -41,12 +44,14 @@ class MemoryBudget {
   using Heap = std::priority_queue<Oldest, std::vector<Oldest>, std::greater<>>;
 
   // Rebuilt without the dead and doubled entries when it has grown to this.
-  void compact();
+  void compact() REQUIRES(mutex_);
 
   const std::size_t bytes_max_;
   std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
-  Heap heap_;
-  std::size_t compact_at_ = 1024;
+  std::atomic<std::uint64_t> evicted_{0};
+  Mutex mutex_;  // Taken before a log's.
+  Heap heap_ GUARDED_BY(mutex_);
+  std::size_t compact_at_ GUARDED_BY(mutex_) = 1024;
 };
 
 }  // namespace weir

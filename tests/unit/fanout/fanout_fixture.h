@@ -49,6 +49,21 @@ class Publisher {
                   Frame::of_gap(channel.name, missed, reason, format_event_id(kEpoch, sequence), counter_),
                   sequence);
   }
+  // The same in two steps: what the shards see is in the log, but neither its sequence nor its hint is out
+  // yet.
+  Sequence append_only(Channel& channel, const std::string& data) {
+    Message message;
+    message.data = data;
+    const Sequence sequence = appended_.load() + 1;
+    const std::string id = format_event_id(kEpoch, sequence);
+    channel.log.append(Frame::of_message(message, channel.name, id, counter_), sequence,
+                       std::chrono::steady_clock::now());
+    return sequence;
+  }
+  void announce(Channel& channel, Sequence sequence) {
+    appended_.store(sequence);
+    channel.leave_hint();
+  }
   void acknowledge(Channel& channel) {
     if (channel.log.begin_sequence() == 0) channel.log.begin(++appended_);
     if (channel.owes_gap.exchange(false)) publish_gap(channel, std::nullopt, GapReason::kBusDown);
@@ -62,8 +77,7 @@ class Publisher {
  private:
   Sequence append(Channel& channel, FramePtr frame, Sequence sequence) {
     channel.log.append(std::move(frame), sequence, std::chrono::steady_clock::now());
-    appended_.store(sequence);
-    channel.leave_hint();
+    announce(channel, sequence);
     return sequence;
   }
 

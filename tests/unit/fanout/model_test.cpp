@@ -226,8 +226,9 @@ class Simulation {
       const ModelChannel& channel = channels_[i];
       by_name[channel.channel->name] = &channel;
       Account& account = accounts[channel.channel->name];
-      // ?replay=n may begin anywhere.
+      // ?replay=n may begin anywhere, also behind gaps that are later than the first id.
       if (stream.is_first_visit || stream.resumed_at) account.expected = channel.ordinal_at(first->sequence);
+      account.was_unknown = !account.expected;
       account.last = first->sequence;
     }
     Sequence last_id = first->sequence;

@@ -516,5 +516,102 @@ TEST_F(ShardTest, WhatComesWhileABatchIsSentReachesEachClientOnceAndInOrder) {
   bus.join();
 }
 
+// Between two steps of the bus thread: the message is in its log, its sequence and its hint are not out yet.
+class SeamTest : public ShardTest {
+ protected:
+  // The shard's thread is the test's.
+  SeamTest() {
+    ShardOptions options;
+    options.epoch = kEpoch;
+    shard_ = std::make_unique<Shard>(std::move(options), publisher_.appended(), 1);
+  }
+  void turn() {
+    shard_->wake();
+    shard_->loop().poll();
+  }
+};
+
+TEST_F(SeamTest, WhoComesWhileAMessageIsBeingAppendedGetsItWithoutWaitingForTheNext) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  const Sequence sequence = publisher_.append_only(*a, "at the seam");
+  auto reader = open_stream(*shard_, {{a, b}, {Form::kEvents}, {}, 0});
+  turn();
+  publisher_.announce(*a, sequence);
+  turn();
+  reader.read(1 << 20);
+  EXPECT_THAT(data_of(reader), ElementsAre("at the seam"));
+}
+
+TEST_F(SeamTest, WhoComesWhileAMessageIsForgottenAtOnceIsToldOfNoGap) {
+  ChannelLog::Limits limits;
+  limits.history_messages = 0;
+  limits.queue_messages = 2;
+  const auto news = channel("news", limits);
+  for (int i = 0; i < 10; ++i) publish(news, "before the head");
+  const Sequence sequence = publisher_.append_only(*news, "before the head");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  turn();
+  publisher_.announce(*news, sequence);
+  publish(news, "after the head");
+  turn();
+  reader.read(1 << 20);
+  EXPECT_THAT(data_of(reader), ElementsAre("after the head"));
+}
+
+TEST_F(SeamTest, AClientIsNotCutForTheLagOfAChannelThatHasEndedForIt) {
+  ChannelLog::Limits limits;
+  limits.queue_messages = 2;
+  const auto a = channel("a", limits, LagPolicy::kDisconnect);
+  const auto b = channel("b");
+  auto reader = open_stream(*shard_, {{a, b}, {Form::kEvents}, {}, 0});
+  turn();
+  publisher_.publish_end(*a);
+  turn();
+  while (shard_->stats().slow_clients.value() == 0) {
+    publish(b, std::string(60'000, 'x'));
+    turn();
+  }
+  for (int i = 0; i < 10; ++i) publish(a, "the next life of a");
+  turn();
+  EXPECT_EQ(shard_->stats().clients.value(), 1U);
+}
+
+TEST_F(SeamTest, AStuckClientOfPolicyLatestHoldsNoMoreThanABatch) {
+  ChannelLog::Limits limits;
+  limits.history_messages = 0;
+  limits.queue_messages = 10;
+  limits.keeps_latest = true;
+  const auto prices = channel("prices", limits, LagPolicy::kLatest);
+  auto reader = open_stream(*shard_, {{prices}, {}, {}, 0});
+  turn();
+  const auto publish_all_types = [&](int round) {
+    for (int type = 0; type < 60; ++type) {
+      const std::string data = std::to_string(round) + std::string(20'000, 'x');
+      publisher_.publish(*prices, data, "t" + std::to_string(type));
+    }
+    turn();
+  };
+  for (int round = 0; round < 30; ++round) publish_all_types(round);
+  ASSERT_EQ(shard_->stats().slow_clients.value(), 1U);
+  // It reads on until it is given the newest of each type, and is stuck again.
+  const auto has_newest = [&] {
+    return !data_of(reader).empty() && data_of(reader).back().starts_with("29x");
+  };
+  while (!has_newest()) {
+    reader.read(5'000);
+    turn();
+  }
+  ASSERT_EQ(shard_->stats().slow_clients.value(), 1U);
+  const std::size_t before = publisher_.frame_bytes().total();
+  // All of these are forgotten in turn; what stays alive beyond the log's is what the client holds.
+  publish_all_types(100);
+  EXPECT_LE(publisher_.frame_bytes().total(), before + 2 * kBatchBytes);
+  while (reader.read(1 << 20) > 0) turn();
+  std::size_t newest = 0;
+  for (const std::string& data : data_of(reader)) newest += data.starts_with("100") ? 1 : 0;
+  EXPECT_EQ(newest, 60U);
+}
+
 }  // namespace
 }  // namespace weir

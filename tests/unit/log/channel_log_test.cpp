@@ -267,7 +267,7 @@ TEST_F(ChannelLogTest, ConflationKeepsTheNewestMessageOfEachTypeInOrder) {
     append(log, message_of("a" + std::to_string(i), "a"));
     append(log, message_of("b" + std::to_string(i), "b"));
   }
-  const Skip skip = log.conflate(start, kNoHorizon);
+  const Skip skip = log.conflate(start, kNoHorizon, kNoLimit);
   Strings data;
   for (const LogEntry& entry : skip.conflated) data.push_back(data_of(*entry.frame));
   EXPECT_THAT(data, ElementsAre("rare", "a20", "b20"));
@@ -280,10 +280,33 @@ TEST_F(ChannelLogTest, ConflationKeepsTheNewest64TypesAndTellsOfSharedGaps) {
   ChannelLog log(limits);
   append_gap(log, std::nullopt, GapReason::kBusDown);
   for (int i = 1; i <= 100; ++i) append(log, message_of(std::to_string(i), "type" + std::to_string(i)));
-  const Skip skip = log.conflate({}, kNoHorizon);
+  const Skip skip = log.conflate({}, kNoHorizon, kNoLimit);
   ASSERT_EQ(skip.conflated.size(), 64U);
   EXPECT_EQ(data_of(*skip.conflated.front().frame), "37");
   EXPECT_EQ(skip.gaps.size(), 1U);
+}
+
+TEST_F(ChannelLogTest, ConflationStopsAtItsBytesAndGoesOnFromThereTellingEachGapOnce) {
+  auto limits = history_of(1);
+  limits.keeps_latest = true;
+  ChannelLog log(limits);
+  append_gap(log, std::nullopt, GapReason::kBusDown);
+  for (int i = 1; i <= 5; ++i) append(log, message_of(std::string(1'000, 'x'), "a" + std::to_string(i)));
+  append_gap(log, 1, GapReason::kTooLarge);
+  for (int i = 1; i <= 5; ++i) append(log, message_of(std::string(1'000, 'x'), "b" + std::to_string(i)));
+  append(log, end_message());
+  std::size_t messages = 0;
+  std::size_t rounds = 0;
+  std::vector<GapReason> gaps;
+  for (Skip skip; skip.end == nullptr; ++rounds) {
+    skip = log.conflate(skip.to, kNoHorizon, 3'000);
+    EXPECT_LE(skip.conflated.size(), 2U);
+    messages += skip.conflated.size();
+    for (const Mark& gap : skip.gaps) gaps.push_back(gap.reason);
+    ASSERT_LT(rounds, 10U);
+  }
+  EXPECT_EQ(messages, 10U);
+  EXPECT_THAT(gaps, ElementsAre(GapReason::kBusDown, GapReason::kTooLarge));
 }
 
 TEST_F(ChannelLogTest, FindsAPositionByItsSequence) {
@@ -293,11 +316,12 @@ TEST_F(ChannelLogTest, FindsAPositionByItsSequence) {
   const Sequence first = append(log, "first");
   sequence_ = 20;  // Other channels' messages lie in between.
   append(log, "second");
-  ASSERT_TRUE(log.find(first));
-  EXPECT_THAT(data_after(log, log.find(first)->cursor), ElementsAre("second"));
-  EXPECT_THAT(data_after(log, log.find(15)->cursor), ElementsAre("second"));
-  EXPECT_THAT(data_after(log, log.find(10)->cursor), ElementsAre("first", "second"));
-  EXPECT_FALSE(log.find(9).has_value()) << "from before the log began";
+  const auto find = [&](Sequence sequence) { return log.find_in_history(sequence, kNoHorizon); };
+  ASSERT_TRUE(find(first));
+  EXPECT_THAT(data_after(log, find(first)->cursor), ElementsAre("second"));
+  EXPECT_THAT(data_after(log, find(15)->cursor), ElementsAre("second"));
+  EXPECT_THAT(data_after(log, find(10)->cursor), ElementsAre("first", "second"));
+  EXPECT_FALSE(find(9).has_value()) << "from before the log began";
 }
 
 TEST_F(ChannelLogTest, APositionWhoseFollowersAreForgottenSaysSo) {
@@ -307,8 +331,19 @@ TEST_F(ChannelLogTest, APositionWhoseFollowersAreForgottenSaysSo) {
   const Sequence first = append(log, "1");
   const Sequence second = append(log, "2");
   append(log, "3");
-  EXPECT_TRUE(log.find(first)->is_forgotten);
-  EXPECT_FALSE(log.find(second)->is_forgotten) << "all that follows it is there";
+  EXPECT_TRUE(log.find_in_history(first, kNoHorizon)->is_forgotten);
+  EXPECT_FALSE(log.find_in_history(second, kNoHorizon)->is_forgotten) << "all that follows it is there";
+}
+
+TEST_F(ChannelLogTest, WhoBeginsStandsBehindWhatIsForgottenAndMissesNothingByIt) {
+  ChannelLog log(history_of(1));
+  sequence_ = 1;
+  const Sequence first = append(log, "1");
+  append(log, "2");
+  append(log, "3");
+  EXPECT_EQ(log.at(first).ordinal, 2U);
+  EXPECT_THAT(data_after(log, log.at(first)), ElementsAre("3"));
+  EXPECT_EQ(log.at(sequence_).sequence, log.end().sequence);
 }
 
 TEST_F(ChannelLogTest, WhoComesBackIsGivenTheHistoryAloneThoughMoreIsKeptForOthers) {
@@ -319,7 +354,8 @@ TEST_F(ChannelLogTest, WhoComesBackIsGivenTheHistoryAloneThoughMoreIsKeptForOthe
   const Sequence first = append(log, "1");
   for (const char* data : {"2", "3", "4"}) append(log, data);
   EXPECT_EQ(log.counts().messages, 4U);
-  EXPECT_FALSE(log.find(first)->is_forgotten) << "a live reader may still read on";
+  EXPECT_THAT(data_after(log, log.at(first)), ElementsAre("2", "3", "4"))
+      << "a live reader may still read on";
   EXPECT_TRUE(log.find_in_history(first, kNoHorizon)->is_forgotten);
   EXPECT_THAT(data_after(log, log.skip_to_history({first, 0, 0}, kNoHorizon).to), ElementsAre("3", "4"));
   EXPECT_THAT(data_after(log, log.back(10, kNoHorizon)), ElementsAre("3", "4"));

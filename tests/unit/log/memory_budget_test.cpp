@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/unit/log/log_fixture.h"
 
 namespace weir {
@@ -77,6 +79,42 @@ TEST_F(MemoryBudgetTest, AFrameThatAClientIsSendingStaysAlive) {
   EXPECT_EQ(data_of(*entries[0].frame), std::string(kData, 'x'));
   EXPECT_EQ(log->counts().messages, 0U) << "nothing but the held frame fits";
   EXPECT_EQ(budget.total(), bytes_of_one());
+}
+
+TEST_F(MemoryBudgetTest, WhatPolicyLatestKeepsBesideTheHistoryCountsAndGoesToo) {
+  MemoryBudget budget(50 * bytes_of_one());
+  auto limits = history_of(0);
+  limits.keeps_latest = true;
+  std::vector<std::shared_ptr<ChannelLog>> logs;
+  for (int i = 0; i < 20; ++i) logs.push_back(std::make_shared<ChannelLog>(limits));
+  const Cursor start;
+  for (int type = 0; type < 10; ++type) {
+    for (const auto& log : logs) {
+      ++sequence_;
+      const Message message = message_of(std::string(kData, 'x'), std::to_string(type));
+      auto frame = Frame::of_message(message, "news", "gepoch000.1", budget.counter());
+      if (log->append(std::move(frame), sequence_, now_)) budget.track(log);
+      budget.enforce();
+      ASSERT_LE(budget.total(), budget.limit());
+    }
+  }
+  // Who still needed some of it is not given the rest as if it were all.
+  EXPECT_TRUE(logs[0]->was_evicted(start));
+  EXPECT_EQ(logs[0]->skip(start, true, kNoHorizon).missed, 10U);
+}
+
+TEST_F(MemoryBudgetTest, FormsThatAreMadeLaterAreEnforcedToo) {
+  MemoryBudget budget(20 * bytes_of_one());
+  const auto log = make_log();
+  for (int i = 0; i < 20; ++i) fill(budget, log);
+  std::vector<LogEntry> entries;
+  log->read({}, kNoHorizon, kNoLimit, entries);
+  for (const LogEntry& entry : entries) entry.frame->chunk(Form::kEvents, "news");
+  entries.clear();
+  ASSERT_GT(budget.total(), budget.limit());
+  std::thread housekeeping([&] { budget.enforce(); });
+  housekeeping.join();
+  EXPECT_LE(budget.total(), budget.limit());
 }
 
 }  // namespace
