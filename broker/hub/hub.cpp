@@ -100,7 +100,13 @@ OpenChannelPtr Hub::State::find(std::string_view name) const {
 
 OpenChannelPtr Hub::State::find_or_open(std::string_view name, SteadyTime now) {
   const auto found = channels.find(name);
-  return found != channels.end() ? found->second : make_channel(name, now);
+  if (found == channels.end()) return make_channel(name, now);
+  const OpenChannel& open = *found->second;
+  if (!open.channel->is_refused || open.holders > 0) return found->second;
+  // Refused to whoever came before, perhaps no longer: the bus is asked again.
+  bus->unsubscribe(open.channel->name);
+  channels.erase(found);
+  return make_channel(name, now);
 }
 
 OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
@@ -151,8 +157,10 @@ void Hub::State::close_idle(SteadyTime now) {
     const auto [since, open] = std::move(idle.front());
     idle.pop_front();
     if (open->holders > 0 || open->idle_since != since) continue;  // It was opened again.
+    const auto found = channels.find(open->channel->name);
+    if (found == channels.end() || found->second != open) continue;  // Another one took its place.
     bus->unsubscribe(open->channel->name);
-    channels.erase(open->channel->name);
+    channels.erase(found);
   }
 }
 

@@ -31,7 +31,8 @@ void Hub::on_message(std::string_view channel, std::string_view payload) {
 }
 
 void Hub::on_too_large(std::string_view channel) {
-  const OpenChannelPtr open = state_->find(channel);
+  OpenChannelPtr open = state_->find(channel);
+  if (!open) open = state_->open_recorded(channel);
   if (open) state_->append_gap(*open, 1, GapReason::kTooLarge);
 }
 

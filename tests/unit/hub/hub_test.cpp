@@ -57,7 +57,7 @@ class HubTest : public ::testing::Test {
   }
   // A stream of `channels`; nullopt if the hub refuses it.
   std::optional<StreamReader> open(std::vector<std::string> channels,
-                                   std::optional<std::string> last_event_id = {}) {
+                                   std::optional<std::string> last_event_id = {}, std::size_t replay = 0) {
     auto admission = hub_->admit(address_);
     if (!admission.place) return std::nullopt;
     StreamReader reader;
@@ -65,6 +65,7 @@ class HubTest : public ::testing::Test {
     request.channels = std::move(channels);
     request.form = request.channels.size() > 1 ? Form::kEvents : Form::kChannel;
     request.last_event_id = std::move(last_event_id);
+    request.replay = replay;
     request.head = "HTTP/1.1 200 OK\r\n\r\n";
     request.place = std::move(*admission.place);
     const int socket = reader.take_socket();
@@ -340,6 +341,59 @@ TEST_F(HubTest, PastTheMemoryLimitTheOldestMessagesOfAllChannelsGo) {
   for (const ChannelInfo& info : hub_->channels(100)) bytes += info.log_bytes;
   EXPECT_LE(bytes, 64U << 10);
   EXPECT_GT(bytes, 32U << 10);
+}
+
+TEST_F(HubTest, AFormThatIsMadeForReadersIsWithinTheMemoryLimitAfterTheNextTick) {
+  config_.memory_limit = 64 << 10;
+  config_.record = {"*"};
+  start();
+  hub_->on_recording("*");
+  for (int i = 0; i < 50; ++i) publish("a", std::string(1'000, 'x'));
+  const auto frame_bytes = [&] {
+    Metrics metrics;
+    metrics.add_source([&](MetricsPage& page) { hub_->collect(page); });
+    const std::string text = metrics.render();
+    return std::stod(text.substr(text.find("\nweir_frame_bytes ") + 18));
+  };
+  ASSERT_GT(frame_bytes(), 50'000);
+  auto reader = open({"a", "b"}, {}, 100);
+  hub_->on_subscribed("b");
+  ASSERT_TRUE(read_data(*reader, 51));
+  ASSERT_GT(frame_bytes(), 64 << 10);
+  hub_->tick(steady_clock::now());
+  EXPECT_LE(frame_bytes(), 64 << 10);
+}
+
+TEST_F(HubTest, ARecordedChannelKeepsTheGapOfAMessageThatWasTooLargeAsItsFirst) {
+  config_.record = {"log.*"};
+  start();
+  hub_->on_recording("log.*");
+  hub_->on_too_large("log.1");
+  publish("log.1", "behind it");
+  auto reader = open({"log.1"}, {}, 10);
+  ASSERT_TRUE(read_data(*reader, 2));
+  EXPECT_THAT(data_of(*reader)[0], HasSubstr(R"("missed":1,"reason":"too-large")"));
+  EXPECT_EQ(data_of(*reader)[1], "behind it");
+}
+
+TEST_F(HubTest, ARefusedChannelIsAskedForAgainByTheNextClient) {
+  start();
+  {
+    auto refused = open({"secret"});
+    hub_->on_refused("secret", "NOPERM");
+    ASSERT_TRUE(eventually([&] {
+      refused->read(1 << 20);
+      return refused->is_closed();
+    }));
+  }
+  ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+  bus_.wanted.clear();  // The bus has forgotten it.
+  auto allowed = open({"secret"});
+  EXPECT_THAT(bus_.wanted, ElementsAre("secret"));
+  hub_->on_subscribed("secret");
+  ASSERT_TRUE(has_begun(*allowed));
+  hub_->tick(steady_clock::now() + std::chrono::hours(1));
+  EXPECT_THAT(bus_.wanted, ElementsAre("secret")) << "the linger of the refused one does not end the new one";
 }
 
 }  // namespace
