@@ -9,6 +9,7 @@
 
 #include "broker/ip_address.h"
 #include "proto/channel_name.h"
+#include "redis/redis_settings.h"
 #include "settings/settings.h"
 
 namespace weir {
@@ -28,6 +29,11 @@ std::string check_pattern(const std::string& text) {
          kChannelNameRule;
 }
 
+// A pattern of stars alone.
+bool is_everything(const std::string& pattern) {
+  return pattern.find_first_not_of('*') == std::string::npos && !pattern.empty();
+}
+
 std::string check_listen(const std::string& text) {
   const auto address = parse_listen_address(text);
   return address ? std::string()
@@ -35,8 +41,9 @@ std::string check_listen(const std::string& text) {
 }
 
 std::string check_redis_url(const std::string& text) {
-  const bool is_redis = text.empty() || text.starts_with("redis://") || text.starts_with("unix://");
-  return is_redis ? "" : "must be redis://[user:password@]host:port[/db] or unix://path";
+  if (text.empty()) return "";
+  const auto url = parse_redis_url(text);
+  return url ? "" : url.error().message;
 }
 
 std::string check_prefix(const std::string& text) {
@@ -149,8 +156,11 @@ std::vector<Setting> bus_rows(Config& config) {
           "bus", config.bus, {"auto", "memory", "redis"},
           "Where messages come from. memory: this process alone; auto: Redis if there is a redis-url, "
           "else memory, which then listens on loopback only."),
-      Setting::url("redis-url", config.redis_url, "redis://[user:password@]host:port[/db] or unix://path.",
-                   check_redis_url),
+      Setting::url(
+          "redis-url", config.redis_url,
+          "redis://[user:password@]host:port[/db], rediss://… for TLS, or unix://path. A password is "
+          "safer in redis-password-file, and in WEIR_REDIS_URL than in a flag, which ps shows.",
+          check_redis_url),
       Setting::text("redis-prefix", config.redis_prefix,
                     "Put before the name of every channel on the Redis side.", check_prefix),
       Setting::list(
@@ -242,6 +252,7 @@ SettingsTable make_table(Config& config) {
   SettingsTable table("weir-broker", "the gateway from Redis pub/sub channels to Server-Sent Events.");
   table.section("Addresses and access", address_rows(config));
   table.section("Messages", bus_rows(config));
+  table.section("Files for Redis", redis_file_settings(config.redis_files));
   table.section("Channels", channel_rows(config.channel));
   table.section("Streams", stream_rows(config));
   table.section("Limits", limit_rows(config));
@@ -261,6 +272,15 @@ SettingsTable make_table(Config& config) {
   return table;
 }
 
+std::optional<Error> check_redis(const Config& config) {
+  const RedisFiles& files = config.redis_files;
+  if (!config.redis_url.empty()) return check_redis_files(*parse_redis_url(config.redis_url), files);
+  for (const auto& [name, path] : given_files(files)) {
+    return Error{std::string(name) + " = \"" + path + "\": needs a redis-url"};
+  }
+  return std::nullopt;
+}
+
 // What no row can see for itself.
 std::optional<Error> check_together(const Config& config, const std::map<std::string, std::string>& sources) {
   const auto refusal = [&](const std::string& name, const std::string& value, const std::string& rule) {
@@ -274,6 +294,7 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
   if (config.bus == "memory" && !config.redis_url.empty()) {
     return refusal("bus", config.bus, "can't be used with a redis-url; leave out one of the two");
   }
+  if (auto error = check_redis(config)) return error;
   if (config.listen == config.admin_listen && parse_listen_address(config.listen)->port != 0) {
     return refusal("admin-listen", config.admin_listen, "must not be the address of listen");
   }
@@ -290,6 +311,18 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
                    "that is alone");
   }
   return std::nullopt;
+}
+
+// Without a prefix the channels are those of every application on that Redis.
+void warn_of_open_redis(const Config& config, std::vector<std::string>& warnings) {
+  if (config.redis_url.empty() || !config.redis_prefix.empty()) return;
+  const auto warn = [&](const std::string& name, const std::vector<std::string>& patterns, const char* may) {
+    if (std::none_of(patterns.begin(), patterns.end(), is_everything)) return;
+    warnings.push_back(name + " = \"*\" without a redis-prefix: anybody may " + may +
+                       " every channel of this Redis, those of other applications too");
+  };
+  warn("anonymous-subscribe", config.anonymous_subscribe, "read");
+  warn("anonymous-publish", config.anonymous_publish, "publish to");
 }
 
 }  // namespace
@@ -309,6 +342,7 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
         "request-memory is less than head-bytes and max-message-bytes together: the largest "
         "messages can't be published over HTTP");
   }
+  warn_of_open_redis(line.config, line.warnings);
   return line;
 }
 

@@ -12,6 +12,7 @@
 
 #include "proto/envelope.h"
 #include "proto/result.h"
+#include "redis/redis_files.h"
 
 namespace weir {
 
@@ -46,6 +47,7 @@ struct Config {
 
   std::string bus = "auto";  // auto: Redis if there is a URL, else memory (on loopback only); memory; redis.
   std::string redis_url;     // Empty: none.
+  RedisFiles redis_files;
   std::string redis_prefix;
 
   ChannelSettings channel;

@@ -59,6 +59,7 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
   if (!url) return Error{"redis-url: " + url.error().message};
   RedisBusOptions options;
   options.url = std::move(*url);
+  options.files = config.redis_files;
   options.prefix = config.redis_prefix;
   options.message_bytes_max = config.max_message_bytes;
   options.publishes_waiting_max = config.max_publishes_waiting;

@@ -13,19 +13,26 @@ constexpr std::size_t kShownBytesMax = 120;
 
 bool ends_with_password(std::string_view name) { return name == "password" || name.ends_with("-password"); }
 
-// Hides what stands before the last '@', and where there is none, what looks like user:password.
-std::string without_password(const std::string& url) {
+// Hides what stands before the last '@' and behind the first '?', and where there is no '@', all of what
+// could be user:password.
+std::string without_password(std::string url) {
   const auto scheme_end = url.find("://");
   const std::size_t start = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  const std::string hidden = url.substr(0, start) + "***";
   const auto at = url.rfind('@');
-  if (at != std::string::npos && at >= start) return url.substr(0, start) + "***" + url.substr(at);
-  const auto end = std::min(url.find('/', start), url.size());
+  const auto question = url.find('?', start);
+  if (question != std::string::npos) {
+    if (at != std::string::npos && at > question) return hidden;  // It may belong to either.
+    url.replace(question + 1, std::string::npos, "***");
+  }
+  if (at != std::string::npos && at >= start) return hidden + url.substr(at);
+  const auto end = std::min(url.find_first_of("/?", start), url.size());
   const auto colon = url.rfind(':', end);
   if (colon == std::string::npos || colon < start) return url;
   const bool is_port = std::all_of(url.begin() + static_cast<std::ptrdiff_t>(colon) + 1,
                                    url.begin() + static_cast<std::ptrdiff_t>(end),
                                    [](unsigned char c) { return std::isdigit(c) != 0; });
-  return is_port || url[start] == '[' ? url : url.substr(0, start) + "***" + url.substr(end);
+  return is_port || url[start] == '[' ? url : hidden;
 }
 
 // One line, whatever came in.

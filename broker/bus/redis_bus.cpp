@@ -71,6 +71,10 @@ class RedisBus : public Bus {
     state.acknowledged = subscriber_.state().acknowledged;
     state.reconnects = subscriber_.state().losses;
     state.publishes_waiting = queue_.publishes_waiting();
+    if (!state.is_connected) {
+      state.why_not = subscriber_.why_not_up();
+      if (state.why_not.empty()) state.why_not = publisher_.why_not_up();
+    }
     return state;
   }
 

@@ -9,26 +9,14 @@
 #include <string>
 
 #include "broker/bus/bus.h"
-#include "proto/result.h"
+#include "redis/redis_files.h"
+#include "redis/redis_url.h"
 
 namespace weir {
 
-// redis://[user:password@]host:port[/db], or unix://path[?db=n] ("unix://user:password@/path" is accepted
-// too). User and password are percent-decoded. The db only matters to keys; pub/sub ignores it.
-struct RedisUrl {
-  std::string host = "127.0.0.1";
-  std::string port = "6379";
-  std::string path;  // Of the unix socket; empty for TCP.
-  std::string user;
-  std::string password;
-  int db = 0;
-  // The URL without its password, for logs.
-  std::string redacted() const;
-};
-Result<RedisUrl> parse_redis_url(const std::string& url);
-
 struct RedisBusOptions {
   RedisUrl url;
+  RedisFiles files;    // Read again for each connection.
   std::string prefix;  // Put before every channel name on the Redis side.
   std::size_t message_bytes_max = 4 << 20;
   std::size_t publishes_waiting_max = 10'000;

@@ -72,8 +72,8 @@ void RedisConnection::close() {
 void RedisConnection::fail(std::string_view why) {
   const bool was_up = std::exchange(is_up_, false);
   drop_link();
-  if (was_up || why != last_failure_) {
-    last_failure_ = why;
+  if (was_up || why != why_not_up()) {
+    set_failure(why);
     log_warning("redis " + role_ + (was_up ? ": connection lost: " : ": not connected: ") + std::string(why));
   }
   // A link that lasted is a fresh start; one that is cut again and again is not.
@@ -82,10 +82,21 @@ void RedisConnection::fail(std::string_view why) {
   if (was_up) owner_.on_down();
 }
 
+std::string RedisConnection::why_not_up() const {
+  const MutexLock lock(failure_mutex_);
+  return last_failure_;
+}
+
+void RedisConnection::set_failure(std::string_view why) {
+  const MutexLock lock(failure_mutex_);
+  last_failure_ = why;
+}
+
 void RedisConnection::drop_link() {
   ++link_;
   asio::error_code ignored;
   socket_.close(ignored);
+  tls_.reset();
   resolver_.cancel();
   ping_timer_.cancel();
   deadline_timer_.cancel();
@@ -115,6 +126,9 @@ void RedisConnection::connect() {
   arm_deadline("connect");
 
   const RedisUrl& url = options_.url;
+  auto password = read_redis_password(url, options_.files);
+  if (!password) return fail(password.error().message);
+  password_ = *std::move(password);
   if (!url.path.empty()) return connect_to(link, {asio::local::stream_protocol::endpoint(url.path)});
   connect_by_name(link);
 }
@@ -143,6 +157,21 @@ void RedisConnection::connect_to(Link link, std::vector<Endpoint> endpoints) {
       socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
       socket_.set_option(asio::socket_base::keep_alive(true), ignored);
     }
+    if (options_.url.is_tls) return start_tls(link);
+    greet();
+    read();
+  });
+}
+
+void RedisConnection::start_tls(Link link) {
+  auto context = make_tls_context(options_.files);
+  if (!context) return fail(context.error().message);
+  awaited_ = "the TLS handshake";
+  tls_ = std::make_unique<TlsStream>(std::move(*context), std::move(socket_), options_.url.host);
+  tls_->handshake([this, link](const std::string& why_not) {
+    if (link != link_) return;
+    if (!why_not.empty()) return fail(why_not);
+    awaited_ = "connect";
     greet();
     read();
   });
@@ -157,9 +186,9 @@ void RedisConnection::greet() {
     send(words);
   };
   if (!url.user.empty()) {
-    say({"AUTH", url.user, url.password});
-  } else if (!url.password.empty()) {
-    say({"AUTH", url.password});
+    say({"AUTH", url.user, password_});
+  } else if (!password_.empty()) {
+    say({"AUTH", password_});
   }
   const std::string db = std::to_string(url.db);
   if (url.db != 0) say({"SELECT", db});
@@ -180,7 +209,7 @@ void RedisConnection::on_greeting_reply(const redisReply& reply) {
 
   is_up_ = true;
   up_since_ = std::chrono::steady_clock::now();
-  last_failure_.clear();
+  set_failure({});
   log_info("redis " + role_ + ": connected to " + options_.url.redacted());
   deadline_timer_.cancel();
   arm_ping();
@@ -199,29 +228,45 @@ void RedisConnection::arm_ping() {
 }
 
 void RedisConnection::arm_deadline(const char* what) {
+  awaited_ = what;
   deadline_timer_.expires_after(options_.answer_timeout);
-  deadline_timer_.async_wait([this, what, link = link_](asio::error_code error) {
+  deadline_timer_.async_wait([this, link = link_](asio::error_code error) {
     // The answer may have come in the same moment: a timer that has fired can't be cancelled any more.
     if (error || link != link_ || (is_up_ && !is_ping_unanswered_)) return;
-    fail(std::string("no answer to ") + what + " within " + in_milliseconds(options_.answer_timeout));
+    fail(std::string("no answer to ") + awaited_ + " within " + in_milliseconds(options_.answer_timeout));
   });
 }
 
 // Hot path: reads as long as there is anything to read and waits for nobody, since Redis cuts a subscriber
 // that falls behind.
 void RedisConnection::read() {
+  if (tls_) {
+    return tls_->read([this, link = link_](asio::error_code error, std::string_view bytes) {
+      on_read(link, error, bytes);
+    });
+  }
   socket_.async_read_some(asio::buffer(read_buffer_),
                           [this, link = link_](asio::error_code error, std::size_t size) {
-                            if (link != link_) return;
-                            if (error)
-                              return fail(error == asio::error::eof ? "closed by Redis" : error.message());
-                            take_bytes(size);
-                            if (link != link_) return;
-                            read();
+                            on_read(link, error, {read_buffer_.data(), size});
                           });
 }
 
-void RedisConnection::take_bytes(std::size_t size) {
+void RedisConnection::on_read(Link link, asio::error_code error, std::string_view bytes) {
+  if (link != link_) return;
+  if (error) return fail(why_closed(error));
+  take_bytes(bytes);
+  if (link == link_) read();
+}
+
+std::string RedisConnection::why_closed(asio::error_code error) const {
+  const bool is_closed = error == asio::error::eof || error == asio::error::connection_reset;
+  if (is_closed && !is_up_ && !tls_ && options_.url.path.empty()) {
+    return "closed by Redis before it answered (for a port with TLS the URL begins with rediss://)";
+  }
+  return tls_error_text(error);
+}
+
+void RedisConnection::take_bytes(std::string_view received) {
   if (is_ping_unanswered_) {
     is_ping_unanswered_ = false;
     deadline_timer_.cancel();
@@ -229,7 +274,7 @@ void RedisConnection::take_bytes(std::size_t size) {
   }
   const Link link = link_;
   passed_.clear();
-  filter_.filter({read_buffer_.data(), size}, passed_);
+  filter_.filter(received, passed_);
   for (std::string_view bytes : passed_) {
     for (; !bytes.empty() && link == link_; bytes.remove_prefix(std::min(kParseBytes, bytes.size()))) {
       parse(bytes.substr(0, kParseBytes));
@@ -271,16 +316,23 @@ void RedisConnection::flush() {
   if (is_writing_ || queued_.empty()) return;
   is_writing_ = true;
   in_write_.swap(queued_);
+  if (tls_) {
+    return tls_->write(in_write_, [this, link = link_](asio::error_code error) { on_written(link, error); });
+  }
   asio::async_write(socket_, asio::buffer(in_write_),
-                    [this, link = link_](asio::error_code error, std::size_t) {
-                      if (link != link_) return;
-                      if (error) return fail(error.message());
-                      is_writing_ = false;
-                      in_write_.clear();
-                      if (in_write_.capacity() > kKeptBytes) in_write_.shrink_to_fit();
-                      flush();
-                      if (is_up_ && !is_writing_) owner_.on_written();
-                    });
+                    [this, link = link_](asio::error_code error, std::size_t) { on_written(link, error); });
+}
+
+void RedisConnection::on_written(Link link, asio::error_code error) {
+  if (link != link_) return;
+  // Redis may have refused our certificate: the alert that says so is still to be read.
+  if (error && tls_ && !is_up_) return;
+  if (error) return fail(tls_error_text(error));
+  is_writing_ = false;
+  in_write_.clear();
+  if (in_write_.capacity() > kKeptBytes) in_write_.shrink_to_fit();
+  flush();
+  if (is_up_ && !is_writing_) owner_.on_written();
 }
 
 }  // namespace weir

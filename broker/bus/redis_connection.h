@@ -2,7 +2,9 @@
 // and after a loss tries again with a doubling, jittered backoff, for as long as it is open. hiredis parses
 // and formats; the bytes move over an asio socket.
 //
-// A connect counts only after Redis' first answer: a stopped Redis still accepts. A server that says nothing
+// A connect counts only after Redis' first answer: a stopped Redis still accepts. The deadline is for all of
+// it: the name, TCP, TLS (tls_stream.h), the login, the answer. Password and certificates are read from their
+// files each time. A server that says nothing
 // for answer_timeout after a PING is dead, whatever TCP thinks; any byte from it counts as life, since the
 // answer may stand behind megabytes of messages.
 //
@@ -29,6 +31,8 @@
 
 #include "broker/bus/oversize_filter.h"
 #include "broker/bus/redis_bus.h"
+#include "broker/bus/tls_stream.h"
+#include "broker/log/mutex.h"
 
 struct redisReader;
 struct redisReply;
@@ -71,6 +75,8 @@ class RedisConnection {
   // Gives the present link up, as if it had been lost, for the reason `why`.
   void fail(std::string_view why);
   bool is_up() const { return is_up_; }
+  // Why it is not up: the last failure; empty while it is up, or has only begun. Any thread.
+  std::string why_not_up() const;
 
   // Queues one command; any bytes may stand in its words. Requires is_up(). flush() writes what is queued.
   void send(std::span<const std::string_view> words);
@@ -86,20 +92,27 @@ class RedisConnection {
   void connect();
   void connect_by_name(Link link);
   void connect_to(Link link, std::vector<Endpoint> endpoints);
+  void start_tls(Link link);
   void greet();
   void on_greeting_reply(const redisReply& reply);
   void read();
-  void take_bytes(std::size_t size);
+  void on_read(Link link, asio::error_code error, std::string_view bytes);
+  void on_written(Link link, asio::error_code error);
+  std::string why_closed(asio::error_code error) const;
+  void take_bytes(std::string_view received);
   void parse(std::string_view bytes);
   void arm_ping();
   void arm_deadline(const char* what);
+  void set_failure(std::string_view why);
   void drop_link();
   void retry_later();
 
   const RedisBusOptions& options_;
   const std::string role_;
   Owner& owner_;
-  asio::generic::stream_protocol::socket socket_;
+  asio::generic::stream_protocol::socket
+      socket_;  // Of a link with TLS: moved into tls_ once it is connected.
+  std::unique_ptr<TlsStream> tls_;
   asio::ip::tcp::resolver resolver_;
   asio::steady_timer retry_timer_;
   asio::steady_timer ping_timer_;
@@ -109,11 +122,15 @@ class RedisConnection {
   bool is_open_ = false;
   bool is_up_ = false;
   bool is_ping_unanswered_ = false;
+  const char* awaited_ = "";  // What the deadline is for.
   Link link_ = 0;
   unsigned attempts_ = 0;  // Without a link that lasted.
   std::chrono::steady_clock::time_point up_since_;
   std::size_t greetings_left_ = 0;
-  std::string last_failure_;  // What was logged; told again only when it differs.
+  std::string password_;
+  mutable Mutex failure_mutex_;  // Leaf lock.
+  // What was logged; told again only when it differs.
+  std::string last_failure_ GUARDED_BY(failure_mutex_);
 
   struct ReaderDeleter {
     void operator()(redisReader* reader) const;

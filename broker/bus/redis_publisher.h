@@ -4,7 +4,7 @@
 // no: kRefused. No reply within publish_timeout, or the connection is lost first: kUnknown; Redis may have it
 // or not. A connection that is late once is closed, since it hangs.
 //
-// Threads:   is_up() and was_ever_up() any thread, everything else on the bus thread.
+// Threads:   is_up(), was_ever_up() and why_not_up() any thread, everything else on the bus thread.
 // Ownership: the queue, which counts the publishes that wait, outlives this object.
 // Limits:    those of the JobQueue.
 #pragma once
@@ -34,6 +34,7 @@ class RedisPublisher : private RedisConnection::Owner {
 
   bool is_up() const { return is_up_; }
   bool was_ever_up() const { return was_ever_up_; }
+  std::string why_not_up() const { return connection_.why_not_up(); }
 
  private:
   struct Waiting {  // For its reply.

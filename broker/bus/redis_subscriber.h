@@ -9,9 +9,9 @@
 // Patterns given to record() are asked for first. A channel that one of them covers is not asked for by name
 // as well: it would come twice. Where several patterns cover a channel, the first one in order counts.
 //
-// Threads:   the counters of state() any thread, record() before open(), everything else on the bus thread.
-// Ownership: the listener outlives this object.
-// Limits:    kUnsentBytesMax of commands are on their way at a time, whatever the number of channels.
+// Threads:   the counters of state() and why_not_up() any thread, record() before open(), everything else on
+// the bus thread. Ownership: the listener outlives this object. Limits:    kUnsentBytesMax of commands are on
+// their way at a time, whatever the number of channels.
 #pragma once
 
 #include <atomic>
@@ -50,6 +50,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   void settle();
 
   const State& state() const { return state_; }
+  std::string why_not_up() const { return connection_.why_not_up(); }
 
  private:
   struct Channel {

@@ -13,6 +13,8 @@ Reply healthy(std::string_view status) {
   return json_reply(200, "{\"status\":\"" + std::string(status) + "\"}");
 }
 
+std::string reason_of(const BusState& state) { return state.why_not.empty() ? "" : ": " + state.why_not; }
+
 }  // namespace
 
 AdminRoutes::AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics)
@@ -49,13 +51,14 @@ Reply AdminRoutes::dispatch(const Head& head) const {
 // reconnects.
 Reply AdminRoutes::ready() const {
   if (gateway_.is_draining()) return error_reply(503, "this gateway is draining");
-  if (!gateway_.bus_state().was_ever_connected) return error_reply(503, "Redis was not reached yet");
+  const BusState state = gateway_.bus_state();
+  if (!state.was_ever_connected) return error_reply(503, "Redis was not reached yet" + reason_of(state));
   return healthy("ready");
 }
 
 Reply AdminRoutes::redis() const {
   const BusState state = gateway_.bus_state();
-  if (!state.is_connected) return error_reply(503, "Redis is away");
+  if (!state.is_connected) return error_reply(503, "Redis is away" + reason_of(state));
   if (state.acknowledged < state.wanted) {
     return error_reply(503, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
                                 std::to_string(state.wanted) + " subscriptions");

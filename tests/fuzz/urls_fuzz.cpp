@@ -29,7 +29,7 @@ void check_redis_url(const std::string& text) {
   assert(url->db >= 0 && url->db <= 65'535 && url->path.size() <= 107);
   assert(!url->path.empty() ||
          (!url->host.empty() && std::stoi(url->port) >= 1 && std::stoi(url->port) <= 65'535));
-  assert(url->user.empty() || !url->password.empty());
+  assert(url->has_password || url->password.empty());
   if (url->password.find(kSecret) != std::string::npos)
     assert(url->redacted().find(kSecret) == std::string::npos);
 }

@@ -100,6 +100,26 @@ for (const major of majors) {
       assert.deepEqual(environmentOf(documents).WEIR_REDIS_URL, {secretKeyRef: {name: 'mine', key: 'url'}});
     });
 
+    test('gives the gateway and the publishers the files that a Redis asks for, and no others', () => {
+      const secret = {passwordSecret: {name: 'p'}, caSecret: {name: 'c', key: 'ca.pem'}, certificateSecret: 't'};
+      for (const redis of [secret, {passwordSecret: {name: 'p', key: 'k'}}, {caSecret: {name: 'c'}}, {}]) {
+        const documents = render(major, {...minimal, redis: {url: 'rediss://app@redis', ...redis}, publishers: trial.publishers});
+        const pods = podsOf(documents).filter(({spec}) => spec.containers[0].image.startsWith('weir:'));
+        assert.equal(pods.length, 4, 'the gateway, two publishers and the test');
+        for (const {spec} of pods) {
+          const files = spec.containers.flatMap(({env}) => env ?? []).filter(({name}) => /^WEIR_REDIS_.*FILE$/.test(name));
+          const expected = spec.containers.some(({env}) => (env ?? []).some(({name}) => /^WEIR_(REDIS_URL|TO)$/.test(name))) ?
+            (redis.passwordSecret ? 1 : 0) + (redis.caSecret ? 1 : 0) + (redis.certificateSecret ? 2 : 0) : 0;
+          assert.equal(files.length, expected);
+          const mounted = (spec.volumes ?? []).filter(({name}) => name === 'redis-files')
+            .flatMap(({projected}) => projected.sources).flatMap(({secret: {items}}) => items.map(({path}) => `/etc/weir/redis/${path}`));
+          assert.deepEqual(files.map(({value}) => value).sort(), mounted.sort());
+          const mounts = spec.containers.flatMap(({volumeMounts}) => volumeMounts ?? []).filter(({name}) => name === 'redis-files');
+          assert.equal(mounts.length, mounted.length > 0 ? 1 : 0);
+        }
+      }
+    });
+
     test('keeps the password of Redis out of everything but the Secret', () => {
       for (const document of render(major)) {
         if (document.kind !== 'Secret') assert.ok(!JSON.stringify(document).includes('secret@'), document.kind);
@@ -248,7 +268,8 @@ test('the notes have the commands to try, and say when to have more replicas', (
 
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
-       const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'config', 'healthcheck', 'help', 'version'];
+       const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
+         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual([...schema.properties.config.propertyNames.enum].sort(), known.sort());
      });

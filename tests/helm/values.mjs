@@ -9,6 +9,10 @@ export const minimal = {
 // One of everything that goes together.
 export const everything = {
   ...minimal,
+  redis: {
+    url: 'rediss://app@redis:6380', passwordSecret: {name: 'redis-login', key: 'password'}, caSecret: {name: 'redis-ca', key: 'ca.crt'},
+    certificateSecret: 'redis-client',
+  },
   image: {repository: 'example.com/team/weir', tag: '1.2.3', pullPolicy: 'Always'},
   imagePullSecrets: [{name: 'registry'}],
   replicaCount: 3,

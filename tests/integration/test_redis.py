@@ -4,11 +4,13 @@ import contextlib
 import re
 import signal
 import subprocess
+import tempfile
 import unittest
 
 from support.account import Account, numbered
+from support.certificates import CertificateAuthority
 from support.case import GatewayTest
-from support.gateway import gap_of
+from support.gateway import gap_of, run_once
 from support.http import Connection, request_bytes
 from support.limits import scaled
 from support.redis import RedisServer
@@ -411,12 +413,148 @@ class Access(RedisTest):
         self.assertEqual(gateway.admin("/readyz").status, 503)
         self.assertNotIn("wrongsecret", "\n".join(gateway.log))
 
+    def test_a_channel_that_the_acl_forbids_later_ends_and_the_others_go_on_behind_a_gap(self):
+        redis = self.start_redis()
+        redis.client.command("ACL", "SETUSER", "gw", "on", ">secret", "resetchannels", "&a.*", "&b.*", "+@all")
+        gateway = self.start_gateway("--redis-url", f"redis://gw:secret@127.0.0.1:{redis.port}")
+        allowed = self.open(gateway, "/channels/a.1")
+        revoked = self.open(gateway, "/channels/b.1")
+        redis.client.command("ACL", "SETUSER", "gw", "resetchannels", "&a.*")  # Redis cuts who follows b.1.
+        revoked.wait_for_close()
+        gateway.wait_for_log(r"refuses channel b\.1: NOPERM")
+        redis.publish("a.1", "on")
+        self.assert_gap(allowed, "a.1")
+        self.assertEqual(allowed.next_event("message").data, "on")
+        self.wait_until_back(gateway)
+
+    def test_a_user_that_is_deleted_is_an_incident_that_health_and_log_tell_of(self):
+        redis = self.start_redis()
+        user = ("ACL", "SETUSER", "gw", "on", ">sesame-open", "&*", "+@all")
+        redis.client.command(*user)
+        gateway = self.start_gateway("--redis-url", f"redis://gw:sesame-open@127.0.0.1:{redis.port}")
+        stream = self.open(gateway, "/channels/a")
+        redis.client.command("ACL", "DELUSER", "gw")
+        gateway.wait_until(lambda: b"WRONGPASS" in gateway.admin("/healthz/redis").body, "the reason",
+                           pump=self.loop.pump)
+        self.assertEqual(gateway.admin("/healthz/redis").status, 503)
+        self.assertEqual(gateway.admin("/readyz").status, 200)
+        gateway.wait_for_log("redis subscriber: not connected: WRONGPASS")
+        redis.client.command(*user)
+        self.wait_until_back(gateway)
+        self.assert_gap(stream, "a")
+        self.assertNotIn("sesame", "\n".join(gateway.log))
+
+    def test_a_password_from_a_file_is_nowhere_to_be_seen(self):
+        redis = self.start_redis("--requirepass", "sesame-open")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("sesame-open\n")
+            file.flush()
+            gateway = self.start_gateway("--redis-password-file", file.name, redis=redis)
+            stream = self.open(gateway, "/channels/a")
+            admin = redis.connect_as("sesame-open")
+            self.addCleanup(admin.close)
+            admin.publish("a", "hello")
+            self.assertEqual(stream.next_event().data, "hello")
+            shown = [gateway.admin(path).body.decode() for path in ("/metrics", "/channels", "/healthz/redis", "/readyz")]
+            shown.append(gateway.request("GET", "/").body.decode())
+            with open(f"/proc/{gateway.pid}/cmdline", encoding="ascii") as command:
+                shown.append(command.read())
+            # The password changes: what is said of the one in use does not repeat it either.
+            admin.command("CONFIG", "SET", "requirepass", "other")
+            admin.command("CLIENT", "KILL", "TYPE", "pubsub")
+            gateway.wait_until(lambda: b"WRONGPASS" in gateway.admin("/healthz/redis").body, "the reason",
+                               pump=self.loop.pump)
+            shown += [gateway.admin("/healthz/redis").body.decode(), gateway.publish("a", "x").body.decode()]
+            self.assertNotIn("sesame", "\n".join(shown + gateway.log))
+
+    def test_everything_open_on_a_redis_without_a_prefix_is_warned_of(self):
+        redis = self.start_redis()
+        gateway = self.start_gateway("--anonymous-subscribe", "*", "--anonymous-publish", "*", redis=redis)
+        for name in ("anonymous-subscribe", "anonymous-publish"):
+            gateway.wait_for_log(f'{name} = .*without a redis-prefix')
+        quiet = self.start_gateway("--anonymous-subscribe", "*", "--redis-prefix", "app:", redis=redis)
+        self.assertNotIn("without a redis-prefix", "\n".join(quiet.log))
+
     def test_a_unix_socket(self):
         redis = self.start_redis()
         gateway = self.start_gateway("--redis-url", f"unix://{redis.socket_path}")
         stream = self.open(gateway, "/channels/a")
         redis.publish("a", "hello")
         self.assertEqual(stream.next_event().data, "hello")
+
+
+class Tls(RedisTest):
+    def setUp(self):
+        super().setUp()
+        self.ca = CertificateAuthority()
+        self.addCleanup(self.ca.close)
+
+    def start_both_with_tls(self, *flags, **options):
+        redis = self.start_redis(tls=self.ca.issue())
+        gateway = self.start_gateway("--redis-url", redis.tls_url, "--redis-ca-file", self.ca.file, *flags, **options)
+        return redis, gateway
+
+    def test_restarts_under_load_and_every_account_adds_up(self):
+        redis, gateway = self.start_both_with_tls()
+        accounts = [Account("a") for _ in range(scaled(100, 20))]
+        streams = [self.open(gateway, "/channels/a", on_event=account.add) for account in accounts]
+        number = 0
+        for _ in range(scaled(10, 3)):
+            for _ in range(4):
+                redis.publish_all([("a", numbered(number + n, 10_000)) for n in range(1, 11)])
+                number += 10
+                self.loop.drain()
+            redis.kill()
+            redis.start()
+            self.loop.until(lambda: redis.client.numsub("a") == 1, "the subscription after a restart")
+        number += 1
+        redis.publish("a", numbered(number))
+        for stream, account in zip(streams, accounts):
+            self.loop.until(lambda s=stream, a=account: a.last == number or s.closed, "the last message")
+            self.assertIsNone(stream.closed)
+            account.settle(number)
+            self.assertLessEqual({reason for _, reason in account.gaps}, {"bus-down"})
+
+    def test_the_largest_messages_in_both_directions(self):
+        redis, gateway = self.start_both_with_tls("--queue-bytes", "64M", "--memory-limit", "256M")
+        stream = self.open(gateway, "/channels/a")
+        texts = [letter * (4 << 20) for letter in "abcd"]
+        redis.publish_all([("a", text) for text in texts])
+        for text in texts:
+            self.assertTrue(stream.next_event("message").data == text)
+        for text in texts:
+            self.assertEqual(gateway.publish("a", text).status, 202)
+            self.assertTrue(stream.next_event("message").data == text)
+        self.assertEqual(gateway.metrics()["weir_redis_reconnects_total"], 0)
+
+    def test_a_certificate_that_is_not_accepted_is_one_line_and_health_says_why(self):
+        log = tempfile.NamedTemporaryFile("r")
+        self.addCleanup(log.close)
+        redis = self.start_redis("--logfile", log.name, tls=self.ca.issue("DNS:other.example"))
+        gateway = self.start_gateway("--redis-url", redis.tls_url, "--redis-ca-file", self.ca.file, wait=False)
+        self.loop.until(lambda: b"IP address mismatch" in gateway.admin("/healthz/redis").body, "the reason")
+        self.assertEqual(gateway.admin("/readyz").status, 503)
+        # It goes on trying, and does not go on telling.
+        refused = []
+        self.loop.until(lambda: refused.extend(line for line in log if "Error accepting" in line) or len(refused) >= 6,
+                        "more attempts")
+        told = [line for line in gateway.log if "IP address mismatch" in line]
+        self.assertEqual(len(told), 2, "one of each connection")
+
+    def test_files_that_cannot_be_used_are_refused_at_the_start(self):
+        certificate, key = self.ca.issue()
+        _, other_key = self.ca.issue()
+        for flags, name in ((["--redis-ca-file", "/nonexistent"], "redis-ca-file"),
+                            (["--redis-ca-file", key], "redis-ca-file"),
+                            (["--redis-certificate-file", certificate], "redis-key-file"),
+                            (["--redis-certificate-file", certificate, "--redis-key-file", other_key], "redis-key-file"),
+                            (["--redis-password-file", "/nonexistent"], "redis-password-file")):
+            with self.subTest(flags=flags):
+                result = run_once("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--redis-url",
+                                  "rediss://127.0.0.1:1", *flags)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+                self.assertIn(name, result.stderr)
 
 
 if __name__ == "__main__":

@@ -111,12 +111,12 @@ RedisServer::RedisServer(Options options) : options_(std::move(options)) {
   std::string name = (std::filesystem::temp_directory_path() / "weir-redis-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("can't make a folder for redis-server");
   folder_ = name;
-  port_ = free_port();
-  if (!options_.is_started) return;
-  // Somebody else may take the port just now.
+  // Somebody else may take a port just now.
   for (int i = 0; i < 5; ++i) {
-    if (try_start()) return;
     port_ = free_port();
+    while (options_.tls && (tls_port_ == 0 || tls_port_ == port_)) tls_port_ = free_port();
+    if (!options_.is_started || try_start()) return;
+    tls_port_ = 0;
   }
   throw std::runtime_error("redis-server does not start: " + log());
 }
@@ -138,6 +138,13 @@ bool RedisServer::try_start() {
               "no",           "--dir",  folder_.string(),      "--logfile", (folder_ / "log").string()};
   if (options_.has_unix_socket) words.insert(words.end(), {"--unixsocket", (folder_ / "socket").string()});
   if (!options_.password.empty()) words.insert(words.end(), {"--requirepass", options_.password});
+  if (options_.tls) {
+    words.insert(words.end(), {"--tls-port", std::to_string(tls_port_), "--tls-cert-file",
+                               options_.tls->certificate, "--tls-key-file", options_.tls->key});
+    const bool is_asked = !options_.tls->client_ca.empty();
+    words.insert(words.end(), {"--tls-auth-clients", is_asked ? "yes" : "no", "--tls-ca-cert-file",
+                               is_asked ? options_.tls->client_ca : options_.tls->certificate});
+  }
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -197,6 +204,10 @@ std::string RedisServer::url() const {
 }
 
 std::string RedisServer::unix_url() const { return "unix://" + (folder_ / "socket").string(); }
+
+std::string RedisServer::tls_url(const std::string& host) const {
+  return "rediss://" + host + ":" + std::to_string(tls_port_);
+}
 
 std::string RedisServer::command(const Words& words) const { return pipeline({words}).front(); }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@ class RedisServer {
     bool has_unix_socket = false;
     std::string password = {};  // Empty: none is asked for.
     Words arguments = {};       // More of them, such as {"--maxmemory", "10mb"}.
+    // A second port, for TLS: files in PEM. Clients must have a certificate of `client_ca`, unless it is
+    // empty.
+    struct Tls {
+      std::string certificate = {};
+      std::string key = {};
+      std::string client_ca = {};
+    };
+    std::optional<Tls> tls = {};
   };
 
   RedisServer() : RedisServer(Options{}) {}
@@ -41,6 +50,8 @@ class RedisServer {
   // "redis://127.0.0.1:<port>", with the password if there is one.
   std::string url() const;
   std::string unix_url() const;
+  std::uint16_t tls_port() const { return tls_port_; }
+  std::string tls_url(const std::string& host = "127.0.0.1") const;
 
   // One command's reply: text as it is, numbers in decimal, an error as "-TEXT", nil as "(nil)", an array as
   // its elements with a space in between.
@@ -58,6 +69,7 @@ class RedisServer {
   const Options options_;
   std::filesystem::path folder_;
   std::uint16_t port_ = 0;
+  std::uint16_t tls_port_ = 0;
   pid_t pid_ = -1;
 };
 

@@ -53,6 +53,60 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
+{{/* The files that go with the Redis URL: not empty where there are any. */}}
+{{- define "weir.hasRedisFiles" -}}
+{{- with .Values.redis -}}
+{{- or .passwordSecret.name .caSecret.name .certificateSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.redisFilesEnv" -}}
+{{- with .Values.redis -}}
+{{- if .passwordSecret.name }}
+- name: WEIR_REDIS_PASSWORD_FILE
+  value: /etc/weir/redis/password
+{{- end }}
+{{- if .caSecret.name }}
+- name: WEIR_REDIS_CA_FILE
+  value: /etc/weir/redis/ca.crt
+{{- end }}
+{{- if .certificateSecret }}
+- name: WEIR_REDIS_CERTIFICATE_FILE
+  value: /etc/weir/redis/tls.crt
+- name: WEIR_REDIS_KEY_FILE
+  value: /etc/weir/redis/tls.key
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "weir.redisFilesMount" -}}
+- name: redis-files
+  mountPath: /etc/weir/redis
+  readOnly: true
+{{- end -}}
+
+{{- define "weir.redisFilesVolume" -}}
+- name: redis-files
+  projected:
+    defaultMode: 288  # 0440, which is read differently by YAML 1.1 and 1.2.
+    sources:
+      {{- with .Values.redis.passwordSecret }}{{ if .name }}
+      - secret:
+          name: {{ .name }}
+          items: [{key: {{ .key | quote }}, path: password}]
+      {{- end }}{{ end }}
+      {{- with .Values.redis.caSecret }}{{ if .name }}
+      - secret:
+          name: {{ .name }}
+          items: [{key: {{ .key | quote }}, path: ca.crt}]
+      {{- end }}{{ end }}
+      {{- with .Values.redis.certificateSecret }}
+      - secret:
+          name: {{ . }}
+          items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+      {{- end }}
+{{- end -}}
+
 {{/* Names with a suffix stay within 63 characters. */}}
 {{- define "weir.valkeyName" -}}
 {{- printf "%s-valkey" (include "weir.fullname" . | trunc 50 | trimSuffix "-") -}}

@@ -24,8 +24,8 @@ class GatewayTest(unittest.TestCase):
                 print(f"--- the gateway's log in {self.id()}\n{gateway.log_tail()}\n---", file=sys.stderr)
         return result
 
-    def start_redis(self, *options):
-        redis = RedisServer(*options)
+    def start_redis(self, *options, **more):
+        redis = RedisServer(*options, **more)
         self.addCleanup(redis.stop)
         return redis.start()
 

@@ -86,23 +86,30 @@ class RedisClient:
 class RedisServer:
     """redis-server on a port of its own, without persistence: after a restart it is empty."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, tls=None):
+        """`tls`: the paths of a certificate and its key, for a second port that speaks TLS."""
         self._options = options
+        self._tls = tls
         self._directory = tempfile.mkdtemp(prefix="weir-redis-")
         self._process = None
         self._client = None
         self.port = None
+        self.tls_port = None
         self.socket_path = f"{self._directory}/redis.sock"
 
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def tls_url(self):
+        return f"rediss://127.0.0.1:{self.tls_port}"
+
     def reserve(self):
         """Picks the port without starting: for a Redis that comes later than its gateway."""
         # Below the range of ephemeral ports: there, who reconnects to a port without a listener can end up
         # connected to itself, and a restart could find its port taken by somebody's outgoing connection.
-        self.port = random.SystemRandom().randrange(10_000, 32_000)
+        self.port, self.tls_port = random.SystemRandom().sample(range(10_000, 32_000), 2)
 
     def start(self):
         """Starts, or restarts on the same port."""
@@ -119,6 +126,9 @@ class RedisServer:
     def _start_once(self):
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
                    "--dir", self._directory, "--unixsocket", self.socket_path, "--daemonize", "no", *self._options]
+        if self._tls:
+            command += ["--tls-port", str(self.tls_port), "--tls-cert-file", self._tls[0], "--tls-key-file",
+                        self._tls[1], "--tls-ca-cert-file", self._tls[0], "--tls-auth-clients", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + DEADLINE_SECONDS
         while time.monotonic() < deadline:
@@ -157,6 +167,11 @@ class RedisServer:
 
     def connect(self):
         return RedisClient(self.port)
+
+    def connect_as(self, password):
+        client = self.connect()
+        client.command("AUTH", password)
+        return client
 
     @property
     def client(self):

@@ -199,6 +199,50 @@ TEST(Config, RedisIsNeededForItsBusAndRefusedBesideTheOther) {
               AllOf(StartsWith("redis-url = \"http://***@h\""), Not(HasSubstr("secret"))));
 }
 
+TEST(Config, SaysWhatIsWrongWithARedisUrlWithoutItsPassword) {
+  for (const char* url :
+       {"redis://u:secret@h:0", "rediss://u:secret@h/x", "redis://u:secret@[::1", "redis://u:se/secret",
+        "redis://h?password=secret", "unix://:secret@", "redis://secret@h"}) {
+    EXPECT_THAT(error_of({"--redis-url", url}),
+                AllOf(HasSubstr("edis"), Not(HasSubstr("secret")), Not("no error")))
+        << url;
+  }
+  EXPECT_EQ(error_of({"--redis-url", "rediss://u:secret@h"}), "no error");
+}
+
+TEST(Config, ReadsFilesForRedisAndRefusesThoseThatDoNotFit) {
+  const auto path = testing::TempDir() + "weir-config-password-" + std::to_string(getpid());
+  std::ofstream(path) << "secret\n";
+  const auto line = read({"--redis-url", "redis://app@h", "--redis-password-file", path});
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_EQ(line->config.redis_files.password, path);
+  EXPECT_THAT(error_of({"--redis-password-file", path}), HasSubstr("needs a redis-url"));
+  EXPECT_THAT(error_of({"--redis-url", "redis://:secret@h", "--redis-password-file", path}),
+              AllOf(StartsWith("redis-password-file = "), HasSubstr("leave out one")));
+  std::remove(path.c_str());
+  EXPECT_THAT(error_of({"--redis-url", "redis://app@h", "--redis-password-file", path}),
+              HasSubstr("No such file"));
+  EXPECT_THAT(error_of({"--redis-url", "rediss://h", "--redis-ca-file", "/none"}),
+              StartsWith("redis-ca-file = \"/none\": No such file"));
+  EXPECT_THAT(error_of({"--redis-url", "redis://h", "--redis-ca-file", "/none"}), HasSubstr("rediss://"));
+}
+
+TEST(Config, WarnsOfAnonymousRulesForAllOfARedis) {
+  const auto warnings_of = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--redis-url", "redis://h"});
+    const auto line = read(arguments);
+    EXPECT_TRUE(line);
+    return line ? line->warnings : std::vector<std::string>();
+  };
+  EXPECT_THAT(warnings_of({"--anonymous-subscribe", "*"}),
+              ElementsAre(HasSubstr("anybody may read every channel")));
+  EXPECT_THAT(warnings_of({"--anonymous-publish", "a", "--anonymous-publish", "*"}),
+              ElementsAre(HasSubstr("anybody may publish to every channel")));
+  EXPECT_THAT(warnings_of({"--anonymous-subscribe", "*", "--redis-prefix", "app:"}), IsEmpty());
+  EXPECT_THAT(warnings_of({"--anonymous-subscribe", "news.*"}), IsEmpty());
+  EXPECT_THAT(read({"--anonymous-subscribe", "*"})->warnings, IsEmpty());
+}
+
 TEST(Config, ListensOffLoopbackOnlyWithARuleForWhoMayComeIn) {
   for (const char* listen : {":8080", "0.0.0.0:8080", "[::]:8080", "192.0.2.1:0"}) {
     EXPECT_THAT(

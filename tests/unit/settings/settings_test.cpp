@@ -188,7 +188,8 @@ TEST_F(SettingsTest, WarnsOfVariablesThatAreNoSettings) {
 TEST_F(SettingsTest, NeverRepeatsAPassword) {
   for (const char* url :
        {"rediss://user:secret@host:1", "http://:secret@host", "redis:/user:secret@host", "user:secret@host",
-        "http://user:secret", "http://secret@host", "http://u:secret@word@host"}) {
+        "http://user:secret", "http://secret@host", "http://u:secret@word@host", "http://u:pa/secret",
+        "http://host?password=secret", "http://:p@host/0?password=secret", "http://host?password=p@secret"}) {
     EXPECT_THAT(error_of({"--redis-url", url}), AllOf(StartsWith("redis-url = "), Not(HasSubstr("secret"))))
         << url;
   }

@@ -1,8 +1,9 @@
+#include "redis/redis_url.h"
+
 #include <algorithm>
 #include <charconv>
 #include <string_view>
 
-#include "broker/bus/redis_bus.h"
 #include "proto/channel_name.h"
 
 // No error text repeats any part of the URL: a password with a raw "/" or "@" in it moves into any other
@@ -11,6 +12,7 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kUnixPathBytesMax = 107;  // What sockaddr_un has room for.
+constexpr std::size_t kHostBytesMax = 255;      // Of a name, in DNS and in TLS.
 
 struct UrlError {
   const char* message;
@@ -51,13 +53,17 @@ void parse_query(std::string_view query, RedisUrl& url) {
 }
 
 void parse_user(std::string_view text, RedisUrl& url) {
-  const bool has_password = text.find(':') != std::string_view::npos;
-  if (!has_password) {
-    throw UrlError{"the Redis URL has a user without a password (a password alone is :password@)"};
-  }
+  url.has_password = text.find(':') != std::string_view::npos;
   url.user = decode(take_until(text, ':'), "the user in the Redis URL has a broken percent escape");
   url.password = decode(text, "the password in the Redis URL has a broken percent escape");
-  if (!url.user.empty() && url.password.empty()) throw UrlError{"the password in the Redis URL is empty"};
+  if (url.user.empty() && url.password.empty()) throw UrlError{"the password in the Redis URL is empty"};
+}
+
+void check_host(std::string_view host) {
+  const bool is_plain =
+      std::all_of(host.begin(), host.end(), [](unsigned char c) { return c > ' ' && c != '"' && c != 0x7f; });
+  if (!is_plain) throw UrlError{"the host in the Redis URL has a space, a quote or a control character"};
+  if (host.size() > kHostBytesMax) throw UrlError{"the host in the Redis URL has more than 255 bytes"};
 }
 
 void parse_host_and_port(std::string_view text, RedisUrl& url) {
@@ -79,6 +85,7 @@ void parse_host_and_port(std::string_view text, RedisUrl& url) {
     }
   }
   if (!host.empty()) url.host = decode(host, "the host in the Redis URL has a broken percent escape");
+  check_host(url.host);
   if (port.size() <= 1) return;
   const int number = parse_number(port.substr(1), 65'535, "the port of the Redis URL is not from 1 to 65535");
   if (number == 0) throw UrlError{"the port of the Redis URL is not from 1 to 65535"};
@@ -118,18 +125,20 @@ void parse_unix(std::string_view text, RedisUrl& url) {
 
 Result<RedisUrl> parse_redis_url(const std::string& text) {
   constexpr std::string_view kTcp = "redis://";
+  constexpr std::string_view kTls = "rediss://";
   constexpr std::string_view kUnix = "unix://";
   const std::string_view view = text;
   RedisUrl url;
   try {
     if (view.starts_with(kTcp)) {
       parse_tcp(view.substr(kTcp.size()), url);
+    } else if (view.starts_with(kTls)) {
+      url.is_tls = true;
+      parse_tcp(view.substr(kTls.size()), url);
     } else if (view.starts_with(kUnix)) {
       parse_unix(view.substr(kUnix.size()), url);
-    } else if (view.starts_with("rediss://")) {
-      return Error{"rediss:// (TLS to Redis) is not supported yet: use redis:// or unix://"};
     } else {
-      return Error{"the Redis URL does not begin with redis:// or unix://"};
+      return Error{"the Redis URL does not begin with redis://, rediss:// or unix://"};
     }
   } catch (const UrlError& error) {
     return Error{error.message};
@@ -138,8 +147,8 @@ Result<RedisUrl> parse_redis_url(const std::string& text) {
 }
 
 std::string RedisUrl::redacted() const {
-  std::string text = path.empty() ? "redis://" : "unix://";
-  if (!password.empty()) text += user + ":***@";
+  std::string text = !path.empty() ? "unix://" : is_tls ? "rediss://" : "redis://";
+  if (has_password || !user.empty()) text += user + ":***@";
   if (!path.empty()) {
     text += path;
     if (db != 0) text += "?db=" + std::to_string(db);

@@ -1,0 +1,13 @@
+// The settings of the files, which the gateway and the publishers have alike.
+#pragma once
+
+#include <vector>
+
+#include "redis/redis_files.h"
+#include "settings/settings.h"
+
+namespace weir {
+
+std::vector<Setting> redis_file_settings(RedisFiles& files);
+
+}  // namespace weir
