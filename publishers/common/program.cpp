@@ -12,6 +12,7 @@
 #include "proto/channel_name.h"
 #include "publishers/common/sink.h"
 #include "publishers/common/target.h"
+#include "redis/redis_settings.h"
 
 namespace weir {
 namespace {
@@ -22,6 +23,15 @@ std::string check_target(const std::string& text) {
 }
 
 std::string check_channel(const std::string& name) { return is_channel_name(name) ? "" : kChannelNameRule; }
+
+// What the URL and the files are to each other.
+std::optional<Error> check_files(const Target& target, const RedisFiles& files) {
+  if (target.kind == Target::Kind::kRedis) return check_redis_files(target.redis, files);
+  for (const auto& [name, path] : given_files(files)) {
+    return Error{std::string(name) + " = \"" + path + "\": is for a Redis, and --to is a gateway"};
+  }
+  return std::nullopt;
+}
 
 void set_up_log(const std::string& program, const std::string& level) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -57,16 +67,20 @@ int finish(const WorkResult& result, Publisher& publisher, const SignalStop& sig
 }  // namespace
 
 std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
-  return {
-      Setting::url("to", to,
-                   "Where to publish: redis://[user:password@]host[:port], unix://path of a Redis socket, or "
-                   "http://host[:port][/base] of a gateway.",
-                   check_target)
+  std::vector<Setting> rows{
+      Setting::url(
+          "to", to,
+          "Where to publish: redis://[user:password@]host[:port], rediss://… for TLS, unix://path of a "
+          "Redis socket, or http://host[:port][/base] of a gateway. ps shows flags: a password is safer "
+          "in redis-password-file, or the whole URL in WEIR_TO.",
+          check_target)
           .required(),
       Setting::text("channel", channel, "The channel to publish to.", check_channel).required(),
       Setting::text("redis-prefix", redis_prefix, "Put before the channel's name on the Redis side."),
       Setting::flag("end", end, end_help),
   };
+  for (Setting& row : redis_file_settings(redis_files)) rows.push_back(std::move(row));
+  return rows;
 }
 
 std::vector<Setting> CommonSettings::delivery() {
@@ -94,14 +108,20 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
     std::fputs(outcome->text->c_str(), stdout);
     return kExitDone;
   }
+  const Target target = *parse_target(settings.to);
+  if (const auto error = check_files(target, settings.redis_files)) {
+    std::fprintf(stderr, "%s\n", error->message.c_str());
+    return kExitUsage;
+  }
   const std::string path = argv[0];
   set_up_log(path.substr(path.rfind('/') + 1), settings.log_level);
   for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
 
   ::signal(SIGPIPE, SIG_IGN);
   const SignalStop signals;
-  const Target target = *parse_target(settings.to);
-  Publisher publisher(make_sink(target, {.redis_prefix = settings.redis_prefix, .timeout = settings.timeout}),
+  Publisher publisher(make_sink(target, {.redis_prefix = settings.redis_prefix,
+                                         .redis_files = settings.redis_files,
+                                         .timeout = settings.timeout}),
                       {.channel = settings.channel, .retry = settings.retry, .unknown = settings.unknown});
   spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());
   return finish(work({publisher, signals.token(), outcome->sources}), publisher, signals);

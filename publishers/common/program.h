@@ -10,6 +10,7 @@
 
 #include "publishers/common/publisher.h"
 #include "publishers/common/stop.h"
+#include "redis/redis_files.h"
 #include "settings/settings.h"
 
 namespace weir {
@@ -26,6 +27,7 @@ struct CommonSettings {
   std::string to;
   std::string channel;
   std::string redis_prefix;
+  RedisFiles redis_files;
   bool end = false;
   std::chrono::seconds retry{60};
   std::chrono::milliseconds timeout{10'000};

@@ -93,43 +93,69 @@ BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_t
 
 std::optional<BatchResult> RedisSink::connect(const std::stop_token& stop) {
   if (stop.stop_requested()) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
-  // Not blocking: a connect that takes long can then be stopped.
-  context_.reset(target_.is_unix_socket() ? redisConnectUnixNonBlock(target_.path.c_str())
-                                          : redisConnectNonBlock(target_.host.c_str(), target_.port));
-  if (!context_) return failure(Outcome::kFailed, "out of memory");
-  auto why_not = context_->err != 0 ? failure(Outcome::kFailed, context_->errstr) : await_connected();
-  if (!why_not) why_not = greet();
-  if (why_not) context_.reset();
-  return why_not;
+  const auto password = read_redis_password(target_.redis, options_.redis_files);
+  if (!password) return failure(Outcome::kFailed, password.error().message);
+  const auto why_not = open_connection(*password);
+  if (!why_not) return std::nullopt;
+  disconnect();
+  return without_messages(*why_not);
 }
 
-std::optional<BatchResult> RedisSink::await_connected() {
-  if (auto why_not = await(POLLOUT, Clock::now() + options_.timeout, true)) return why_not;
+std::optional<BatchResult> RedisSink::open_connection(const std::string& password) {
+  const RedisUrl& url = target_.redis;
+  const auto deadline = Clock::now() + options_.timeout;
+  // Not blocking: a connect that takes long can then be stopped.
+  context_.reset(url.path.empty() ? redisConnectNonBlock(url.host.c_str(), std::stoi(url.port))
+                                  : redisConnectUnixNonBlock(url.path.c_str()));
+  if (!context_) return failure(Outcome::kFailed, "out of memory");
+  if (context_->err != 0) return failure(Outcome::kFailed, context_->errstr);
+  if (auto why_not = await_connected(deadline)) return why_not;
+  if (url.is_tls) {
+    if (auto why_not = start_tls(deadline)) return why_not;
+  }
+  return greet(password);
+}
+
+std::optional<BatchResult> RedisSink::await_connected(Clock::time_point deadline) {
+  if (auto why_not = await(POLLOUT, deadline, true)) return why_not;
   int error = 0;
   socklen_t size = sizeof(error);
   ::getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) return failure(Outcome::kFailed, std::strerror(error));
-  if (!target_.is_unix_socket()) redisEnableKeepAlive(context_.get());
+  if (target_.redis.path.empty()) redisEnableKeepAlive(context_.get());
   return std::nullopt;
 }
 
+std::optional<BatchResult> RedisSink::start_tls(Clock::time_point deadline) {
+  auto context = make_tls_context(options_.redis_files);
+  if (!context) return failure(Outcome::kFailed, context.error().message);
+  tls_.emplace(std::move(*context), context_->fd, target_.redis.host);
+  for (;;) {
+    const auto progress = tls_->handshake();
+    if (!progress.why_ended.empty()) return failure(Outcome::kFailed, progress.why_ended);
+    if (progress.events == 0) return std::nullopt;
+    if (auto why_not = await(progress.events, deadline, true)) return why_not;
+  }
+}
+
 // A stopped Redis still accepts: a connection counts only after a first reply.
-std::optional<BatchResult> RedisSink::greet() {
+std::optional<BatchResult> RedisSink::greet(const std::string& password) {
+  const RedisUrl& url = target_.redis;
   Exchange exchange;
-  if (!target_.user.empty()) {
-    append(exchange, {"AUTH", target_.user, target_.password});
-  } else if (!target_.password.empty()) {
-    append(exchange, {"AUTH", target_.password});
+  if (!url.user.empty()) {
+    append(exchange, {"AUTH", url.user, password});
+  } else if (!password.empty()) {
+    append(exchange, {"AUTH", password});
   }
   append(exchange, {"PING"});
   return without_messages(run(std::move(exchange)));
 }
 
 std::optional<BatchResult> RedisSink::check_idle_connection() {
-  // Nothing is asked, so something to read is the end of the connection.
+  // Nothing is asked, so something to read is the end of the connection; but TLS may have news of its own.
   pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
-  if (::poll(&ready, 1, 0) > 0) {
-    context_.reset();
+  if (::poll(&ready, 1, 0) > 0 && (!tls_ || receive())) {
+    disconnect();
     return failure(Outcome::kFailed, "the connection was closed");
   }
   if (Clock::now() - last_reply_ < kIdleMax) return std::nullopt;
@@ -177,8 +203,17 @@ BatchResult RedisSink::run(Exchange exchange) {
 }
 
 std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
-  const auto n = ::send(context_->fd, exchange.bytes.data() + exchange.sent,
-                        exchange.bytes.size() - exchange.sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const char* const from = exchange.bytes.data() + exchange.sent;
+  const std::size_t size = exchange.bytes.size() - exchange.sent;
+  if (tls_) {
+    const auto progress = tls_->write(from, size);
+    exchange.sent += progress.bytes;
+    if (progress.why_ended.empty()) return std::nullopt;
+    // What Redis said before it closed is the better reason, such as that it wants a certificate.
+    if (auto why = take_replies(exchange)) return why;
+    return failure(Outcome::kUnknown, progress.why_ended);
+  }
+  const auto n = ::send(context_->fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n >= 0) {
     exchange.sent += static_cast<std::size_t>(n);
     return std::nullopt;
@@ -187,10 +222,24 @@ std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
   return failure(Outcome::kUnknown, std::strerror(errno));
 }
 
+// What there is to read, without waiting.
+std::optional<BatchResult> RedisSink::receive() {
+  if (!tls_) {
+    pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, 0) <= 0 || redisBufferRead(context_.get()) == REDIS_OK) return std::nullopt;
+    return failure(Outcome::kUnknown, context_->errstr);
+  }
+  std::array<char, 16 << 10> bytes;
+  for (;;) {
+    const auto progress = tls_->read(bytes.data(), bytes.size());
+    if (!progress.why_ended.empty()) return failure(Outcome::kUnknown, progress.why_ended);
+    if (progress.bytes == 0) return std::nullopt;
+    redisReaderFeed(context_->reader, bytes.data(), progress.bytes);
+  }
+}
+
 std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
-  pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
-  if (::poll(&ready, 1, 0) <= 0) return std::nullopt;
-  if (redisBufferRead(context_.get()) != REDIS_OK) return failure(Outcome::kUnknown, context_->errstr);
+  if (auto why = receive()) return why;
   for (;;) {
     void* next = nullptr;
     if (redisGetReplyFromReader(context_.get(), &next) != REDIS_OK) {
@@ -225,7 +274,7 @@ std::optional<BatchResult> RedisSink::await(short events, Clock::time_point dead
 // error reply to a PUBLISH is about the user, the server or the channel, so it holds for the rest of the
 // batch as well.
 BatchResult RedisSink::broken(const Exchange& exchange, BatchResult why) {
-  context_.reset();
+  disconnect();
   why.confirmed = exchange.result.confirmed;
   const bool is_answered = why.outcome == Outcome::kRefused || why.outcome == Outcome::kFailed;
   const auto sent = static_cast<std::size_t>(
@@ -234,6 +283,11 @@ BatchResult RedisSink::broken(const Exchange& exchange, BatchResult why) {
   if (why.outcome == Outcome::kUnknown && why.unknown == 0) why.outcome = Outcome::kFailed;
   if (exchange.is_last) why.outcome = Outcome::kStopped;
   return why;
+}
+
+void RedisSink::disconnect() {
+  tls_.reset();
+  context_.reset();
 }
 
 BatchResult RedisSink::failure(Outcome outcome, const std::string& what) const {

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "publishers/common/sink.h"
+#include "publishers/common/tls_session.h"
 
 namespace weir {
 
-// hiredis resolves, connects, formats and parses. The bytes are moved here, so that it is known how much of a
-// batch Redis can have seen when the connection breaks, and so that a stop ends any wait at once.
+// hiredis resolves, connects, formats and parses. The bytes are moved here, over TLS if the URL says so, so
+// that it is known how much of a batch Redis can have seen when the connection breaks, and so that a stop
+// ends any wait at once.
 class RedisSink : public Sink {
  public:
   RedisSink(Target target, SinkOptions options);
@@ -46,25 +48,30 @@ class RedisSink : public Sink {
 
   // Each returns why not, or nothing.
   std::optional<BatchResult> connect(const std::stop_token& stop);
-  std::optional<BatchResult> await_connected();
-  std::optional<BatchResult> greet();
+  std::optional<BatchResult> open_connection(const std::string& password);
+  std::optional<BatchResult> await_connected(Clock::time_point deadline);
+  std::optional<BatchResult> start_tls(Clock::time_point deadline);
+  std::optional<BatchResult> greet(const std::string& password);
   std::optional<BatchResult> check_idle_connection();
 
   static void append(Exchange& exchange, const Arguments& arguments);
   // Sends the commands and reads as many replies.
   BatchResult run(Exchange exchange);
   std::optional<BatchResult> send_some(Exchange& exchange);
+  std::optional<BatchResult> receive();
   std::optional<BatchResult> take_replies(Exchange& exchange);
   // Waits for `events`; nullopt when they are there.
   std::optional<BatchResult> await(short events, Clock::time_point deadline, bool is_stoppable);
   // The end of an exchange that broke: counts what is unknown, closes the connection.
   BatchResult broken(const Exchange& exchange, BatchResult why);
+  void disconnect();
   BatchResult failure(Outcome outcome, const std::string& what) const;
 
   const Target target_;
   const SinkOptions options_;
   const int stop_fd_;  // An eventfd: readable while a stop is requested.
   std::unique_ptr<redisContext, FreeContext> context_;
+  std::optional<TlsSession> tls_;  // Over context_'s socket.
   Clock::time_point last_reply_{};
 };
 

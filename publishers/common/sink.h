@@ -14,6 +14,7 @@
 #include <string>
 
 #include "publishers/common/target.h"
+#include "redis/redis_files.h"
 
 namespace weir {
 
@@ -48,6 +49,7 @@ class Sink {
 
 struct SinkOptions {
   std::string redis_prefix;                   // Put before every channel name on the Redis side.
+  RedisFiles redis_files = {};                // Of a Redis; read again for each connection.
   std::chrono::milliseconds timeout{10'000};  // For a connect, and for an answer.
 };
 

@@ -11,7 +11,7 @@ namespace weir {
 namespace {
 
 const Error kNotATarget{
-    "must be redis://[user:password@]host[:port], unix://path or http://host[:port][/base]"};
+    "must be redis://[user:password@]host[:port], rediss://…, unix://path or http://host[:port][/base]"};
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
@@ -65,35 +65,6 @@ bool take_host(std::string_view authority, std::uint16_t default_port, Target& t
   return true;
 }
 
-Result<Target> parse_unix(std::string_view text) {
-  Target target;
-  std::uint32_t db = 0;
-  if (!take_user(text, target)) return kNotATarget;
-  const auto question = text.find('?');
-  if (question != std::string_view::npos) {
-    auto query = text.substr(question + 1);
-    if (!take_prefix(query, "db=") || !is_number(query, 1'000'000, db)) return kNotATarget;
-    text = text.substr(0, question);
-  }
-  target.path = text;
-  // The limit is that of sockaddr_un, its final NUL included.
-  if (target.path.empty() || target.path.size() > 107) {
-    return Error{"must have a path of at most 107 bytes after unix://"};
-  }
-  return target;
-}
-
-Result<Target> parse_redis(std::string_view text) {
-  Target target;
-  if (!take_user(text, target)) return kNotATarget;
-  const auto slash = std::min(text.find('/'), text.size());
-  std::uint32_t db = 0;
-  const auto path = text.substr(slash);
-  if (path.size() > 1 && !is_number(path.substr(1), 1'000'000, db)) return kNotATarget;
-  if (!take_host(text.substr(0, slash), 6379, target)) return kNotATarget;
-  return target;
-}
-
 Result<Target> parse_http(std::string_view text) {
   Target target;
   target.kind = Target::Kind::kHttp;
@@ -111,18 +82,23 @@ Result<Target> parse_http(std::string_view text) {
 }  // namespace
 
 std::string Target::redacted() const {
-  if (is_unix_socket()) return "unix://" + path;
+  if (kind == Kind::kRedis) return redis.redacted();
   const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return (kind == Kind::kHttp ? "http://" : "redis://") + name + ":" + std::to_string(port) + path;
+  return "http://" + name + ":" + std::to_string(port) + path;
 }
 
 Result<Target> parse_target(const std::string& text) {
   std::string_view rest = text;
-  if (take_prefix(rest, "redis://")) return parse_redis(rest);
-  if (take_prefix(rest, "unix://")) return parse_unix(rest);
   if (take_prefix(rest, "http://")) return parse_http(rest);
-  if (rest.starts_with("https://") || rest.starts_with("rediss://")) {
-    return Error{"must not be TLS: publishers speak plain redis://, unix:// or http://"};
+  if (rest.starts_with("https://"))
+    return Error{"must not be https://: publishers speak plain http:// to a gateway"};
+  for (const char* scheme : {"redis://", "rediss://", "unix://"}) {
+    if (!rest.starts_with(scheme)) continue;
+    auto url = parse_redis_url(text);
+    if (!url) return url.error();
+    Target target;
+    target.redis = std::move(*url);
+    return target;
   }
   return kNotATarget;
 }

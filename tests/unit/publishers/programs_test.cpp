@@ -6,6 +6,7 @@
 #include <memory>
 #include <sstream>
 
+#include "tests/support/certificates.h"
 #include "tests/unit/publishers/program_fixture.h"
 
 namespace weir {
@@ -71,6 +72,11 @@ TEST_F(ProgramTest, WrongUsageIsOneLineAndExitCodeTwo) {
       {WEIR_PUBLISH_DEMO, {"--to", "ftp://u:secret@host", "--channel", "news"}},
       {WEIR_PUBLISH_DEMO, {"--to", "https://u:secret@host", "--channel", "news"}},
       {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "two words"}},
+      {WEIR_PUBLISH_DEMO, arguments({"--redis-ca-file", "/etc/hosts"})},
+      {WEIR_PUBLISH_DEMO, arguments({"--redis-password-file", "/nowhere"})},
+      {WEIR_PUBLISH_DEMO, {"--to", "http://host", "--channel", "news", "--redis-ca-file", "/etc/hosts"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "rediss://host", "--channel", "news", "--redis-ca-file", "/nowhere"}},
+      {WEIR_PUBLISH_DEMO, {"--to", "redis://secret@host", "--channel", "news"}},
       {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--nonsense"}},
       {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--words-per-second", "0"}},
       {WEIR_PUBLISH_LOG, {"--to", redis_.url(), "--channel", "news"}},
@@ -84,6 +90,23 @@ TEST_F(ProgramTest, WrongUsageIsOneLineAndExitCodeTwo) {
     EXPECT_EQ(errors.find('\n'), errors.size() - 1) << errors;
     EXPECT_EQ(errors.find("secret"), std::string::npos) << errors;
   }
+}
+
+TEST_F(ProgramTest, PublishesOverTlsWithThePasswordFromAFile) {
+  CertificateAuthority ca;
+  const auto shown = ca.issue("IP:127.0.0.1");
+  RedisServer::Options options;
+  options.password = "sesame-open";
+  options.tls = RedisServer::Options::Tls{shown.certificate, shown.key, {}};
+  const RedisServer redis(options);
+  folder_.append("sesame-open\n", "password");
+  folder_.append("one two three ", "text");
+  Program demo(WEIR_PUBLISH_DEMO, {"--to", redis.tls_url(), "--channel", "news", "--redis-ca-file", ca.file(),
+                                   "--redis-password-file", folder_.path("password"), "--words",
+                                   folder_.path("text"), "--words-per-second", "1000"});
+  EXPECT_EQ(demo.wait(), 0) << demo.errors();
+  EXPECT_NE(redis.command({"INFO", "commandstats"}).find("cmdstat_publish:calls=3,"), std::string::npos);
+  EXPECT_EQ(demo.errors().find("sesame"), std::string::npos) << demo.errors();
 }
 
 TEST_F(ProgramTest, WhatCannotBePublishedIsExitCodeOne) {

@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
 #include <thread>
 
 #include "publishers/common/stop.h"
 #include "publishers/common/target.h"
+#include "tests/support/certificates.h"
 #include "tests/support/redis_server.h"
 
 namespace weir {
@@ -170,6 +175,127 @@ TEST_F(RedisSinkTest, PublishesTheEndAsAnEnvelope) {
   auto sink = connect(redis.url());
   EXPECT_EQ(sink.publish_end("news", {}).outcome, Outcome::kPublished);
   EXPECT_EQ(published(redis), "1");
+}
+
+// --- Over TLS
+
+class RedisSinkTlsTest : public RedisSinkTest {
+ protected:
+  RedisSinkTlsTest() { std::signal(SIGPIPE, SIG_IGN); }
+
+  // A server that shows a certificate for `names`.
+  RedisServer::Options options_for(const std::string& names, bool is_expired = false) {
+    const auto shown = ca_.issue(names, is_expired);
+    RedisServer::Options options;
+    options.tls = RedisServer::Options::Tls{shown.certificate, shown.key, {}};
+    return options;
+  }
+  RedisServer::Options good_options() { return options_for("DNS:localhost,IP:127.0.0.1"); }
+  static RedisSink connect(const std::string& url, RedisFiles files,
+                           milliseconds timeout = milliseconds(30'000)) {
+    return RedisSink(*parse_target(url), {.redis_prefix = "app:", .redis_files = files, .timeout = timeout});
+  }
+  RedisSink connect(const RedisServer& redis) { return connect(redis.tls_url(), {.ca = ca_.file()}); }
+  // Why nothing can be published there; it is known not to have been.
+  std::string why_not(RedisSink sink) {
+    const auto result = publish(sink, 3);
+    EXPECT_EQ(result.outcome, Outcome::kFailed);
+    EXPECT_EQ(result.confirmed + result.unknown, 0U);
+    return result.error;
+  }
+
+  CertificateAuthority ca_;
+};
+
+TEST_F(RedisSinkTlsTest, ConfirmsEachMessageOfABatch) {
+  const RedisServer redis(good_options());
+  auto sink = connect(redis);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(publish(sink, 1'000).confirmed, 1'000U);
+  EXPECT_EQ(published(redis), "3000");
+}
+
+TEST_F(RedisSinkTlsTest, SendsABatchThatIsLargerThanTheSocketsBuffers) {
+  const RedisServer redis(good_options());
+  auto sink = connect(redis);
+  const std::vector<std::string> payloads(8, std::string(4 << 20, 'x'));
+  EXPECT_EQ(sink.publish("news", payloads, {}).confirmed, 8U);
+}
+
+TEST_F(RedisSinkTlsTest, RefusesACertificateThatIsNotForIt) {
+  const RedisServer other(options_for("DNS:redis.example"));
+  EXPECT_NE(why_not(connect(other)).find("IP address mismatch"), std::string::npos);
+  EXPECT_NE(why_not(connect(other.tls_url("localhost"), {.ca = ca_.file()})).find("ostname mismatch"),
+            std::string::npos);
+  const RedisServer expired(options_for("IP:127.0.0.1", true));
+  EXPECT_NE(why_not(connect(expired)).find("certificate has expired"), std::string::npos);
+  const RedisServer good(good_options());
+  EXPECT_NE(why_not(connect(good.tls_url(), {})).find("issuer certificate"), std::string::npos);
+}
+
+TEST_F(RedisSinkTlsTest, ShowsItsOwnCertificateWhereRedisAsksForOne) {
+  for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
+    auto options = good_options();
+    options.tls->client_ca = ca_.file();
+    options.arguments = {"--tls-protocols", version};
+    const RedisServer redis(options);
+    const std::string why = why_not(connect(redis));
+    EXPECT_TRUE(why.find("wants a client certificate") != std::string::npos ||
+                why.find("handshake failure") != std::string::npos)
+        << why;
+    const auto ours = ca_.issue("DNS:weir");
+    auto sink =
+        connect(redis.tls_url(), {.ca = ca_.file(), .certificate = ours.certificate, .key = ours.key});
+    EXPECT_EQ(publish(sink).outcome, Outcome::kPublished) << version;
+  }
+}
+
+TEST_F(RedisSinkTlsTest, FailsWhereTheServerDoesNotSpeakTls) {
+  const RedisServer redis;
+  const std::string why = why_not(
+      connect("rediss://127.0.0.1:" + std::to_string(redis.port()), {.ca = ca_.file()}, milliseconds(500)));
+  EXPECT_TRUE(why.find("TLS") != std::string::npos || why.find("no answer") != std::string::npos) << why;
+}
+
+TEST_F(RedisSinkTlsTest, NoticesBeforeSendingThatTheConnectionWasClosed) {
+  RedisServer redis(good_options());
+  auto sink = connect(redis);
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  redis.kill();
+  const auto lost = publish(sink);
+  EXPECT_EQ(lost.outcome, Outcome::kFailed);
+  EXPECT_EQ(lost.unknown, 0U);
+  redis.start();
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+}
+
+TEST_F(RedisSinkTlsTest, DoesNotKnowWhatBecameOfMessagesThatARedisThatHangsHasNotAnswered) {
+  RedisServer redis(good_options());
+  auto sink = connect(redis.tls_url(), {.ca = ca_.file()}, milliseconds(500));
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  redis.pause();
+  const auto hung = publish(sink, 3);
+  EXPECT_EQ(hung.outcome, Outcome::kUnknown);
+  EXPECT_EQ(hung.unknown, 3U);
+  // It still accepts, and hangs in the handshake.
+  const auto again = publish(sink, 3);
+  EXPECT_EQ(again.outcome, Outcome::kFailed);
+  EXPECT_EQ(again.unknown, 0U);
+  redis.resume();
+}
+
+TEST_F(RedisSinkTlsTest, ReadsThePasswordAgainForEachConnection) {
+  RedisServer redis(good_options());
+  redis.command({"ACL", "SETUSER", "ann", "on", ">new", "&app:*", "+publish", "+ping"});
+  const std::string path = ::testing::TempDir() + "weir-sink-password-" + std::to_string(::getpid());
+  std::ofstream(path) << "old\n";
+  auto sink = connect("rediss://ann@127.0.0.1:" + std::to_string(redis.tls_port()),
+                      {.password = path, .ca = ca_.file()});
+  const auto refused = publish(sink);
+  EXPECT_EQ(refused.outcome, Outcome::kRefused);
+  EXPECT_NE(refused.error.find("WRONGPASS"), std::string::npos);
+  std::ofstream(path) << "new\n";
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  ::unlink(path.c_str());
 }
 
 }  // namespace
