@@ -1,9 +1,14 @@
 #include "broker/logging.h"
 
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <chrono>
 #include <cstdio>
@@ -11,10 +16,16 @@
 #include <memory>
 #include <string>
 
+#include "broker/log_writer.h"
 #include "proto/envelope.h"
 
 namespace weir {
 namespace {
+
+constexpr std::size_t kWaitingBytesMax = 1 << 20;
+
+std::atomic<bool> is_json_format{false};
+std::atomic<LogWriter*> writer{nullptr};  // Never destroyed: threads may still log while the process ends.
 
 // "2026-05-01T12:34:56.789Z"
 std::string utc(spdlog::log_clock::time_point time) {
@@ -50,27 +61,76 @@ std::string without_controls(std::string text) {
   return text;
 }
 
+bool is_one_word(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '='; });
+}
+
+std::string json_of(const LogField& field) {
+  if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+    std::string valid(*text);
+    replace_invalid_utf8(valid);
+    return json_string(valid);
+  }
+  if (const auto* number = std::get_if<std::uint64_t>(&field.value)) return std::to_string(*number);
+  char digits[64];
+  std::snprintf(digits, sizeof digits, "%.3f", std::get<double>(field.value));
+  return digits;
+}
+
+// What stands behind time and level in a line.
+std::string payload_of(std::string_view message, std::initializer_list<LogField> fields) {
+  std::string text(message);
+  replace_invalid_utf8(text);
+  if (is_json_format) {
+    std::string payload = "\"msg\":" + json_string(text);
+    for (const LogField& field : fields)
+      payload.append(",\"").append(field.name).append("\":").append(json_of(field));
+    return payload;
+  }
+  std::string payload = without_controls(std::move(text));
+  for (const LogField& field : fields) {
+    const auto* word = std::get_if<std::string_view>(&field.value);
+    const bool is_plain = word != nullptr && !word->empty() && is_one_word(*word);
+    payload.append(" ").append(field.name).append("=").append(is_plain ? std::string(*word) : json_of(field));
+  }
+  return payload;
+}
+
+std::string line_of(spdlog::log_clock::time_point time, spdlog::level::level_enum level,
+                    std::string_view payload) {
+  std::string line = is_json_format
+                         ? "{\"time\":\"" + utc(time) + "\",\"level\":\"" + level_name(level) + "\","
+                         : utc(time) + " " + level_name(level) + " ";
+  return line.append(payload).append(is_json_format ? "}\n" : "\n");
+}
+
 class LineFormatter : public spdlog::formatter {
  public:
-  explicit LineFormatter(bool is_json) : is_json_(is_json) {}
-
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    std::string text(message.payload.data(), message.payload.size());
-    replace_invalid_utf8(text);
-    const auto time = utc(message.time);
-    const std::string level = level_name(message.level);
-    const auto line = is_json_ ? "{\"time\":\"" + time + "\",\"level\":\"" + level +
-                                     "\",\"msg\":" + json_string(text) + "}\n"
-                               : time + " " + level + " " + without_controls(std::move(text)) + "\n";
+    const std::string line =
+        line_of(message.time, message.level, {message.payload.data(), message.payload.size()});
     out.append(line.data(), line.data() + line.size());
   }
 
-  std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<LineFormatter>(is_json_);
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LineFormatter>(); }
+};
+
+// Without a lock: the formatter has no state, and the writer has a lock of its own.
+class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit WriterSink(LogWriter& to) : writer_(to) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    writer_.write({line.data(), line.size()});
   }
+  void flush_() override {}
 
  private:
-  const bool is_json_;
+  LogWriter& writer_;
 };
 
 // Made at the first use and never destroyed: threads may still log while the process ends.
@@ -78,7 +138,7 @@ spdlog::logger& logger() {
   static auto* const kInstance = [] {
     auto* const made = new std::shared_ptr<spdlog::logger>(
         std::make_shared<spdlog::logger>("weir", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
-    (*made)->set_formatter(std::make_unique<LineFormatter>(false));
+    (*made)->set_formatter(std::make_unique<LineFormatter>());
     return made;
   }();
   return **kInstance;
@@ -100,8 +160,10 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
-void log(LogLevel level, std::string_view message) {
-  logger().log(spdlog_level(level), spdlog::string_view_t(message.data(), message.size()));
+void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
+  if (!is_logged(level)) return;
+  const std::string payload = payload_of(message, fields);
+  logger().log(spdlog_level(level), spdlog::string_view_t(payload.data(), payload.size()));
 }
 
 }  // namespace
@@ -115,18 +177,51 @@ std::optional<LogLevel> parse_log_level(std::string_view name) {
   return std::nullopt;
 }
 
+const char* log_level_name(LogLevel level) {
+  return level == LogLevel::kOff ? "off" : level_name(spdlog_level(level));
+}
+
 void start_logging(std::string_view level, std::string_view format) {
   const auto parsed = parse_log_level(level);
   assert(parsed && (format == "text" || format == "json"));
-  logger().set_formatter(std::make_unique<LineFormatter>(format == "json"));
+  is_json_format = format == "json";
   set_log_level(*parsed);
 }
 
+void start_log_writer() {
+  assert(writer == nullptr);
+  const auto say_lost = [](std::uint64_t lines) {
+    return line_of(spdlog::log_clock::now(), spdlog::level::warn,
+                   payload_of("lines of the log are lost: nobody read them", {{"lines", lines}}));
+  };
+  writer = new LogWriter(STDERR_FILENO, kWaitingBytesMax, say_lost);
+  const auto sink = std::make_shared<WriterSink>(*writer);
+  sink->set_formatter(std::make_unique<LineFormatter>());
+  logger().sinks() = {sink};
+}
+
+void flush_log(std::chrono::milliseconds most) {
+  if (LogWriter* const started = writer) started->flush(most);
+}
+
+std::uint64_t lost_log_lines() {
+  const LogWriter* const started = writer;
+  return started != nullptr ? started->lost() : 0;
+}
+
 void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
+LogLevel log_level() {
+  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    if (logger().level() == spdlog_level(level)) return level;
+  }
+  return LogLevel::kOff;
+}
 bool is_logged(LogLevel level) { return level != LogLevel::kOff && logger().should_log(spdlog_level(level)); }
 
 void log_debug(std::string_view message) { log(LogLevel::kDebug, message); }
-void log_info(std::string_view message) { log(LogLevel::kInfo, message); }
+void log_info(std::string_view message, std::initializer_list<LogField> fields) {
+  log(LogLevel::kInfo, message, fields);
+}
 void log_warning(std::string_view message) { log(LogLevel::kWarning, message); }
 void log_error(std::string_view message) { log(LogLevel::kError, message); }
 

@@ -30,6 +30,8 @@ namespace {
 // Of settings that cannot be used; 0 is a clean end.
 constexpr int kExitBadSettings = 2;
 constexpr int kExitNotReady = 1;  // Of --healthcheck.
+// What the end gives the reader of the log.
+constexpr std::chrono::seconds kLogFlush{1};
 constexpr std::chrono::seconds kTick{1};
 // What a request in progress, and a client that was told the end, are given beyond --drain-seconds.
 constexpr std::chrono::seconds kGrace{2};
@@ -136,6 +138,7 @@ int run(const Config& config) {
   metrics.add_source([&](MetricsPage& page) {
     hub.collect(page);
     http.collect(page);
+    page.add(Metric::kLogLinesLost, static_cast<double>(lost_log_lines()));
   });
   // Before the first thread, so that all of them leave the signals to this loop.
   MainLoop loop(hub, config.drain);
@@ -177,7 +180,10 @@ int main(int argc, char** argv) {
     return reason ? weir::kExitNotReady : 0;
   }
   weir::start_logging(command->config.log_level, command->config.log_format);
+  weir::start_log_writer();
   for (const std::string& warning : command->warnings) weir::log_warning(warning);
   weir::raise_descriptor_limit();
-  return weir::run(command->config);
+  const int status = weir::run(command->config);
+  weir::flush_log(weir::kLogFlush);
+  return status;
 }

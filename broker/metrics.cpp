@@ -61,6 +61,8 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
     {"weir_http_accept_pauses_total", kCounter, nullptr,
      "Times that no connection was accepted for a moment, since no descriptor was left for one."},
     {"weir_http_request_bytes", kGauge, nullptr, "Bytes of the HTTP requests being collected now."},
+    {"weir_log_lines_lost_total", kCounter, nullptr,
+     "Lines of the log that were dropped, since nobody read the standard error stream."},
 }};
 
 namespace {

@@ -53,6 +53,7 @@ enum class Metric : std::size_t {
   kConnections,
   kAcceptPauses,
   kRequestBytes,
+  kLogLinesLost,
   kCount
 };
 

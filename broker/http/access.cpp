@@ -72,8 +72,8 @@ std::optional<Reply> Access::refuse_foreign(const Head& head) const {
                      "host");
   }
   const std::string* origin = head.find("origin");
-  if (origin == nullptr || head.method != "POST" || allows_any_origin_ || allows_origin(*origin))
-    return std::nullopt;
+  const bool is_write = head.method == "POST" || head.method == "PUT";
+  if (origin == nullptr || !is_write || allows_any_origin_ || allows_origin(*origin)) return std::nullopt;
   // Which scheme the browser used is not known behind a proxy that ends TLS; the host decides.
   if (host != nullptr && (equals_ignoring_case(*origin, "http://" + *host) ||
                           equals_ignoring_case(*origin, "https://" + *host))) {

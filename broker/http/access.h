@@ -27,7 +27,7 @@ class Access {
   bool may_publish(std::string_view channel) const;
 
   // The 403 for what a foreign page makes a browser send: a Host that is not loopback on a loopback listener
-  // (DNS rebinding), a POST whose Origin is neither this host nor allowed (a form needs no preflight).
+  // (DNS rebinding), a POST or PUT whose Origin is neither this host nor allowed (a form needs no preflight).
   std::optional<Reply> refuse_foreign(const Head& head) const;
 
   // The CORS headers of any response to `head`; none without an Origin that is allowed.

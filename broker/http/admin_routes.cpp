@@ -1,19 +1,43 @@
 #include "broker/http/admin_routes.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "broker/http/routes.h"
+#include "broker/logging.h"
 #include "broker/metrics.h"
 
 namespace weir {
 namespace {
+
+constexpr std::size_t kShownBytesMax = 32;  // Of what is refused.
 
 Reply healthy(std::string_view status) {
   return json_reply(200, "{\"status\":\"" + std::string(status) + "\"}");
 }
 
 std::string reason_of(const BusState& state) { return state.why_not.empty() ? "" : ": " + state.why_not; }
+
+Reply on_log_level(const Request& request) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  if (request.head.method == "PUT") {
+    std::string_view name = request.body;
+    name.remove_prefix(std::min(name.find_first_not_of(kSpace), name.size()));
+    name = name.substr(0, name.find_last_not_of(kSpace) + 1);
+    const auto level = parse_log_level(name);
+    if (!level) {
+      return error_reply(400, "the body is to be one of debug, info, warning, error and off, not \"" +
+                                  std::string(name.substr(0, kShownBytesMax)) + "\"");
+    }
+    log_warning("the log's level becomes " + std::string(name));
+    set_log_level(*level);
+  } else if (request.head.method != "GET" && request.head.method != "HEAD") {
+    return method_not_allowed("GET, HEAD, PUT");
+  }
+  return json_reply(200, "{\"level\":\"" + std::string(log_level_name(log_level())) + "\"}");
+}
 
 }  // namespace
 
@@ -26,15 +50,17 @@ AdminRoutes::AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metr
       metrics_(metrics) {}
 
 Reply AdminRoutes::handle(Request& request) const {
-  Reply reply = dispatch(request.head);
+  Reply reply = dispatch(request);
   reply.headers.push_back({"Cache-Control", "no-store"});
   return reply;
 }
 
-Reply AdminRoutes::dispatch(const Head& head) const {
+Reply AdminRoutes::dispatch(const Request& request) const {
+  const Head& head = request.head;
   if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
   const bool is_known = head.path == "/healthz" || head.path == "/readyz" || head.path == "/healthz/redis" ||
                         head.path == "/metrics" || head.path == "/channels";
+  if (head.path == "/log-level") return on_log_level(request);
   if (!is_known) return error_reply(404, "there is nothing at this path");
   if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");
   if (head.path == "/healthz") return healthy("ok");

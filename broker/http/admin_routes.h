@@ -1,4 +1,4 @@
-// The URLs of the admin side: probes, metrics, open channels.
+// The URLs of the admin side: probes, metrics, open channels, the level of the log.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ class AdminRoutes {
   Reply handle(Request& request) const;
 
  private:
-  Reply dispatch(const Head& head) const;
+  Reply dispatch(const Request& request) const;
   Reply ready() const;
   Reply redis() const;
   Reply channels() const;

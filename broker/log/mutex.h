@@ -2,6 +2,7 @@
 // touched under it. (libstdc++'s own types carry none: a std::mutex in broker/ would be checked by nobody.)
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -47,6 +48,13 @@ class Condition {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
     lock.release();  // Still locked: it is the caller's again.
+  }
+  // The same, until `deadline` at the latest: then it returns false.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    const bool is_early = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+    lock.release();
+    return is_early;
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }

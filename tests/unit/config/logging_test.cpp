@@ -39,6 +39,23 @@ TEST_F(Logging, WritesOneJsonObjectALine) {
                                                            "\",\"level\":\"error\",\"msg\":\"x\"\\}\n"));
 }
 
+TEST_F(Logging, WritesFieldsAsWordsAndAsMembers) {
+  const auto log = [] {
+    log_info("stream ended", {{"channel", "user:42"},
+                              {"seconds", 1.5},
+                              {"messages", std::uint64_t{7}},
+                              {"empty", ""},
+                              {"odd", "a \"b\"\n\xff"}});
+  };
+  start_logging("info", "text");
+  EXPECT_THAT(logged(log), HasSubstr(" info stream ended channel=user:42 seconds=1.500 messages=7 empty=\"\" "
+                                     "odd=\"a \\\"b\\\"\\n\xEF\xBF\xBD\"\n"));
+  start_logging("info", "json");
+  EXPECT_THAT(logged(log),
+              HasSubstr("\"msg\":\"stream ended\",\"channel\":\"user:42\",\"seconds\":1.500,"
+                        "\"messages\":7,\"empty\":\"\",\"odd\":\"a \\\"b\\\"\\n\xEF\xBF\xBD\"}\n"));
+}
+
 TEST_F(Logging, KeepsAnyMessageOnOneLine) {
   const std::string nasty("a\nb\r\"\\\0\x1b\xff", 9);
   start_logging("info", "text");
@@ -64,6 +81,10 @@ TEST_F(Logging, KnowsTheLevelsOfTheSetting) {
   EXPECT_EQ(parse_log_level("warning"), LogLevel::kWarning);
   EXPECT_EQ(parse_log_level("off"), LogLevel::kOff);
   EXPECT_EQ(parse_log_level("loud"), std::nullopt);
+  for (const char* name : {"debug", "info", "warning", "error", "off"}) {
+    set_log_level(*parse_log_level(name));
+    EXPECT_STREQ(log_level_name(log_level()), name);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The URLs of both sides, over real sockets.
 #include "broker/http/routes.h"
 
+#include "broker/logging.h"
 #include "tests/unit/http/http_fixture.h"
 
 namespace weir {
@@ -189,6 +190,27 @@ TEST_F(Admin, ShowsMetricsAndChannels) {
   const Response page = client.send(request("GET", "/metrics")).response();
   EXPECT_EQ(page.header("content-type"), "text/plain; version=0.0.4");
   EXPECT_NE(page.body.find("weir_http_requests_total{code=\"200\"} 1"), std::string::npos) << page.body;
+}
+
+TEST_F(Admin, ChangesTheLevelOfTheLog) {
+  const LogLevel before = log_level();
+  HttpClient client = connect_admin();
+  client.send("PUT /log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n error\n");
+  EXPECT_EQ(client.response().body, "{\"level\":\"error\"}\n");
+  EXPECT_EQ(log_level(), LogLevel::kError);
+  EXPECT_EQ(client.send(request("GET", "/log-level")).response().body, "{\"level\":\"error\"}\n");
+  EXPECT_EQ(client.send(request("POST", "/log-level")).response().header("allow"), "GET, HEAD, PUT");
+  client.send("PUT /log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nloud");
+  const Response refused = client.response();
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("loud"), std::string::npos) << refused.body;
+  for (const char* foreign :
+       {"Host: evil.example\r\n", "Host: localhost\r\nOrigin: http://evil.example\r\n"}) {
+    client.send(std::string("PUT /log-level HTTP/1.1\r\n") + foreign + "Content-Length: 5\r\n\r\ndebug");
+    EXPECT_EQ(client.response().status, 403) << foreign;
+  }
+  EXPECT_EQ(log_level(), LogLevel::kError);
+  set_log_level(before);
 }
 
 TEST_F(Admin, RefusesAForeignHostOnLoopback) {
