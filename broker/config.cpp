@@ -242,6 +242,10 @@ std::vector<Setting> process_rows(Config& config) {
                       "The least that is logged, on the standard error stream."),
       Setting::choice("log-format", config.log_format, {"text", "json"},
                       "Lines of text, or a JSON object a line."),
+      Setting::choice("access-log", config.access_log, {"on", "off"},
+                      "A line (level info) for each stream's start, and one for its end with what it got."),
+      Setting::integer("access-log-per-second", config.access_log_per_second, {0, 1'000'000}, "lines",
+                       "What comes beyond it is counted and not logged; 0: no limit."),
       Setting::flag("healthcheck", config.healthcheck,
                     "Asks the gateway that runs with this admin-listen whether it is ready, and exits with 0 "
                     "or 1: for HEALTHCHECK of a container."),

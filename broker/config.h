@@ -90,7 +90,9 @@ struct Config {
   std::size_t http_threads = 4;
   std::string log_level = "info";
   std::string log_format = "text";
-  bool healthcheck = false;  // Ask a gateway that runs already instead of being one.
+  std::string access_log = "on";
+  std::size_t access_log_per_second = 20;  // Lines; 0: all.
+  bool healthcheck = false;                // Ask a gateway that runs already instead of being one.
 };
 
 // What the command line asked for.

@@ -63,6 +63,8 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
     {"weir_http_request_bytes", kGauge, nullptr, "Bytes of the HTTP requests being collected now."},
     {"weir_log_lines_lost_total", kCounter, nullptr,
      "Lines of the log that were dropped, since nobody read the standard error stream."},
+    {"weir_access_log_left_out_total", kCounter, nullptr,
+     "Starts and ends of streams that were not logged (access-log-per-second)."},
 }};
 
 namespace {

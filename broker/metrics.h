@@ -54,6 +54,7 @@ enum class Metric : std::size_t {
   kAcceptPauses,
   kRequestBytes,
   kLogLinesLost,
+  kAccessLogLeftOut,
   kCount
 };
 

@@ -36,6 +36,8 @@ Client::Client(Shard& shard, ClientStart start)
       socket_(shard.loop()),
       start_(std::make_unique<ClientStart>(std::move(start))),
       lease_(std::move(start_->lease)),
+      joined_at_(shard.tick()),
+      address_(start_->address),
       jitter_(shard.random()),
       encoding_(start_->encoding) {
   asio::error_code error;
@@ -61,7 +63,7 @@ void Client::send(Slice& slice) {
   const std::size_t begin = batch.begin_of(first);
   const std::size_t sent = begin + write(batch.bytes().substr(begin));
   if (state_ == State::kEnded) return;
-  shard_.stats().bytes_out.add(sent - begin);
+  count_bytes(sent - begin);
   if (sent == batch.bytes().size()) {
     if (first == 0) {
       count_batch(batch);
@@ -108,7 +110,7 @@ bool Client::flush() {
     const std::string_view bytes = is_rest ? rest_ : std::string_view(private_).substr(private_sent_);
     const std::size_t sent = write(bytes);
     if (state_ == State::kEnded) return false;
-    shard_.stats().bytes_out.add(sent);
+    count_bytes(sent);
     if (is_rest) {
       rest_.remove_prefix(sent);
     } else {
@@ -148,7 +150,7 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   const std::string_view bytes = batch.bytes();
   const std::size_t sent = write(bytes);
   if (state_ == State::kEnded) return false;
-  shard_.stats().bytes_out.add(sent);
+  count_bytes(sent);
   const std::size_t full = sent == bytes.size() ? out.size() : batch.frame_at(sent);
   for (std::size_t i = 0; i < full; ++i) {
     count_entry(out[i].entry);
@@ -196,19 +198,30 @@ void Client::on_taken(const LogEntry& entry, Subscription& subscription) {
   }
 }
 
+void Client::count_bytes(std::size_t bytes) {
+  shard_.stats().bytes_out.add(bytes);
+  bytes_ += bytes;
+}
+
 void Client::count_batch(const Batch& batch) {
   ShardStats& stats = shard_.stats();
   stats.messages_out.add(batch.messages());
+  messages_ += batch.messages();
   if (!batch.has_gaps()) return;
-  for (std::size_t i = 0; i < kGapReasons; ++i) stats.gaps[i].add(batch.gaps()[i]);
+  for (std::size_t i = 0; i < kGapReasons; ++i) {
+    stats.gaps[i].add(batch.gaps()[i]);
+    gaps_ += batch.gaps()[i];
+  }
 }
 
 void Client::count_entry(const LogEntry& entry) {
   if (entry.frame->kind() == FrameKind::kGap) {
     shard_.stats().gaps[static_cast<std::size_t>(entry.frame->gap_reason())].add();
+    ++gaps_;
     return;
   }
   shard_.stats().messages_out.add();
+  ++messages_;
   if (replay_) ++replay_->replayed;
 }
 
@@ -221,7 +234,7 @@ void Client::set_blocked() {
   assert(!is_blocked_);
   is_blocked_ = true;
   blocked_since_ = shard_.tick();
-  shard_.stats().slow_clients.add();
+  shard_.add_blocked(*this);
   for (const Subscription& mine : subscriptions_) {
     ++mine.feed->blocked;
     shard_.lower_floor(mine.feed, mine.cursor);
@@ -240,7 +253,7 @@ void Client::clear_blocked() {
   if (!is_blocked_) return;
   is_blocked_ = false;
   for (const Subscription& mine : subscriptions_) --mine.feed->blocked;
-  shard_.stats().slow_clients.subtract();
+  shard_.remove_blocked(*this);
 }
 
 // Pending for as long as the stream lasts, so what asio needs for it is a part of the client.
@@ -310,6 +323,7 @@ void Client::linger() {
 
 void Client::end(CloseReason reason, bool by_reset) {
   if (state_ == State::kEnded) return;
+  if (StreamObserver* const observer = shard_.options().observer) observer->on_end(*this, reason);
   const bool was_waiting = is_waiting();
   state_ = State::kEnded;
   const auto self = shared_from_this();
@@ -327,6 +341,24 @@ void Client::end(CloseReason reason, bool by_reset) {
   rest_frame_.reset();
   shard_.stats().closed[static_cast<std::size_t>(reason)].add();
   shard_.remove(*this);
+}
+
+std::chrono::milliseconds Client::age() const { return (shard_.tick() - joined_at_) * kTickLength; }
+
+SlowClient Client::lag(std::size_t& channel_index) const {
+  SlowClient slow;
+  slow.address = address_;
+  slow.waits = (shard_.tick() - blocked_since_) * kTickLength;
+  channel_index = 0;
+  for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
+    const Cursor& end = subscriptions_[i].feed->position;
+    const Cursor& at = subscriptions_[i].cursor;
+    if (subscriptions_[i].has_ended || end.bytes <= at.bytes + slow.lag_bytes) continue;
+    slow.lag_messages = end.ordinal - at.ordinal;
+    slow.lag_bytes = end.bytes - at.bytes;
+    channel_index = i;
+  }
+  return slow;
 }
 
 void Client::on_timer(Tick now) {

@@ -40,6 +40,7 @@ void Client::join() {
                expiry.at + Shard::ticks(shard_.options().expiry_grace));
     }
   }
+  if (StreamObserver* const observer = shard_.options().observer) observer->on_start(*this);
   schedule();
   wait_readable();
   on_channel_state();
@@ -145,6 +146,7 @@ void Client::append_gap(std::string& blocks, const Subscription& subscription,
   const std::string block = encode_gap(subscription.feed->channel->name, missed, reason);
   blocks.append(encoding_.is_chunked ? encode_chunk(block) : block);
   shard_.stats().gaps[static_cast<std::size_t>(reason)].add();
+  ++gaps_;
 }
 
 // Nothing was sent yet, so that the request can still be answered.

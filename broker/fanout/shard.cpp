@@ -15,6 +15,8 @@ namespace {
 
 // Floors that may be lower than needed are looked at again so often.
 constexpr Tick kFloorTicks = 10;
+// What slowest() tells is made so often.
+constexpr Tick kSlowestTicks = 10;
 // After so many clients the shard looks for newer messages.
 constexpr std::size_t kLookEvery = 32;
 
@@ -264,6 +266,51 @@ void Shard::remove(Client& client) {
   stats_.clients.subtract();
 }
 
+void Shard::add_blocked(Client& client) {
+  client.index_in_blocked = static_cast<std::uint32_t>(blocked_.size());
+  blocked_.push_back(&client);
+  stats_.slow_clients.add();
+}
+
+void Shard::remove_blocked(Client& client) {
+  blocked_[client.index_in_blocked] = blocked_.back();
+  blocked_[client.index_in_blocked]->index_in_blocked = client.index_in_blocked;
+  blocked_.pop_back();
+  stats_.slow_clients.subtract();
+}
+
+// Names are copied of those alone that are shown: of very many slow clients each costs some subtractions.
+void Shard::note_slowest() {
+  struct Lagging {
+    SlowClient slow;
+    const Client* client;
+    std::size_t channel;
+  };
+  std::vector<Lagging> all;
+  all.reserve(blocked_.size());
+  for (const Client* client : blocked_) {
+    std::size_t channel = 0;
+    SlowClient slow = client->lag(channel);
+    all.push_back({std::move(slow), client, channel});
+  }
+  const std::size_t shown = std::min(all.size(), kSlowestMax);
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), all.end(),
+                    [](const Lagging& a, const Lagging& b) { return is_slower(a.slow, b.slow); });
+  std::vector<SlowClient> slowest;
+  slowest.reserve(shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    all[i].slow.channel = all[i].client->channel_name(all[i].channel);
+    slowest.push_back(std::move(all[i].slow));
+  }
+  const MutexLock lock(slowest_mutex_);
+  slowest_.swap(slowest);
+}
+
+std::vector<SlowClient> Shard::slowest() const {
+  const MutexLock lock(slowest_mutex_);
+  return slowest_;
+}
+
 void Shard::begin_drain(std::chrono::milliseconds duration) {
   asio::post(loop_, [this, duration] { close_over(duration); });
 }
@@ -309,6 +356,7 @@ void Shard::wait_tick() {
 void Shard::on_timer() {
   const Tick now = clock_tick();
   const bool is_floor_time = now / kFloorTicks != tick() / kFloorTicks;
+  const bool is_slowest_time = now / kSlowestTicks != tick() / kSlowestTicks;
   wheel_.advance(now, [&](TimerNode& node) { static_cast<Client&>(node).on_timer(now); });
   if (is_floor_time && !low_feeds_.empty()) {
     const auto low = std::exchange(low_feeds_, {});
@@ -317,6 +365,7 @@ void Shard::on_timer() {
       publish_floor(feed);
     }
   }
+  if (is_slowest_time || clients_.empty()) note_slowest();
   if (!clients_.empty()) wait_tick();
 }
 

@@ -1,7 +1,7 @@
 // One thread, one loop, and the clients that it serves for their whole life.
 //
-// Threads:   start(), stop(), add(), begin_drain(), stats() on any thread; take_hint() and wake() on the bus
-// thread (and
+// Threads:   start(), stop(), add(), begin_drain(), slowest(), stats() on any thread; take_hint() and wake()
+// on the bus thread (and
 //            its own); everything else on the shard's thread.
 // Ownership: a shard owns its clients; feeds are shared with their channels.
 // Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted
@@ -27,7 +27,9 @@
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
 #include "broker/fanout/slice.h"
+#include "broker/fanout/slow_client.h"
 #include "broker/fanout/stats.h"
+#include "broker/fanout/stream_observer.h"
 #include "broker/fanout/timer_wheel.h"
 #include "broker/log/mutex.h"
 
@@ -47,6 +49,7 @@ struct ShardOptions {
   std::chrono::milliseconds expiry_notice{30'000};  // A client is told so long before its stream expires.
   std::chrono::milliseconds expiry_grace{2'000};    // What is under way to it then is given so long.
   std::size_t socket_unsent_bytes = 128 << 10;
+  StreamObserver* observer = nullptr;  // Outlives the shard.
 };
 
 class Shard {
@@ -75,6 +78,9 @@ class Shard {
   // Its clients, and those on their way to it.
   std::size_t expected_clients() const { return expected_clients_.load(std::memory_order_relaxed); }
 
+  // The clients that waited for their socket a second ago at most, the slowest first: kSlowestMax of them.
+  std::vector<SlowClient> slowest() const;
+
   ShardStats& stats() { return stats_; }
   const ShardStats& stats() const { return stats_; }
 
@@ -92,6 +98,9 @@ class Shard {
   std::shared_ptr<Feed> follow(const ChannelPtr& channel);
   void unfollow(Feed& feed, std::size_t index);
   void remove(Client& client);
+  // `client` waits for its socket; at most once until it does no longer.
+  void add_blocked(Client& client);
+  void remove_blocked(Client& client);
   // `client` follows several channels and has news in one: it is pumped at the end of this turn.
   void mark_dirty(Client& client);
   // A client reads from `cursor` on, before the feed's position: the log must keep it.
@@ -113,6 +122,7 @@ class Shard {
   void set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor);
   void observe_delivery(SteadyTime arrived);
   void hint_again(const std::shared_ptr<Feed>& feed);
+  void note_slowest();
   void arm_timer();
   void wait_tick();
   void on_timer();
@@ -134,6 +144,9 @@ class Shard {
 
   std::atomic<std::size_t> expected_clients_{0};
 
+  mutable Mutex slowest_mutex_;
+  std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
+
   Sequence horizon_ = 0;
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Client>> clients_;
@@ -142,6 +155,7 @@ class Shard {
   std::vector<std::shared_ptr<Feed>>
       low_feeds_;  // Their floor is below their position: looked at again on a timer.
   std::vector<Client*> dirty_;
+  std::vector<Client*> blocked_;
   TimerWheel wheel_;
   bool is_draining_ = false;
   bool is_stopped_ = false;

@@ -1,6 +1,8 @@
 #include "broker/http/admin_routes.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +21,15 @@ Reply healthy(std::string_view status) {
 }
 
 std::string reason_of(const BusState& state) { return state.why_not.empty() ? "" : ": " + state.why_not; }
+
+// Names and addresses need no escapes.
+std::string slow_client_json(const SlowClient& client) {
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f", std::chrono::duration<double>(client.waits).count());
+  return "{\"channel\":\"" + client.channel + "\",\"address\":\"" + client.address.text() +
+         "\",\"lagMessages\":" + std::to_string(client.lag_messages) +
+         ",\"lagBytes\":" + std::to_string(client.lag_bytes) + ",\"seconds\":" + seconds + "}";
+}
 
 Reply on_log_level(const Request& request) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -99,6 +110,13 @@ Reply AdminRoutes::channels() const {
     if (!is_first) body += ',';
     is_first = false;
     body += channel_json(info);
+  }
+  body += "],\"slowest\":[";
+  is_first = true;
+  for (const SlowClient& client : gateway_.slowest()) {
+    if (!is_first) body += ',';
+    is_first = false;
+    body += slow_client_json(client);
   }
   return json_reply(200, body + "]}");
 }

@@ -1,4 +1,4 @@
-// The URLs of the admin side: probes, metrics, open channels, the level of the log.
+// The URLs of the admin side: probes, metrics, open channels with the slowest clients, the level of the log.
 #pragma once
 
 #include <cstddef>

@@ -20,6 +20,7 @@ class Gateway {
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
   virtual ChannelInfo info(std::string_view channel) const = 0;
   virtual std::vector<ChannelInfo> channels(std::size_t max) const = 0;
+  virtual std::vector<SlowClient> slowest() const = 0;
   virtual bool is_draining() const = 0;
   virtual BusState bus_state() const = 0;
 };
@@ -37,6 +38,7 @@ class HubGateway final : public Gateway {
   }
   ChannelInfo info(std::string_view channel) const override { return hub_.info(channel); }
   std::vector<ChannelInfo> channels(std::size_t max) const override { return hub_.channels(max); }
+  std::vector<SlowClient> slowest() const override { return hub_.slowest(); }
   bool is_draining() const override { return hub_.is_draining(); }
   BusState bus_state() const override { return hub_.bus_state(); }
 

@@ -53,7 +53,7 @@ ChannelLog::Limits limits_of(const ChannelSettings& settings) {
   return limits;
 }
 
-ShardOptions shard_options_of(const Config& config, const std::string& epoch) {
+ShardOptions shard_options_of(const Config& config, const std::string& epoch, StreamObserver& observer) {
   ShardOptions options;
   options.epoch = epoch;
   options.heartbeat = config.heartbeat;
@@ -61,6 +61,7 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch) {
   options.stuck = config.stuck;
   options.max_stream = config.max_stream;
   options.socket_unsent_bytes = config.socket_unsent_bytes;
+  options.observer = &observer;
   return options;
 }
 
@@ -71,13 +72,14 @@ Hub::State::State(const Config& settings, std::uint64_t random)
       epoch(make_epoch(random)),
       clients_max(clients_max_of(settings)),
       budget(settings.memory_limit),
+      access_log(settings.access_log == "on", settings.access_log_per_second),
       addresses(random),
       connect_rate(settings.max_connects_per_second) {
   const std::size_t count =
       config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
-    shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch), appended, seed));
+    shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch, access_log), appended, seed));
   }
 }
 
@@ -203,6 +205,7 @@ void Hub::start() {
 
 void Hub::stop() {
   for (const auto& shard : state_->shards) shard->stop();
+  state_->access_log.tell_left_out();
 }
 
 Hub::Admission Hub::admit(const IpAddress& client) {
@@ -244,8 +247,9 @@ bool Hub::open_stream(StreamRequest request, int socket) {
   start.replay = request.replay;
   start.expires_at = request.expires_at;
   start.head = std::move(request.head);
+  start.address = request.client_address;
   start.socket = socket;
-  start.lease = Lease([held = std::move(held)]() mutable { held.reset(); });
+  start.lease = std::move(held);
   const auto emptiest = std::min_element(
       state_->shards.begin(), state_->shards.end(),
       [](const auto& a, const auto& b) { return a->expected_clients() < b->expected_clients(); });
@@ -292,6 +296,16 @@ std::vector<ChannelInfo> Hub::channels(std::size_t max) const {
   return infos;
 }
 
+std::vector<SlowClient> Hub::slowest() const {
+  std::vector<SlowClient> slowest;
+  for (const auto& shard : state_->shards) {
+    for (SlowClient& client : shard->slowest()) slowest.push_back(std::move(client));
+  }
+  std::sort(slowest.begin(), slowest.end(), is_slower);
+  if (slowest.size() > kSlowestMax) slowest.resize(kSlowestMax);
+  return slowest;
+}
+
 std::size_t Hub::clients() const { return state_->places; }
 
 void Hub::drain(std::chrono::milliseconds duration, std::function<void()> done) {
@@ -314,6 +328,7 @@ void Hub::tick(std::chrono::steady_clock::time_point now) {
   state_->close_idle(now);
   state_->forget_old(now);
   state_->budget.enforce();
+  state_->access_log.tell_left_out();
 }
 
 void Hub::collect(MetricsPage& page) const {
@@ -347,6 +362,7 @@ void Hub::collect(MetricsPage& page) const {
     const MutexLock lock(state.mutex);
     page.add(Metric::kChannels, static_cast<double>(state.channels.size()));
   }
+  page.add(Metric::kAccessLogLeftOut, static_cast<double>(state.access_log.left_out()));
   page.add(Metric::kMessagesIn, static_cast<double>(state.messages_in.value()));
   page.add(Metric::kMessageBytesIn, static_cast<double>(state.bytes_in.value()));
   page.add(Metric::kInvalidUtf8, static_cast<double>(state.invalid_utf8.value()));

@@ -22,6 +22,7 @@
 
 #include "broker/bus/bus.h"
 #include "broker/config.h"
+#include "broker/fanout/slow_client.h"
 #include "broker/ip_address.h"
 #include "proto/sse.h"
 
@@ -99,6 +100,8 @@ class Hub : public BusListener {
   ChannelInfo info(std::string_view channel) const;
   // The open channels, at most `max` of them, most subscribers first.
   std::vector<ChannelInfo> channels(std::size_t max) const;
+  // The clients that wait for their socket, at most kSlowestMax of them, the slowest first; of a second ago.
+  std::vector<SlowClient> slowest() const;
   std::size_t clients() const;
 
   // Stops admitting; closes the streams one by one over `duration`, each after what is logged for it was

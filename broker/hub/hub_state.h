@@ -20,6 +20,7 @@
 #include "broker/fanout/channel.h"
 #include "broker/fanout/shard.h"
 #include "broker/fanout/stats.h"
+#include "broker/hub/access_log.h"
 #include "broker/hub/address_counts.h"
 #include "broker/hub/connect_rate.h"
 #include "broker/hub/hub.h"
@@ -83,6 +84,7 @@ struct Hub::State {
   Bus* bus = nullptr;
   // 1 is the gateway's start, so that every message and every position is later than nothing.
   std::atomic<Sequence> appended{1};
+  AccessLog access_log;
   std::vector<std::unique_ptr<Shard>> shards;
 
   std::atomic<std::size_t> places{0};

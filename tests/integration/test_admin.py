@@ -1,6 +1,8 @@
 """The admin side: health, metrics that agree with what was sent, open channels."""
 
+import json
 import re
+import signal
 import unittest
 
 from support.case import GatewayTest
@@ -87,6 +89,121 @@ class Metrics(GatewayTest):
         self.assertGreaterEqual(metrics['weir_gaps_total{reason="history"}'], 1)
         refused = {name: value for name, value in metrics.items() if name.startswith("weir_http_refused_total{")}
         self.assertGreaterEqual(sum(refused.values()), 1, refused)
+
+
+class AccessLog(GatewayTest):
+    def lines(self, gateway, message):
+        return [line for line in gateway.log if f'"msg":"{message}"' in line]
+
+    def test_a_streams_start_and_end_are_a_line_each_and_no_query_is_in_it(self):
+        gateway = self.start_gateway("--log-format", "json")
+        stream = self.open(gateway, "/events?channel=a&channel=user:42&access_token=secret")
+        for payload in ("1", "2"):
+            self.assertEqual(gateway.publish("a", payload).status, 202)
+        stream.next_events(2)
+        body_bytes = stream.body_bytes
+        stream.cut()
+        gateway.wait_for_log("stream ended")
+        (start,) = (json.loads(line) for line in self.lines(gateway, "stream starts"))
+        (end,) = (json.loads(line) for line in self.lines(gateway, "stream ended"))
+        self.assertEqual((start["level"], start["channels"], start["client"]), ("info", "a,user:42", "127.0.0.1"))
+        self.assertEqual((end["channels"], end["client"], end["messages"], end["gaps"], end["reason"]),
+                         ("a,user:42", "127.0.0.1", 2, 0, "client-gone"))
+        self.assertGreaterEqual(end["bytes"], body_bytes)
+        self.assertGreaterEqual(end["seconds"], 0)
+        self.assertNotIn("secret", "".join(gateway.log))
+
+    def test_as_text(self):
+        gateway = self.start_gateway()
+        self.open(gateway, "/channels/a").cut()
+        gateway.wait_for_log(r" info stream ended channels=a client=127\.0\.0\.1 seconds=\d+\.\d{3} messages=0 "
+                             r"bytes=\d+ gaps=0 reason=client-gone$")
+
+    def test_of_very_many_channels_the_first_are_named_and_the_others_counted(self):
+        gateway = self.start_gateway()
+        names = [f"a-rather-long-name-of-a-channel.{n:02}" for n in range(60)]
+        self.open(gateway, "/events?" + "&".join(f"channel={name}" for name in names)).cut()
+        named, others = gateway.wait_for_log(r" channels=([^ ]+),\+(\d+) client=").groups()
+        self.assertEqual(named.split(","), names[:60 - int(others)])
+
+    def test_off_and_above_its_level_it_says_nothing(self):
+        for flags in (("--access-log", "off"), ("--access-log-per-second", "1000")):
+            gateway = self.start_gateway(*flags)
+            if flags[1] != "off":
+                self.assertEqual(gateway.admin("/log-level", "PUT", b"warning").status, 200)
+            self.open(gateway, "/channels/a").cut()
+            closed = 'weir_streams_closed_total{reason="client-gone"}'
+            gateway.wait_until(lambda g=gateway: g.metrics().get(closed) == 1, "the stream has ended")
+            gateway.stop()
+            self.assertNotIn("stream ", "".join(gateway.log))
+
+    def test_of_a_crowd_some_are_logged_and_the_others_counted(self):
+        gateway = self.start_gateway("--log-format", "json", "--access-log-per-second", "5")
+        count = 100
+        for stream in self.open_all(gateway, ["/channels/a"] * count):
+            stream.cut()
+        gateway.wait_until(lambda: gateway.metrics()["weir_clients"] == 0, "no client is left")
+        left_out = gateway.metrics()["weir_access_log_left_out_total"]
+        self.assertGreater(left_out, 0)
+        gateway.stop()
+        logged = len(self.lines(gateway, "stream starts")) + len(self.lines(gateway, "stream ended"))
+        told = sum(json.loads(line)["lines"] for line in self.lines(gateway, "starts and ends of streams are left out"))
+        self.assertEqual((told, logged + told), (left_out, 2 * count))
+
+    def test_whoever_does_not_read_the_log_stops_no_stream_and_no_end(self):
+        gateway = self.start_gateway("--access-log-per-second", "0")
+        with gateway.unread_log():
+            target = "/events?" + "&".join(f"channel=a-rather-long-name-of-a-channel.{n}" for n in range(30))
+            count = 400  # Lines of half a kilobyte: a pipe holds 64 of them.
+            streams = self.open_all(gateway, [target] * count)
+            gateway.publish("a-rather-long-name-of-a-channel.7", "still here")
+            for stream in streams:
+                self.assertEqual(stream.next_event().data, "still here")
+                stream.cut()
+            gateway.wait_until(lambda: gateway.metrics()["weir_clients"] == 0, "no client is left")
+            gateway.signal(signal.SIGTERM)
+            gateway.wait_until(lambda: not gateway.is_running(), "it ends")
+        self.assertEqual(gateway.wait_for_exit(), 0)
+
+
+class LogLevel(GatewayTest):
+    def test_it_is_changed_while_the_gateway_runs(self):
+        gateway = self.start_gateway()
+        self.assertEqual(gateway.admin("/log-level").json(), {"level": "info"})
+        self.assertEqual(gateway.admin("/log-level", "PUT", b"off\n").json(), {"level": "off"})
+        gateway.wait_for_log("the log's level becomes off")
+        self.assertEqual(gateway.admin("/log-level", "PUT", b"info").json(), {"level": "info"})
+        self.assertEqual(gateway.admin("/log-level", "PUT", b"loud").status, 400)
+        self.assertEqual(gateway.request("PUT", "/log-level", body=b"debug").status, 404)
+        foreign = {"Origin": "http://evil.example"}
+        self.assertEqual(gateway.admin("/log-level", "PUT", b"off", foreign).status, 403)
+        self.assertEqual(gateway.admin("/log-level").json(), {"level": "info"})
+
+
+class Slowest(GatewayTest):
+    def slowest(self, gateway):
+        return gateway.admin("/channels").json()["slowest"]
+
+    def test_stuck_clients_are_listed_with_how_far_they_lag(self):
+        redis, gateway = self.start_both()
+        self.assertEqual(self.slowest(gateway), [])
+        stuck = self.open_all(gateway, ["/channels/a"] * 30, receive_buffer=4096)
+        reading = self.open(gateway, "/channels/a")
+        for stream in stuck:
+            stream.pause()
+        count, size = 400, 10_000
+        redis.publish_all([("a", "x" * size)] * count)
+        reading.next_events(count)
+        gateway.wait_until(lambda: len(self.slowest(gateway)) == 20, "20 of them are listed", pump=self.loop.pump)
+        for row in self.slowest(gateway):
+            self.assertEqual((row["channel"], row["address"]), ("a", "127.0.0.1"))
+            self.assertGreater(row["lagMessages"], 0)
+            self.assertLess(row["lagMessages"], count)
+            self.assertGreater(row["lagBytes"], row["lagMessages"] * size)
+        gateway.wait_until(lambda: self.slowest(gateway)[0]["seconds"] > 0, "time passes", pump=self.loop.pump)
+        for stream in stuck:
+            stream.cut(reset=True)
+        gateway.wait_until(lambda: self.slowest(gateway) == [], "they are listed no longer", pump=self.loop.pump)
 
 
 class Channels(GatewayTest):

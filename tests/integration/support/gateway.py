@@ -1,5 +1,6 @@
 """weir-broker as its users run it: a process, its flags, its log, its signals."""
 
+import contextlib
 import json
 import os
 import re
@@ -44,6 +45,7 @@ class Gateway:
         self.command = command
         self.log = []
         self._changed = threading.Condition()
+        self._reading = threading.Lock()
         self._is_log_complete = False
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=subprocess.PIPE, env=clean_environment(env))
@@ -60,12 +62,18 @@ class Gateway:
 
     def _read_log(self):
         for line in self._process.stderr:
-            with self._changed:
+            with self._reading, self._changed:
                 self.log.append(line.decode("utf-8", "replace").rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._is_log_complete = True
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def unread_log(self):
+        """Meanwhile nobody reads the log: the pipe fills."""
+        with self._reading:
+            yield
 
     def wait_for_log(self, pattern, seconds=DEADLINE_SECONDS):
         """The match of the first line of the log that `pattern` is found in."""
@@ -104,9 +112,9 @@ class Gateway:
     def info(self, channel):
         return self.request("GET", f"/channels/{channel}/info").json()
 
-    def admin(self, target):
+    def admin(self, target, method="GET", body=None, headers=None):
         with Connection(self.admin_port) as connection:
-            connection.send(request_bytes("GET", target))
+            connection.send(request_bytes(method, target, headers, body))
             return connection.response()
 
     def metrics(self):

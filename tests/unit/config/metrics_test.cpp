@@ -44,6 +44,7 @@ TEST(Metrics, RowsStandInTheOrderOfTheEnum) {
   EXPECT_EQ(name_of(Metric::kFrameBytesLimit), "weir_frame_bytes_limit");
   EXPECT_EQ(name_of(Metric::kSubscriptionsAcknowledged), "weir_redis_subscriptions_acknowledged");
   EXPECT_EQ(name_of(Metric::kRequestBytes), "weir_http_request_bytes");
+  EXPECT_EQ(name_of(Metric::kAccessLogLeftOut), "weir_access_log_left_out_total");
 }
 
 TEST(Metrics, ShowsEveryReasonOfAGapFromTheStart) {

@@ -183,7 +183,7 @@ TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
   client.channels = {news};
   client.head = "HTTP/1.1 200 OK\r\n\r\n";
   client.socket = reader.take_socket();
-  client.lease = Lease([&] { ended.set_value(); });
+  client.lease = Lease(nullptr, [&](void*) { ended.set_value(); });
   shard_->add(std::move(client));
   ASSERT_TRUE(read_events(reader, 1));
   for (int i = 0; i < 10; ++i) publish(news, std::string(20'000, 'x'));
@@ -246,7 +246,7 @@ TEST_F(ShardTest, PolicyDisconnectClosesASlowClient) {
   for (int i = 0; i < 100; ++i) publish(news, std::string(1'000, 'x'));
   ASSERT_TRUE(read_to_end(reader));
   EXPECT_FALSE(reader.has_last_chunk());
-  EXPECT_EQ(shard_->stats().closed[static_cast<std::size_t>(CloseReason::kSlowClient)].value(), 1U);
+  EXPECT_TRUE(eventually([&] { return closed(CloseReason::kSlowClient) == 1; }));
 }
 
 TEST_F(ShardTest, ResumesExactlyAfterTheIdAndMarksWhereItIsLiveAgain) {
@@ -440,6 +440,85 @@ TEST_F(ShardTest, OfADrainAndAnExpiryTheEarlierEndsTheStream) {
   shard_->begin_drain(std::chrono::milliseconds(100));
   ASSERT_TRUE(read_to_end(later));
   EXPECT_EQ(later.events().back().comment, "closing: drain");
+}
+
+// What an observer may ask of a client.
+class Account final : public StreamObserver {
+ public:
+  void on_start(const Client& client) override { started.push_back(client.channel_name(0)); }
+  void on_end(const Client& client, CloseReason reason) override {
+    ended.push_back({client.channel_name(0), client.messages(), client.bytes(), client.gaps(), reason});
+    is_done.set_value();
+  }
+
+  struct Ended {
+    std::string channel;
+    std::uint64_t messages;
+    std::uint64_t bytes;
+    std::uint64_t gaps;
+    CloseReason reason;
+  };
+  std::vector<std::string> started;
+  std::vector<Ended> ended;
+  std::promise<void> is_done;
+};
+
+TEST_F(ShardTest, TellsOfEachStreamsStartAndAtItsEndWhatItGot) {
+  Account account;
+  ShardOptions options;
+  options.observer = &account;
+  start(options);
+  const auto news = channel("news");
+  const auto id = format_event_id(kEpoch, publisher_.publish(*news, "seen"));
+  publish(news, "missed");
+  auto reader = open_stream(*shard_, {{news}, {}, id, 0});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 2; }));
+  publish(news, "live");
+  publisher_.publish_gap(*news, 3, GapReason::kTooLarge);
+  publisher_.publish_end(*news);
+  shard_->wake();
+  ASSERT_TRUE(read_to_end(reader));
+  reader.close();
+  ASSERT_EQ(account.is_done.get_future().wait_for(kDeadline), std::future_status::ready);
+  EXPECT_THAT(account.started, ElementsAre("news"));
+  ASSERT_EQ(account.ended.size(), 1U);
+  EXPECT_EQ(account.ended[0].channel, "news");
+  EXPECT_EQ(account.ended[0].messages, 3U) << "one of the log, one live, and the end";
+  EXPECT_EQ(account.ended[0].bytes, shard_->stats().bytes_out.value());
+  EXPECT_EQ(account.ended[0].gaps, 1U);
+  EXPECT_EQ(account.ended[0].reason, CloseReason::kEnd);
+}
+
+TEST_F(ShardTest, KnowsItsSlowestClientsAndForgetsThemWhenTheyHaveLeft) {
+  start();
+  const auto news = channel("news");
+  const auto other = channel("other");
+  auto reading = open_stream(*shard_, {{news}, {}, {}, 0});
+  std::list<StreamReader> stuck;
+  stuck.push_back(open_stream(*shard_, {{other, news}, {Form::kEvents, true}, {}, 0}));
+  for (std::size_t i = 0; i < kSlowestMax + 5; ++i)
+    stuck.push_back(open_stream(*shard_, {{other}, {}, {}, 0}));
+  for (StreamReader& reader : stuck) ASSERT_TRUE(read_events(reader, 1));
+  for (int i = 0; i < 50; ++i) publish(other, std::string(2'000, 'x'));
+  for (int i = 0; i < 50; ++i) publish(news, std::string(10'000, 'x'));
+  ASSERT_TRUE(read_events(reading, 51));
+  std::vector<SlowClient> slowest;
+  ASSERT_TRUE(eventually([&] {
+    slowest = shard_->slowest();
+    return slowest.size() == kSlowestMax && slowest[0].lag_messages == 50;
+  }));
+  EXPECT_EQ(slowest[0].channel, "news") << "it lags most behind that one";
+  EXPECT_GT(slowest[0].lag_bytes, 500'000U);
+  for (std::size_t i = 1; i < slowest.size(); ++i) {
+    EXPECT_EQ(slowest[i].channel, "other");
+    EXPECT_LT(slowest[i].lag_messages, 50U);
+    EXPECT_GE(slowest[i - 1].lag_bytes, slowest[i].lag_bytes);
+  }
+  stuck.clear();
+  EXPECT_TRUE(eventually([&] { return shard_->slowest().empty(); })) << "while others stay";
+  reading.close();
+  EXPECT_TRUE(eventually([&] { return shard_->stats().clients.value() == 0; }));
+  EXPECT_EQ(shard_->stats().slow_clients.value(), 0U);
 }
 
 TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {

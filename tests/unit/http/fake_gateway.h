@@ -62,6 +62,7 @@ class FakeGateway final : public Gateway {
 
   ChannelInfo info(std::string_view) const override { return channel_info; }
   std::vector<ChannelInfo> channels(std::size_t) const override { return {channel_info}; }
+  std::vector<SlowClient> slowest() const override { return slow_clients; }
   bool is_draining() const override { return draining; }
   BusState bus_state() const override {
     const std::lock_guard lock(mutex_);
@@ -110,6 +111,7 @@ class FakeGateway final : public Gateway {
   std::atomic<int> places = 0;
   PublishResult result{PublishOutcome::kDelivered, 1, ""};
   ChannelInfo channel_info;
+  std::vector<SlowClient> slow_clients;
 
  private:
   mutable std::mutex mutex_;

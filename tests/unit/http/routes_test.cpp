@@ -182,11 +182,15 @@ TEST_F(Admin, TellsOfRedis) {
 
 TEST_F(Admin, ShowsMetricsAndChannels) {
   gateway.channel_info = {"a", 1, "", 0, 0, false};
+  gateway.slow_clients = {{"a", *parse_ip_address("192.0.2.1"), 12, 3'456, std::chrono::milliseconds(7'890)},
+                          {"b", *parse_ip_address("2001:db8::1"), 0, 0, std::chrono::milliseconds(0)}};
   HttpClient client = connect_admin();
   EXPECT_EQ(
       client.send(request("GET", "/channels")).response().body,
       "{\"channels\":[{\"channel\":\"a\",\"subscribers\":1,\"lastId\":null,\"logMessages\":0,\"logBytes\":0,"
-      "\"live\":false}]}\n");
+      "\"live\":false}],\"slowest\":["
+      "{\"channel\":\"a\",\"address\":\"192.0.2.1\",\"lagMessages\":12,\"lagBytes\":3456,\"seconds\":7.9},"
+      "{\"channel\":\"b\",\"address\":\"2001:db8::1\",\"lagMessages\":0,\"lagBytes\":0,\"seconds\":0.0}]}\n");
   const Response page = client.send(request("GET", "/metrics")).response();
   EXPECT_EQ(page.header("content-type"), "text/plain; version=0.0.4");
   EXPECT_NE(page.body.find("weir_http_requests_total{code=\"200\"} 1"), std::string::npos) << page.body;

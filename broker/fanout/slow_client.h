@@ -1,0 +1,28 @@
+// A client that waits for its socket, as the admin side shows it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "broker/ip_address.h"
+
+namespace weir {
+
+// At most so many are known of each shard: those with the most bytes to come.
+inline constexpr std::size_t kSlowestMax = 20;
+
+struct SlowClient {
+  std::string channel;  // Of several, the one that it lags behind most.
+  IpAddress address;
+  std::uint64_t lag_messages = 0;
+  std::uint64_t lag_bytes = 0;
+  std::chrono::milliseconds waits{0};  // Since its socket took a byte.
+};
+
+inline bool is_slower(const SlowClient& a, const SlowClient& b) {
+  return a.lag_bytes != b.lag_bytes ? a.lag_bytes > b.lag_bytes : a.waits > b.waits;
+}
+
+}  // namespace weir
