@@ -77,6 +77,11 @@ std::optional<std::string> read_type(std::string_view raw) {
   auto type = decode_string(raw);
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (!type || std::any_of(type->begin(), type->end(), is_control)) return std::nullopt;
+  // NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. They end no line of a stream, but do to who splits it as text
+  // (Python's splitlines()), and what follows would be a field of its own.
+  for (const char* line_end : {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"}) {
+    if (type->find(line_end) != std::string::npos) return std::nullopt;
+  }
   return type;
 }
 

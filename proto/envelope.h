@@ -18,7 +18,8 @@ enum class EnvelopeMode {
 
 // Reads `payload`. Pure, any thread, never throws, never fails: what is not an envelope is delivered as it
 // is, and so is an object that is nearly one (a key of the wrong type, a repeated key, a `type` with control
-// characters, a number of `retry` that is no integer, trailing garbage): nothing is dropped.
+// characters or line ends of Unicode, a number of `retry` that is no integer, trailing garbage): nothing is
+// dropped.
 //  - `data`: a JSON string becomes its text; any other value stays exactly as written (digits, key order,
 //    escapes, white space).
 //  - `type`: `error` and `open`, which an EventSource uses itself, and any other type that begins with

@@ -57,6 +57,15 @@ TEST(Envelope, ThatIsNearlyOneLeavesNothingBehind) {
   EXPECT_FALSE(message.is_end);
 }
 
+TEST(Envelope, WhoseTypeHoldsALineEndOfUnicodeIsNone) {
+  for (const char* end : {"\u0085", "\u2028", "\u2029", "\\u0085", "\\u2028", "\\u2029"}) {
+    const std::string payload = std::string(R"({"data":1,"type":"t)") + end + R"(id: x"})";
+    EXPECT_EQ(parse(payload).type, "") << payload;
+    EXPECT_EQ(parse(payload).data, payload);
+  }
+  EXPECT_EQ(parse("{\"data\":1,\"type\":\"\u00e9\u2027\"}").type, "\u00e9\u2027");
+}
+
 TEST(Envelope, OfDeepNestingIsReadWithoutRecursion) {
   const std::string data = std::string(kMegabyte / 2, '[') + std::string(kMegabyte / 2, ']');
   const Message message = parse("{\"data\":" + data + "}");
