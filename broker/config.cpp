@@ -214,9 +214,10 @@ std::vector<Setting> limit_rows(Config& config) {
                        "Channels open at the same time."),
       Setting::integer("max-channels-per-client", config.max_channels_per_client, {1, 10'000}, "channels",
                        "Channels of one /events stream."),
-      Setting::bytes(
-          "max-message-bytes", config.max_message_bytes, {1, 512 * kMiB},
-          "The largest message. A larger one gets 413 over HTTP, and is a weir:gap if it comes from Redis."),
+      Setting::bytes("max-message-bytes", config.max_message_bytes, {1, 512 * kMiB},
+                     "The largest message, also once each of its lines is a data: field. A larger one gets "
+                     "413 over HTTP, and is "
+                     "a weir:gap if it comes from Redis."),
       Setting::integer("max-requests", config.max_requests, {1, 1'000'000}, "requests",
                        "HTTP requests in progress, streams not counted; past it 503."),
       Setting::bytes("request-memory", config.request_memory, {64 * kKiB, 64 * kGiB},

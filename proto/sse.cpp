@@ -102,6 +102,16 @@ void write_retry_digits(char* digits, std::chrono::milliseconds retry) {
   for (std::size_t i = kRetryDigits; i-- > 0; left /= 10) digits[i] = static_cast<char>('0' + left % 10);
 }
 
+std::size_t encoded_bytes(const Message& message) {
+  std::size_t bytes = message.type.size();
+  std::size_t lines = 0;
+  for_each_line(message.data, [&](std::string_view line) {
+    bytes += line.size();
+    ++lines;
+  });
+  return bytes + (lines - 1) * (kDataField.size() + 1);
+}
+
 std::string encode_chunk(std::string_view block) {
   assert(!block.empty());  // An empty chunk would end the stream.
   char digits[16];

@@ -33,6 +33,12 @@ inline constexpr std::size_t kRetryOffset = 7;
 // Overwrites kRetryDigits characters at `digits`; `retry` is clamped to 0 to 99999 ms.
 void write_retry_digits(char* digits, std::chrono::milliseconds retry);
 
+// What `message` takes on the wire, compared with what a payload of one line takes: its data, each further
+// line with its "data: ", and its type. So a plain text of one line counts as many bytes as it has.
+std::size_t encoded_bytes(const Message& message);
+// A payload's byte becomes at most so many: a line feed becomes one with a "data: " behind it.
+inline constexpr std::size_t kEncodedBytesPerByte = 7;
+
 // `block` as one HTTP chunk: "<hex length>CRLF<block>CRLF".
 std::string encode_chunk(std::string_view block);
 // The block inside of a chunk that encode_chunk() made (HTTP/1.0 clients get this).

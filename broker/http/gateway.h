@@ -17,6 +17,7 @@ class Gateway {
   virtual ~Gateway() = default;
   virtual Hub::Admission admit(const IpAddress& client) = 0;
   virtual bool open_stream(StreamRequest request, int socket) = 0;
+  virtual bool fits(std::string_view channel, std::string_view payload) const = 0;
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
   virtual ChannelInfo info(std::string_view channel) const = 0;
   virtual std::vector<ChannelInfo> channels(std::size_t max) const = 0;
@@ -32,6 +33,9 @@ class HubGateway final : public Gateway {
   Hub::Admission admit(const IpAddress& client) override { return hub_.admit(client); }
   bool open_stream(StreamRequest request, int socket) override {
     return hub_.open_stream(std::move(request), socket);
+  }
+  bool fits(std::string_view channel, std::string_view payload) const override {
+    return hub_.fits(channel, payload);
   }
   void publish(std::string channel, std::string payload, Bus::PublishDone done) override {
     hub_.publish(std::move(channel), std::move(payload), std::move(done));

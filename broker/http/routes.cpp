@@ -276,6 +276,13 @@ Reply Routes::overloaded(const Head& head, const char* reason) {
 
 Reply Routes::publish(std::string channel, std::string payload) {
   if (auto refusal = refuse_channel(channel, true)) return std::move(*refusal);
+  if (!gateway_.fits(channel, payload)) {
+    Reply reply = error_reply(413,
+                              "the message is too long once each of its lines has its own data: field; see "
+                              "--max-message-bytes");
+    reply.refused = "too-large";
+    return reply;
+  }
   Reply reply;
   reply.status = 202;
   auto finish = [channel](PublishResult result) { return publish_reply(channel, result); };

@@ -12,6 +12,7 @@
 #include "broker/logging.h"
 #include "broker/metrics.h"
 #include "proto/channel_name.h"
+#include "proto/envelope.h"
 
 namespace weir {
 
@@ -20,12 +21,17 @@ namespace {
 // A share of the buckets of the map that each tick looks at for old frames, so that no tick is long.
 constexpr std::size_t kTicksPerRound = 16;
 
-// --max-clients, but below the descriptor limit with a reserve for Redis, requests and files.
+std::size_t shards_of(const Config& config) {
+  return config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
+}
+
+// --max-clients, but below the descriptor limit with a reserve for Redis, requests, files and the loops,
+// which are three descriptors each.
 std::size_t clients_max_of(const Config& config) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) limit.rlim_cur = 1 << 20;
   const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 64, 48, 256);
+  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 64, 64, 256) + 3 * shards_of(config);
   const std::size_t most = descriptors > reserve ? descriptors - reserve : 1;
   return config.max_clients == 0 ? most : std::min(config.max_clients, most);
 }
@@ -75,8 +81,7 @@ Hub::State::State(const Config& settings, std::uint64_t random)
       access_log(settings.access_log == "on", settings.access_log_per_second),
       addresses(random),
       connect_rate(settings.max_connects_per_second) {
-  const std::size_t count =
-      config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t count = shards_of(config);
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
     shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch, access_log), appended, seed));
@@ -255,6 +260,13 @@ bool Hub::open_stream(StreamRequest request, int socket) {
       [](const auto& a, const auto& b) { return a->expected_clients() < b->expected_clients(); });
   (*emptiest)->add(std::move(start));
   return true;
+}
+
+bool Hub::fits(std::string_view channel, std::string_view payload) const {
+  if (!state_->may_be_too_large(payload)) return true;
+  const std::size_t most = state_->config.max_message_bytes;
+  if (payload.size() > most) return false;
+  return encoded_bytes(parse_payload(payload, settings_of(state_->config, channel).envelope)) <= most;
 }
 
 void Hub::publish(std::string channel, std::string payload, Bus::PublishDone done) {

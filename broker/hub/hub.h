@@ -93,6 +93,9 @@ class Hub : public BusListener {
   // passed.
   bool open_stream(StreamRequest request, int socket);
 
+  // Whether `payload` is within max_message_bytes, also as the frame that it becomes.
+  bool fits(std::string_view channel, std::string_view payload) const;
+
   // Hands `payload` to the bus.
   void publish(std::string channel, std::string payload, Bus::PublishDone done);
 

@@ -25,6 +25,9 @@ void Hub::on_message(std::string_view channel, std::string_view payload) {
       message.has_data) {
     state.not_envelopes.add();
   }
+  if (state.may_be_too_large(payload) && encoded_bytes(message) > state.config.max_message_bytes) {
+    return state.append_gap(*open, 1, GapReason::kTooLarge);
+  }
   const Sequence sequence = state.appended.load(std::memory_order_relaxed) + 1;
   const std::string id = format_event_id(state.epoch, sequence, message.id, message.is_end);
   state.append(*open, Frame::of_message(message, channel, id, state.budget.counter()), sequence);

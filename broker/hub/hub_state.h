@@ -70,6 +70,11 @@ struct Hub::State {
   // `of_address` is what admit() took for the client's address; null where there is no limit for each.
   void give_back_place(AddressCounts::Entry* of_address);
 
+  // Its frame might be larger than max_message_bytes: all others need not be measured.
+  bool may_be_too_large(std::string_view payload) const {
+    return payload.size() > config.max_message_bytes / kEncodedBytesPerByte;
+  }
+
   // On the bus thread.
   OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex);
   void append(OpenChannel& open, FramePtr frame, Sequence sequence);

@@ -47,6 +47,10 @@ class FakeGateway final : public Gateway {
     return true;
   }
 
+  bool fits(std::string_view, std::string_view payload) const override {
+    return payload.size() <= message_bytes_max;
+  }
+
   void publish(std::string channel, std::string payload, Bus::PublishDone done) override {
     std::unique_lock lock(mutex_);
     published_.push_back({std::move(channel), std::move(payload)});
@@ -109,6 +113,7 @@ class FakeGateway final : public Gateway {
   std::atomic<bool> draining = false;
   std::atomic<bool> holds_publishes = false;
   std::atomic<int> places = 0;
+  std::size_t message_bytes_max = 64 << 20;
   PublishResult result{PublishOutcome::kDelivered, 1, ""};
   ChannelInfo channel_info;
   std::vector<SlowClient> slow_clients;

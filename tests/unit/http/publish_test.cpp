@@ -6,6 +6,18 @@ namespace {
 
 using Publishing = HttpTest;
 
+TEST_F(Publishing, RefusesAMessageWhoseFrameWouldBeTooLarge) {
+  gateway.message_bytes_max = 10;
+  for (const char* target : {"/channels/a", "/channels/a/end"}) {
+    const Response response = ask("POST", target, "", "0123456789x");
+    EXPECT_EQ(response.status, 413) << target;
+    EXPECT_NE(response.body.find("--max-message-bytes"), std::string::npos);
+    EXPECT_NE(response.header("connection"), "close") << "All of the request was read.";
+  }
+  EXPECT_EQ(gateway.published(), 0U);
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"too-large\"} 2"), std::string::npos);
+}
+
 TEST_F(Publishing, Answers202WithTheReceivers) {
   gateway.result.receivers = 2;
   const Response response = ask("POST", "/channels/user%3A42", "", "{\"msg\":1}");

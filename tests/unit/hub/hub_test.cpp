@@ -264,6 +264,30 @@ TEST_F(HubTest, PastTheNumberOfClientsNewcomersAreRefusedAndAPlaceComesBack) {
   EXPECT_TRUE(eventually([&] { return hub_->admit({}).place.has_value(); }));
 }
 
+TEST_F(HubTest, AMessageWhoseFrameWouldBeTooLargeIsAGapInItsPlace) {
+  config_.max_message_bytes = 700;
+  start();
+  auto reader = open({"news"});
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(has_begun(*reader));
+  const std::string fits(100, '\n');
+  const std::string too_large(101, '\n');
+  EXPECT_TRUE(hub_->fits("news", fits));
+  EXPECT_TRUE(hub_->fits("news", std::string(700, 'x')));
+  EXPECT_FALSE(hub_->fits("news", too_large));
+  EXPECT_FALSE(hub_->fits("news", std::string(701, 'x')));
+  EXPECT_FALSE(hub_->fits("news", std::string(300, '\xff'))) << "Each becomes a U+FFFD of three bytes.";
+  std::string escaped = R"({"data":")";
+  for (int i = 0; i < 101; ++i) escaped += "\\n";
+  EXPECT_FALSE(hub_->fits("news", escaped + "\"}"));
+  publish("news", fits);
+  publish("news", too_large);
+  publish("news", "after");
+  ASSERT_TRUE(read_data(*reader, 3));
+  EXPECT_THAT(data_of(*reader),
+              ElementsAre(fits, R"({"channel":"news","missed":1,"reason":"too-large"})", "after"));
+}
+
 TEST_F(HubTest, AnAddressHasItsOwnLimitAndAPlaceComesBackWithItsStream) {
   config_.max_clients_per_address = 2;
   start();

@@ -121,6 +121,21 @@ TEST(Sse, MessageWithoutAnIdHasNoneInAnyForm) {
             "data: {\"channel\":\"news\",\"data\":\"aaa\"}\n\n");
 }
 
+TEST(Sse, AMessageOfOneLineCountsAsManyBytesAsItHasAndEachFurtherLineItsField) {
+  Message message;
+  EXPECT_EQ(encoded_bytes(message), 0U);
+  message.data = "0123456789";
+  EXPECT_EQ(encoded_bytes(message), 10U);
+  message.type = "price";
+  EXPECT_EQ(encoded_bytes(message), 15U);
+  const std::size_t one_line = encode_message(message, "news", "").size();
+  for (const char* data : {"\n", "\r", "\r\n", "a\nb", "\n\r\n\r", "a\n", "\n\n\n\n\n\n\n\n"}) {
+    message.data = data;
+    EXPECT_EQ(encode_message(message, "news", "").size() - encoded_bytes(message), one_line - 15) << data;
+    EXPECT_LE(encoded_bytes(message) - 5, kEncodedBytesPerByte * message.data.size()) << data;
+  }
+}
+
 TEST(Sse, ManyLineBreaksAreEncodedLineByLine) {
   constexpr std::size_t kBreaks = 1 << 18;
   for (const std::string line_break : {"\n", "\r", "\r\n"}) {
