@@ -35,6 +35,12 @@ void Connection::start() {
 
 void Connection::set_deadline(std::chrono::milliseconds timeout) { deadline_ = Clock::now() + timeout; }
 
+bool Connection::is_idle(Clock::time_point now) const {
+  constexpr std::chrono::seconds kFirstRequest{1};
+  if (state_ != State::kIdle) return false;
+  return !is_new_ || now >= deadline_ - front_.options_.head_timeout + kFirstRequest;
+}
+
 void Connection::expire() {
   if (state_ == State::kHead || state_ == State::kBody)
     return refuse({408, "the request did not arrive in time"});
@@ -219,7 +225,10 @@ void Connection::refuse(Refusal refusal) {
   reply.closes = true;
   switch (refusal.status) {
     case 408:
-      reply.refused = "timeout";
+      reply.refused = state_ == State::kBody ? "body-seconds" : "head-seconds";
+      break;
+    case 431:
+      reply.refused = "head-bytes";
       break;
     case 413:
       reply.refused = "too-large";
@@ -292,6 +301,7 @@ void Connection::send_more() {
 
 void Connection::on_sent() {
   std::string().swap(output_);
+  is_new_ = false;
   if (closes_) return linger();
   state_ = State::kIdle;
   set_deadline(front_.options_.keep_alive_timeout);

@@ -38,8 +38,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
   // No request is in progress, and no answer under way.
   bool is_between() const { return is_collecting() || state_ == State::kLingering; }
-  // Waits for a request and has nothing of it yet.
-  bool is_idle() const { return state_ == State::kIdle; }
+  // Waits for a next request, or for so long for its first one that it may be none that matters.
+  bool is_idle(Clock::time_point now) const;
 
  private:
   enum class State : std::uint8_t { kIdle, kHead, kBody, kBusy, kSending, kLingering, kClosed };
@@ -73,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_waiting_ = false;  // A wait for readability is pending.
   bool is_taking_ = false;   // take() is on the stack, and goes on with what is left.
   bool closes_ = false;      // After the answer that is being sent.
+  bool is_new_ = true;       // Nothing was answered yet.
   std::uint32_t scanned_ = 0;
   std::size_t charged_ = 0;
   std::size_t sent_ = 0;

@@ -1,9 +1,14 @@
 #include "broker/http/front.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <asio/ip/v6_only.hpp>
 #include <cassert>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "broker/http/client_address.h"
@@ -65,6 +70,15 @@ IpAddress ip_address_of(const asio::ip::address& address) {
           .to_bytes()};
 }
 
+// The number from which on descriptors are among the last `kept` that the process may have.
+int descriptors_max(std::size_t kept) {
+  constexpr rlim_t kMost = std::numeric_limits<int>::max();
+  rlimit limit{};
+  if (kept == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return static_cast<int>(kMost);
+  const rlim_t descriptors = std::min(limit.rlim_cur, kMost);
+  return static_cast<int>(descriptors > kept ? descriptors - kept : 0);
+}
+
 const char* outcome_name(PublishOutcome outcome) {
   switch (outcome) {
     case PublishOutcome::kDelivered:
@@ -111,6 +125,7 @@ Result<std::uint16_t> Front::listen(const ListenAddress& address) {
 }
 
 void Front::start() {
+  descriptors_max_ = descriptors_max(options_.descriptors_kept);
   accept();
   sweep();
 }
@@ -124,6 +139,8 @@ void Front::accept() {
 void Front::on_accept(const std::error_code& error, tcp::socket socket) {
   if (!acceptor_.is_open()) return;
   if (is_exhaustion(error)) return pause_accepting();
+  // The lowest number that is free is given out, so it tells how many are in use.
+  const bool is_last = !error && socket.native_handle() >= descriptors_max_;
   if (!error) {
     std::error_code ignored;
     socket.non_blocking(true, ignored);
@@ -135,6 +152,7 @@ void Front::on_accept(const std::error_code& error, tcp::socket socket) {
     connection_count_.store(connections_.size(), std::memory_order_relaxed);
     connection->start();
   }
+  if (is_last) return pause_accepting();
   accept();  // Other errors concern the one connection that was to be accepted.
 }
 
@@ -145,16 +163,25 @@ void Front::pause_accepting() {
         "open files");
   }
   // Connections that wait for nothing but a next request make room for those that have one.
+  const auto now = Clock::now();
   std::vector<std::shared_ptr<Connection>> idle;
   for (const auto& [id, connection] : connections_) {
-    if (connection->is_idle()) idle.push_back(connection);
+    if (connection->is_idle(now)) idle.push_back(connection);
     if (idle.size() == 16) break;
   }
   for (const auto& connection : idle) connection->close();
   accept_timer_.expires_after(options_.accept_pause);
   accept_timer_.async_wait([this](const std::error_code& error) {
-    if (!error && acceptor_.is_open()) accept();
+    if (error || !acceptor_.is_open()) return;
+    has_descriptors() ? accept() : pause_accepting();
   });
+}
+
+bool Front::has_descriptors() {
+  if (options_.descriptors_kept == 0) return true;  // accept() itself will tell.
+  const int next = ::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0);
+  if (next >= 0) ::close(next);
+  return next >= 0 && next < descriptors_max_;
 }
 
 // One timer for all deadlines: they are coarse, and a timer each would cost more than an idle connection

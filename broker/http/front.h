@@ -43,6 +43,8 @@ struct FrontOptions {
   // After an answer that closes: so long the client may take to read it before the socket goes.
   std::chrono::milliseconds linger_timeout{2'000};
   std::chrono::milliseconds accept_pause{100};
+  // The last descriptors of the process, which its connections leave to others.
+  std::size_t descriptors_kept = 0;
   std::vector<AddressRange> trusted_proxies = {};
 };
 
@@ -82,6 +84,7 @@ class Front {
   void accept();
   void on_accept(const std::error_code& error, asio::ip::tcp::socket socket);
   void pause_accepting();
+  bool has_descriptors();
   void sweep();
   void check_wound_down();
 
@@ -103,6 +106,7 @@ class Front {
   Metrics& metrics_;
 
   asio::ip::tcp::acceptor acceptor_;
+  int descriptors_max_ = 0;       // A connection with this number is the last one before a pause.
   asio::ip::tcp::endpoint peer_;  // Of the connection that is being accepted.
   asio::ip::tcp protocol_ = asio::ip::tcp::v4();
   asio::steady_timer accept_timer_;

@@ -43,6 +43,9 @@ std::vector<AddressRange> address_ranges(const std::vector<std::string>& texts) 
   return ranges;
 }
 
+// For Redis to be reached again, probes and scrapes, files: what must go on while everybody else comes in.
+constexpr std::size_t kDescriptorsKept = 16;
+
 FrontOptions front_options(const Config& config) {
   return {.head_bytes_max = config.head_bytes,
           .body_bytes_max = config.max_message_bytes,
@@ -50,6 +53,7 @@ FrontOptions front_options(const Config& config) {
           .head_timeout = config.head_seconds,
           .body_timeout = config.body_seconds,
           .keep_alive_timeout = config.keep_alive,
+          .descriptors_kept = kDescriptorsKept,
           .trusted_proxies = address_ranges(config.trusted_proxy)};
 }
 
@@ -58,6 +62,7 @@ FrontOptions admin_front_options(const Config& config) {
   FrontOptions options = front_options(config);
   options.body_bytes_max = 4'096;
   options.request_bytes_max = 1 << 20;
+  options.descriptors_kept = 0;
   return options;
 }
 

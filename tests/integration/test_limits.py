@@ -3,6 +3,7 @@
 import unittest
 
 from support.case import GatewayTest
+from support.gateway import gap_of
 from support.http import request_bytes
 from support.limits import scaled
 
@@ -129,6 +130,64 @@ class PerSecond(LimitTest):
 
         for _ in range(3):
             gateway.wait_until(is_in, "a stream is let in")
+
+
+class Channels(LimitTest):
+    def test_past_max_channels_new_ones_are_refused_and_those_that_are_open_are_not(self):
+        gateway = self.start_gateway("--max-channels", "2", "--linger-seconds", "0")
+        inside = self.open_all(gateway, ["/channels/b", "/channels/c"])
+        self.assert_full(gateway, "channels", 503)
+        self.assert_full(gateway, "channels", 503, target="/events?channel=b&channel=a")
+        self.open(gateway, "/channels/b")
+        inside[1].cut()
+        gateway.wait_until(lambda: gateway.metrics()["weir_channels"] == 1, "a channel is closed")
+        self.open(gateway, "/channels/a")
+
+    def test_who_asks_for_too_many_at_once_is_told_so_for_good(self):
+        gateway = self.start_gateway("--max-channels-per-client", "2")
+        self.open(gateway, "/events?channel=a&channel=b&channel=a")
+        response = gateway.request("GET", "/events?channel=a&channel=b&channel=c", {"Accept": "text/event-stream"})
+        self.assertEqual(response.status, 400)
+        self.assertIn("--max-channels-per-client", response.json()["detail"])
+        self.assertEqual(self.refusals(gateway, "channels-per-client"), 1)
+
+
+class MessageBytes(LimitTest):
+    # Each line feed takes seven bytes of a frame.
+    FITS, TOO_LARGE = "\n" * 14_285, "\n" * 14_286
+
+    def test_lines_that_make_a_frame_too_large_are_a_gap_from_redis(self):
+        redis, gateway = self.start_both("--max-message-bytes", "100000")
+        streams = self.open_all(gateway, ["/channels/p", "/events?channel=p", "/channels/p?form=json"])
+        redis.publish_all([("p", self.TOO_LARGE), ("p", b"\xff" * 40_000), ("p", '{"data":"%s"}' % (r"\n" * 14_286)),
+                           ("p", self.FITS), ("p", "after")])
+        for stream in streams:
+            for _ in range(3):
+                self.assertEqual(gap_of(stream.next_event()), {"channel": "p", "missed": 1, "reason": "too-large"})
+            self.assertGreaterEqual(len(stream.next_event().data), len(self.FITS))
+            self.assertIn("after", stream.next_event().data)
+
+    def test_they_are_a_413_over_http(self):
+        gateway = self.start_gateway("--max-message-bytes", "100000")
+        stream = self.open(gateway, "/channels/p")
+        self.assertEqual(gateway.publish("p", self.TOO_LARGE).status, 413)
+        self.assertEqual(gateway.request("POST", "/channels/p/end", body=b"x" * 100_000).status, 413)
+        self.assertEqual(gateway.publish("p", self.FITS).status, 202)
+        self.assertEqual(stream.next_event().data, self.FITS)
+        self.assertEqual(self.refusals(gateway, "too-large"), 2)
+
+    def test_one_far_above_is_never_held_whole(self):
+        # Else Redis cuts a subscriber that has not read so much at once.
+        redis = self.start_redis("--client-output-buffer-limit", "pubsub 0 0 0")
+        gateway = self.start_gateway("--max-message-bytes", "100000", redis=redis)
+        stream = self.open(gateway, "/channels/p")
+        before = gateway.resident_bytes()
+        size = scaled(200, 50) << 20
+        redis.publish("p", b"x" * size)
+        self.assertEqual(gap_of(stream.next_event()), {"channel": "p", "missed": 1, "reason": "too-large"})
+        self.assertLess(gateway.peak_resident_bytes() - before, size // 4)
+        redis.publish("p", "after")
+        self.assertEqual(stream.next_event().data, "after")
 
 
 if __name__ == "__main__":

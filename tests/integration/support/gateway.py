@@ -30,7 +30,8 @@ def clean_environment(extra=None):
 
 
 class Gateway:
-    def __init__(self, *flags, env=None, toml=None):
+    def __init__(self, *flags, env=None, toml=None, descriptors=None):
+        """`descriptors`: the limit on open files that the process is started with."""
         self._toml = None
         command = [program(), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         if toml is not None:
@@ -42,6 +43,8 @@ class Gateway:
         if "--drain-seconds" not in flags:
             command += ["--drain-seconds", "1"]
         command += [str(flag) for flag in flags]
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
         self.command = command
         self.log = []
         self._changed = threading.Condition()
@@ -168,6 +171,9 @@ class Gateway:
 
     def resident_bytes(self):
         return self._status("VmRSS") * 1024
+
+    def peak_resident_bytes(self):
+        return self._status("VmHWM") * 1024
 
     def threads(self):
         return self._status("Threads")

@@ -198,6 +198,7 @@ TEST_F(FrontLoop, RefusesRequestsPastTheLimitInProgress) {
   const Response stream = ask("GET", "/channels/a", kEventStream);
   EXPECT_EQ(stream.status, 200) << "An EventSource comes back only from a 200.";
   EXPECT_NE(stream.body.find("weir:overloaded"), std::string::npos);
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"requests\"} 2"), std::string::npos);
   HttpClient admin = connect_admin();
   EXPECT_EQ(admin.send(request("GET", "/healthz")).response().status, 200) << "Probes are not concerned.";
 }
