@@ -49,6 +49,8 @@ enum class Metric : std::size_t {
   kPublishesWaiting,
   kRequests,  // code
   kRefused,   // reason
+  kKeys,
+  kKeyReloads,  // outcome
   kRequestsInProgress,
   kConnections,
   kAcceptPauses,

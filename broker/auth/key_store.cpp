@@ -1,0 +1,168 @@
+#include "broker/auth/key_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "broker/logging.h"
+#include "broker/metrics.h"
+
+namespace weir {
+namespace {
+
+class Descriptor {
+ public:
+  // O_NONBLOCK: a pipe without a writer must not hold up the start; it is refused below.
+  explicit Descriptor(const std::string& path)
+      : number_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+Error system_error() { return Error{"can't be read: " + std::string(std::strerror(errno))}; }
+
+Result<std::string> read_file(const std::string& path) {
+  const Descriptor file(path);
+  struct stat status {};
+  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return system_error();
+  if (!S_ISREG(status.st_mode)) return Error{"is no regular file"};
+  std::string bytes(kKeyFileBytesMax + 1, '\0');
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(file.number(), bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error();
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size > kKeyFileBytesMax) return Error{"is longer than 1 MiB"};
+  bytes.resize(size);
+  return bytes;
+}
+
+// Editors and `openssl rand -base64 48 > file` end a file with a newline that nobody means.
+void strip_newline(std::string& text) {
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+}
+
+std::optional<Error> add_secret(KeySet& keys, std::string text) {
+  strip_newline(text);
+  auto key = Key::from_secret(std::move(text));
+  if (!key) return key.error();
+  keys.add(std::move(*key));
+  return std::nullopt;
+}
+
+std::optional<Error> add_pem(KeySet& keys, const std::string& text) {
+  auto all = Key::from_pem(text);
+  if (!all) return all.error();
+  for (Key& key : *all) {
+    if (!keys.add(std::move(key))) return Error{"has too many keys"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+KeyStore::KeyStore(KeyFiles files) : files_(std::move(files)) {}
+
+std::optional<Error> KeyStore::load() {
+  seen_ = stamps();
+  auto keys = read();
+  if (!keys) return keys.error();
+  swap_in(std::move(*keys));
+  return std::nullopt;
+}
+
+void KeyStore::poll() {
+  if (files_.empty()) return;
+  // Before reading: what changes meanwhile is then seen as another change.
+  const Stamps now = stamps();
+  if (now == seen_) return;
+  seen_ = now;
+  auto keys = read();
+  if (!keys) {
+    log_warning("the keys stay as they were: " + keys.error().message);
+    const MutexLock lock(mutex_);
+    ++failures_;
+    return;
+  }
+  log_info("keys were read again: " + std::to_string((*keys)->size()) + " in use");
+  swap_in(std::move(*keys));
+  const MutexLock lock(mutex_);
+  ++reloads_;
+}
+
+std::shared_ptr<const KeySet> KeyStore::keys() const {
+  const MutexLock lock(mutex_);
+  return keys_;
+}
+
+void KeyStore::collect(MetricsPage& page) const {
+  const MutexLock lock(mutex_);
+  page.add(Metric::kKeys, static_cast<double>(keys_->size()));
+  page.add(Metric::kKeyReloads, static_cast<double>(reloads_), "ok");
+  page.add(Metric::kKeyReloads, static_cast<double>(failures_), "failed");
+}
+
+KeyStore::Stamps KeyStore::stamps() const {
+  Stamps all{};
+  std::size_t i = 0;
+  for (const std::string* path : {&files_.secret, &files_.public_key, &files_.jwks}) {
+    struct stat status {};
+    Stamp& stamp = all[i++];
+    if (path->empty() || ::stat(path->c_str(), &status) != 0) continue;
+    const auto nanoseconds = [](const timespec& time) {
+      return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+             static_cast<std::uint64_t>(time.tv_nsec);
+    };
+    stamp = {1,
+             status.st_dev,
+             status.st_ino,
+             static_cast<std::uint64_t>(status.st_size),
+             nanoseconds(status.st_mtim),
+             nanoseconds(status.st_ctim)};
+  }
+  return all;
+}
+
+Result<std::shared_ptr<const KeySet>> KeyStore::read() const {
+  auto keys = std::make_shared<KeySet>();
+  const auto add = [](const char* setting, const std::string& path, auto take) -> std::optional<Error> {
+    if (path.empty()) return std::nullopt;
+    auto text = read_file(path);
+    auto error = text ? take(std::move(*text)) : std::optional<Error>(text.error());
+    if (!error) return std::nullopt;
+    return Error{std::string(setting) + " = \"" + path + "\": " + error->message};
+  };
+  auto error = add("jwt-secret-file", files_.secret,
+                   [&keys](std::string text) { return add_secret(*keys, std::move(text)); });
+  if (!error) {
+    error = add("jwt-public-key-file", files_.public_key,
+                [&keys](const std::string& text) { return add_pem(*keys, text); });
+  }
+  if (!error) {
+    error = add("jwks-file", files_.jwks, [&keys](const std::string& text) { return keys->add_jwks(text); });
+  }
+  if (error) return *error;
+  return std::shared_ptr<const KeySet>(std::move(keys));
+}
+
+void KeyStore::swap_in(std::shared_ptr<const KeySet> keys) {
+  const MutexLock lock(mutex_);
+  keys_.swap(keys);  // The old ones are freed without the lock, if at all here.
+}
+
+}  // namespace weir
