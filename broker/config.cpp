@@ -93,6 +93,13 @@ std::string check_address_range(const std::string& text) {
   return range ? std::string() : range.error().message;
 }
 
+// RFC 6265, 4.1.1: a cookie's name is a token of HTTP.
+std::string check_cookie_name(const std::string& text) {
+  constexpr std::string_view kTokenCharacters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+  return consists_of(text, kTokenCharacters) ? "" : "must be the name of a cookie, such as weir_token";
+}
+
 // What a [[channel]] table may set as well.
 std::vector<Setting> channel_rows(ChannelSettings& channel) {
   return {
@@ -125,21 +132,26 @@ std::vector<Setting> channel_rows(ChannelSettings& channel) {
 
 std::vector<Setting> address_rows(Config& config) {
   return {
-      Setting::text("listen", config.listen,
-                    "Address and port of the public side; port 0 picks a free one. Off loopback it takes an "
-                    "anonymous-subscribe or anonymous-publish rule, and a redis-url or --bus memory.",
-                    check_listen),
+      Setting::text(
+          "listen", config.listen,
+          "Address and port of the public side; port 0 picks a free one. Off loopback it takes keys for "
+          "tokens (jwt-secret-file, jwt-public-key-file, jwks-file) or an anonymous-subscribe or "
+          "anonymous-publish rule, and a redis-url or --bus memory.",
+          check_listen),
       Setting::text("admin-listen", config.admin_listen,
                     "Address and port of health checks and metrics; port 0 picks a free one.", check_listen),
       Setting::list("cors-origin", config.cors_origin,
                     "An origin whose pages may subscribe and publish, or * for all.", check_origin),
       Setting::list(
           "anonymous-subscribe", config.anonymous_subscribe,
-          "A pattern of channels that anybody may subscribe to. With neither this nor anonymous-publish "
-          "anybody may do anything, and the gateway listens on loopback only.",
+          "A pattern of channels that anybody may subscribe to, without a token. With neither this nor "
+          "anonymous-publish nor keys for tokens anybody may do anything, and the gateway listens on "
+          "loopback "
+          "only.",
           check_pattern),
       Setting::list("anonymous-publish", config.anonymous_publish,
-                    "A pattern of channels that anybody may publish to over HTTP.", check_pattern),
+                    "A pattern of channels that anybody may publish to over HTTP, without a token.",
+                    check_pattern),
       Setting::list(
           "trusted-proxy", config.trusted_proxy,
           "An address of a proxy, or a range such as 10.0.0.0/8 or 2001:db8::/32, whose X-Forwarded-For is "
@@ -147,6 +159,24 @@ std::vector<Setting> address_rows(Config& config) {
           check_address_range),
       Setting::choice("console", config.console, {"auto", "on", "off"},
                       "The console page at /; auto: on loopback only."),
+  };
+}
+
+std::vector<Setting> token_rows(Config& config) {
+  return {
+      Setting::text("jwt-secret-file", config.jwt_secret_file,
+                    "A file with the secret of HS256 tokens, at least 32 bytes; a newline at its end is not "
+                    "part of it. This file and the next two count together and are read again when they "
+                    "change."),
+      Setting::text(
+          "jwt-public-key-file", config.jwt_public_key_file,
+          "A PEM file with the public key of RS256 (RSA, from 2048 bits on), ES256 (P-256) or EdDSA "
+          "(Ed25519) tokens, or several."),
+      Setting::text("jwks-file", config.jwks_file, "A file with a JWK set: several keys with their ids."),
+      Setting::text("jwt-audience", config.jwt_audience,
+                    "What the claim aud of a token must name. Without it aud is not looked at."),
+      Setting::text("jwt-cookie", config.jwt_cookie, "The name of the cookie that may hold a token.",
+                    check_cookie_name),
   };
 }
 
@@ -256,6 +286,7 @@ std::vector<Setting> process_rows(Config& config) {
 SettingsTable make_table(Config& config) {
   SettingsTable table("weir-broker", "the gateway from Redis pub/sub channels to Server-Sent Events.");
   table.section("Addresses and access", address_rows(config));
+  table.section("Tokens", token_rows(config));
   table.section("Messages", bus_rows(config));
   table.section("Files for Redis", redis_file_settings(config.redis_files));
   table.section("Channels", channel_rows(config.channel));
@@ -303,12 +334,20 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
   if (config.listen == config.admin_listen && parse_listen_address(config.listen)->port != 0) {
     return refusal("admin-listen", config.admin_listen, "must not be the address of listen");
   }
-  if (parse_listen_address(config.listen)->is_loopback()) return std::nullopt;
-  if (config.anonymous_subscribe.empty() && config.anonymous_publish.empty()) {
+  if (!config.jwt_audience.empty() && !has_keys(config)) {
     return refusal(
-        "listen", config.listen,
-        "is not loopback, and nothing says who may come in; allow it with --anonymous-subscribe PATTERN, "
-        "--anonymous-publish PATTERN or both (\"*\" is every channel)");
+        "jwt-audience", config.jwt_audience,
+        "needs keys, without which no token is looked at: --jwt-secret-file, --jwt-public-key-file "
+        "or --jwks-file");
+  }
+  if (parse_listen_address(config.listen)->is_loopback()) return std::nullopt;
+  if (!has_keys(config) && config.anonymous_subscribe.empty() && config.anonymous_publish.empty()) {
+    return refusal("listen", config.listen,
+                   "is not loopback, and nothing says who may come in; allow it with keys for tokens "
+                   "(--jwt-secret-file, "
+                   "--jwt-public-key-file, --jwks-file), with --anonymous-subscribe PATTERN, "
+                   "--anonymous-publish PATTERN "
+                   "or both (\"*\" is every channel)");
   }
   if (config.bus == "auto" && config.redis_url.empty()) {
     return refusal("listen", config.listen,
@@ -349,6 +388,10 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   }
   warn_of_open_redis(line.config, line.warnings);
   return line;
+}
+
+bool has_keys(const Config& config) {
+  return !config.jwt_secret_file.empty() || !config.jwt_public_key_file.empty() || !config.jwks_file.empty();
 }
 
 const ChannelSettings& settings_of(const Config& config, std::string_view channel) {

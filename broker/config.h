@@ -66,10 +66,17 @@ struct Config {
   std::size_t socket_unsent_bytes = 128 << 10;
 
   std::vector<std::string> cors_origin;
-  std::vector<std::string> anonymous_subscribe;  // Patterns. Both empty: anyone, and on loopback only.
+  // Patterns. Both empty, and no keys either: anyone, and on loopback only.
+  std::vector<std::string> anonymous_subscribe;
   std::vector<std::string> anonymous_publish;
   std::vector<std::string> trusted_proxy;  // Ranges (ip_address.h) whose X-Forwarded-For is believed.
-  std::string console = "auto";            // auto: served on loopback only; on; off.
+  // Paths of files with the keys of tokens; empty: none.
+  std::string jwt_secret_file;
+  std::string jwt_public_key_file;
+  std::string jwks_file;
+  std::string jwt_audience;  // Empty: any.
+  std::string jwt_cookie = "weir_token";
+  std::string console = "auto";  // auto: served on loopback only; on; off.
 
   std::size_t max_clients = 0;              // 0: as many as the descriptor limit allows, less a reserve.
   std::size_t max_clients_per_address = 0;  // 0: no limit. IPv6 is counted by /64.
@@ -105,6 +112,9 @@ struct CommandLine {
 // Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names
 // the setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
 Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment);
+
+// True if there are keys: a token is then asked of everybody whom no anonymous rule lets in.
+bool has_keys(const Config& config);
 
 // The settings of `channel`: the first rule that matches, else the general ones.
 const ChannelSettings& settings_of(const Config& config, std::string_view channel);

@@ -14,6 +14,8 @@
 #include <string>
 #include <utility>
 
+#include "broker/auth/key_store.h"
+#include "broker/auth/token_verifier.h"
 #include "broker/bus/memory_bus.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/config.h"
@@ -82,7 +84,7 @@ std::string url_of(const std::string& listen, std::uint16_t port) {
 // Waits for SIGTERM or SIGINT and keeps house meanwhile; then drains. A second signal ends the drain.
 class MainLoop {
  public:
-  MainLoop(Hub& hub, std::chrono::seconds drain) : hub_(hub), drain_(drain) {}
+  MainLoop(Hub& hub, KeyStore& keys, std::chrono::seconds drain) : hub_(hub), keys_(keys), drain_(drain) {}
 
   void run() {
     wait_tick();
@@ -98,6 +100,7 @@ class MainLoop {
     timer_.async_wait([this](const asio::error_code& error) {
       if (error) return;
       hub_.tick(std::chrono::steady_clock::now());
+      keys_.poll();
       wait_tick();
     });
   }
@@ -116,6 +119,7 @@ class MainLoop {
   }
 
   Hub& hub_;
+  KeyStore& keys_;
   const std::chrono::seconds drain_;
   asio::io_context loop_{1};
   asio::signal_set signals_{loop_, SIGTERM, SIGINT};
@@ -126,6 +130,12 @@ class MainLoop {
 int run(const Config& config) {
   const std::uint64_t random = random_number();
   Metrics metrics;
+  KeyStore keys({config.jwt_secret_file, config.jwt_public_key_file, config.jwks_file});
+  if (const auto error = keys.load()) {
+    std::fprintf(stderr, "weir-broker: %s\n", error->message.c_str());
+    return kExitBadSettings;
+  }
+  const TokenVerifier verifier(keys, config.jwt_audience);
   Hub hub(config, random);
   auto bus = make_bus(config, hub);
   if (!bus) {
@@ -134,14 +144,15 @@ int run(const Config& config) {
   }
   hub.set_bus(**bus);
   HubGateway gateway(hub);
-  HttpServer http(config, random, gateway, metrics);
+  HttpServer http(config, random, gateway, metrics, has_keys(config) ? &verifier : nullptr);
   metrics.add_source([&](MetricsPage& page) {
+    keys.collect(page);
     hub.collect(page);
     http.collect(page);
     page.add(Metric::kLogLinesLost, static_cast<double>(lost_log_lines()));
   });
   // Before the first thread, so that all of them leave the signals to this loop.
-  MainLoop loop(hub, config.drain);
+  MainLoop loop(hub, keys, config.drain);
   hub.start();
   (*bus)->start();
   if (const auto started = http.start(); !started) {

@@ -45,7 +45,7 @@ bool is_loopback_host(std::string_view host) {
 
 Access::Access(AccessRules rules)
     : rules_(std::move(rules)),
-      is_open_(rules_.anonymous_subscribe.empty() && rules_.anonymous_publish.empty()) {
+      is_open_(rules_.anonymous_subscribe.empty() && rules_.anonymous_publish.empty() && !rules_.has_keys) {
   for (const std::string& origin : rules_.cors_origins)
     (origin == "*" ? allows_any_origin_ : has_exact_origins_) = true;
 }
@@ -73,13 +73,17 @@ std::optional<Reply> Access::refuse_foreign(const Head& head) const {
   }
   const std::string* origin = head.find("origin");
   const bool is_write = head.method == "POST" || head.method == "PUT";
-  if (origin == nullptr || !is_write || allows_any_origin_ || allows_origin(*origin)) return std::nullopt;
-  // Which scheme the browser used is not known behind a proxy that ends TLS; the host decides.
-  if (host != nullptr && (equals_ignoring_case(*origin, "http://" + *host) ||
-                          equals_ignoring_case(*origin, "https://" + *host))) {
+  if (origin == nullptr || !is_write || allows_any_origin_ || is_own_origin(head, *origin))
     return std::nullopt;
-  }
   return forbidden("the origin " + *origin + " may not publish: see --cors-origin", "origin");
+}
+
+bool Access::is_own_origin(const Head& head, std::string_view origin) const {
+  if (allows_origin(origin)) return true;
+  // Which scheme the browser used is not known behind a proxy that ends TLS; the host decides.
+  const std::string* host = head.find("host");
+  return host != nullptr && (equals_ignoring_case(origin, "http://" + *host) ||
+                             equals_ignoring_case(origin, "https://" + *host));
 }
 
 std::vector<Header> Access::cors_headers(const Head& head) const {

@@ -12,10 +12,12 @@
 namespace weir {
 
 struct AccessRules {
-  std::vector<std::string> anonymous_subscribe = {};  // Patterns. Both empty: anyone may do anything.
+  // Patterns. Both empty, and no keys either: anyone may do anything.
+  std::vector<std::string> anonymous_subscribe = {};
   std::vector<std::string> anonymous_publish = {};
   std::vector<std::string> cors_origins = {};  // Exact origins, or "*".
   bool is_loopback = true;                     // Of the listener.
+  bool has_keys = false;                       // Tokens let in who is not anybody (doorkeeper.h).
 };
 
 // Immutable; any thread.
@@ -23,12 +25,17 @@ class Access {
  public:
   explicit Access(AccessRules rules);
 
+  // What anybody may.
   bool may_subscribe(std::string_view channel) const;
   bool may_publish(std::string_view channel) const;
 
   // The 403 for what a foreign page makes a browser send: a Host that is not loopback on a loopback listener
   // (DNS rebinding), a POST or PUT whose Origin is neither this host nor allowed (a form needs no preflight).
   std::optional<Reply> refuse_foreign(const Head& head) const;
+
+  // True if `origin` (of the request `head`) is this host, or was named outright: "*" is not enough to act
+  // with a user's cookie.
+  bool is_own_origin(const Head& head, std::string_view origin) const;
 
   // The CORS headers of any response to `head`; none without an Origin that is allowed.
   std::vector<Header> cors_headers(const Head& head) const;

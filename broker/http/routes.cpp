@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "broker/http/credential.h"
+#include "broker/logging.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
 #include "proto/event_id.h"
@@ -53,6 +55,16 @@ std::optional<std::string> last_event_id(const Head& head, const QueryParameters
   if (id == nullptr || id->empty()) return std::nullopt;
   return *id;
 }
+
+// A token must not be read in a log.
+void log_refusal(const Head& head, const Reply& reply) {
+  if (!is_logged(LogLevel::kDebug)) return;
+  std::string target = head.path;
+  if (!head.query.empty()) target += "?" + redacted_query(head.query);
+  log_debug(std::to_string(reply.status) + " for " + head.method + " " + target + ": " + reply.body);
+}
+
+Reply broken_query() { return error_reply(400, "the query holds a broken escape"); }
 
 std::string json_text(std::string_view text) {
   std::string clean(text);
@@ -108,9 +120,10 @@ std::string channel_json(const ChannelInfo& info) {
          ",\"live\":" + (info.is_live ? "true" : "false") + "}";
 }
 
-Routes::Routes(RouteOptions options, Gateway& gateway)
+Routes::Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier)
     : options_(std::move(options)),
       access_(options_.access),
+      doorkeeper_(access_, verifier, options_.cookie_name),
       console_(make_console_page(kConsoleHtml)),
       gateway_(gateway),
       random_(options_.random) {}
@@ -119,6 +132,7 @@ Reply Routes::handle(Request& request) {
   // Taken first: the routes may empty the request.
   std::vector<Header> cors = access_.cors_headers(request.head);
   Reply reply = dispatch(request);
+  if (reply.status == 401 || reply.status == 403) log_refusal(request.head, reply);
   if (reply.publication && !cors.empty()) {
     reply.publication->finish = [finish = std::move(reply.publication->finish), cors](PublishResult result) {
       Reply finished = finish(std::move(result));
@@ -159,47 +173,45 @@ Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::s
     return error_reply(400, "\"" + channel.value_or(std::string(encoded_name)) +
                                 "\" is no channel name: " + kChannelNameRule);
   }
-  if (action == "/info") return is_read(head) ? info(*channel) : other_method(head, kReadMethods);
+  if (action == "/info") return is_read(head) ? info(head, *channel) : other_method(head, kReadMethods);
   if (action == "/end") {
     if (head.method != "POST") return other_method(head, kPublishMethods);
-    return publish(std::move(*channel), end_payload(request.body));
+    return publish(head, std::move(*channel), end_payload(request.body));
   }
   if (is_read(head)) return open_channel(request, std::move(*channel));
   if (head.method != "POST") return other_method(head, kChannelMethods);
-  return publish(std::move(*channel), std::move(request.body));
-}
-
-std::optional<Reply> Routes::refuse_channel(std::string_view channel, bool is_publish) const {
-  if (is_publish ? access_.may_publish(channel) : access_.may_subscribe(channel)) return std::nullopt;
-  Reply reply = error_reply(403, (is_publish ? "publishing to \"" : "subscribing to \"") +
-                                     std::string(channel) + "\" is not allowed to anyone: see " +
-                                     (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
-  reply.refused = is_publish ? "publish-rule" : "subscribe-rule";
-  return reply;
+  return publish(head, std::move(*channel), std::move(request.body));
 }
 
 Reply Routes::open_channel(const Request& request, std::string channel) {
   const Head& head = request.head;
   const auto query = parse_query(head.query);
-  if (!query) return error_reply(400, "the query holds a broken escape");
-  if (auto refusal = refuse_channel(channel, false)) return std::move(*refusal);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  const Caller& caller = std::get<Caller>(who);
+  if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, channel)) return std::move(*refusal);
   const auto id = last_event_id(head, *query);
   const bool is_ended = id && is_end_id(*id);
   if (is_ended) return no_content("");  // An EventSource stops for good.
   std::vector<std::string> channels;
   channels.push_back(std::move(channel));
-  return open(request, std::move(channels), *query, Form::kChannel);
+  return open(request, caller, std::move(channels), *query, Form::kChannel);
 }
 
 Reply Routes::open_events(const Request& request) {
-  const auto query = parse_query(request.head.query);
-  if (!query) return error_reply(400, "the query holds a broken escape");
+  const Head& head = request.head;
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  const Caller& caller = std::get<Caller>(who);
   std::vector<std::string> channels;
   for (const auto& [name, value] : *query) {
     if (name != "channel") continue;
     if (!is_channel_name(value))
       return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
-    if (auto refusal = refuse_channel(value, false)) return std::move(*refusal);
+    if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, value)) return std::move(*refusal);
     if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
     if (channels.size() > options_.channels_per_client_max) {
       // Another time would not help, so an EventSource may give up.
@@ -211,11 +223,11 @@ Reply Routes::open_events(const Request& request) {
     }
   }
   if (channels.empty()) return error_reply(400, "no channel is named: /events?channel=a&channel=b");
-  return open(request, std::move(channels), *query, Form::kEvents);
+  return open(request, caller, std::move(channels), *query, Form::kEvents);
 }
 
-Reply Routes::open(const Request& from, std::vector<std::string> channels, const QueryParameters& query,
-                   Form form) {
+Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::string> channels,
+                   const QueryParameters& query, Form form) {
   const Head& head = from.head;
   if (!read_accept(head.joined("accept")).is_accepted) {
     return error_reply(406, "this is a stream of text/event-stream, which the Accept header excludes");
@@ -223,6 +235,7 @@ Reply Routes::open(const Request& from, std::vector<std::string> channels, const
   StreamRequest request;
   request.channels = std::move(channels);
   request.form = form;
+  if (caller.claims) request.expires_at = caller.claims->expires_at;
   request.last_event_id = last_event_id(head, query);
   if (const std::string* replay = find(query, "replay")) {
     const char* end = replay->data() + replay->size();
@@ -274,8 +287,13 @@ Reply Routes::overloaded(const Head& head, const char* reason) {
   return reply;
 }
 
-Reply Routes::publish(std::string channel, std::string payload) {
-  if (auto refusal = refuse_channel(channel, true)) return std::move(*refusal);
+Reply Routes::publish(const Head& head, std::string channel, std::string payload) {
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kPublish, channel))
+    return std::move(*refusal);
   if (!gateway_.fits(channel, payload)) {
     Reply reply = error_reply(413,
                               "the message is too long once each of its lines has its own data: field; see "
@@ -290,8 +308,13 @@ Reply Routes::publish(std::string channel, std::string payload) {
   return reply;
 }
 
-Reply Routes::info(const std::string& channel) const {
-  if (auto refusal = refuse_channel(channel, false)) return std::move(*refusal);
+Reply Routes::info(const Head& head, const std::string& channel) const {
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kSubscribe, channel))
+    return std::move(*refusal);
   ChannelInfo info = gateway_.info(channel);
   info.name = channel;
   Reply reply = json_reply(200, channel_json(info));

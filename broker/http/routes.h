@@ -12,6 +12,7 @@
 
 #include "broker/http/access.h"
 #include "broker/http/console.h"
+#include "broker/http/doorkeeper.h"
 #include "broker/http/gateway.h"
 #include "broker/http/query.h"
 #include "broker/http/reply.h"
@@ -23,13 +24,16 @@ struct RouteOptions {
   AccessRules access;
   std::size_t channels_per_client_max = 100;
   bool has_console = true;
+  std::string cookie_name = "weir_token";
   std::uint64_t random = 0;  // Seeds the jitter of retry times.
 };
 
-// From a request to what is answered. Threads: all functions, any thread. The gateway outlives it.
+// From a request to what is answered. Threads: all functions, any thread. The gateway and the verifier
+// outlive it.
 class Routes {
  public:
-  Routes(RouteOptions options, Gateway& gateway);
+  // Without a `verifier` there are no tokens.
+  Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier = nullptr);
 
   // Never waits. A stream has its place among the clients when it comes back from here.
   Reply handle(Request& request);
@@ -45,15 +49,16 @@ class Routes {
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
   Reply open_events(const Request& request);
-  Reply open(const Request& from, std::vector<std::string> channels, const QueryParameters& query, Form form);
-  Reply publish(std::string channel, std::string payload);
-  Reply info(const std::string& channel) const;
+  Reply open(const Request& from, const Caller& caller, std::vector<std::string> channels,
+             const QueryParameters& query, Form form);
+  Reply publish(const Head& head, std::string channel, std::string payload);
+  Reply info(const Head& head, const std::string& channel) const;
   Reply console(const Head& head) const;
-  std::optional<Reply> refuse_channel(std::string_view channel, bool is_publish) const;
   std::chrono::milliseconds jittered_retry();
 
   const RouteOptions options_;
   const Access access_;
+  const Doorkeeper doorkeeper_;
   const ConsolePage console_;
   Gateway& gateway_;
   std::atomic<std::uint64_t> random_;

@@ -24,14 +24,16 @@ bool is_loopback(const std::string& listen) {
   return address && address->is_loopback();
 }
 
-RouteOptions route_options(const Config& config, std::uint64_t random) {
+RouteOptions route_options(const Config& config, std::uint64_t random, bool has_keys) {
   const bool is_local = is_loopback(config.listen);
   return {.access = {.anonymous_subscribe = config.anonymous_subscribe,
                      .anonymous_publish = config.anonymous_publish,
                      .cors_origins = config.cors_origin,
-                     .is_loopback = is_local},
+                     .is_loopback = is_local,
+                     .has_keys = has_keys},
           .channels_per_client_max = config.max_channels_per_client,
           .has_console = config.console == "on" || (config.console == "auto" && is_local),
+          .cookie_name = config.jwt_cookie,
           .random = random};
 }
 
@@ -77,9 +79,10 @@ Result<std::uint16_t> listen(Front& front, const char* setting, const std::strin
 }  // namespace
 
 struct HttpServer::State {
-  State(const Config& settings, std::uint64_t random, Gateway& gateway, Metrics& metrics)
+  State(const Config& settings, std::uint64_t random, Gateway& gateway, Metrics& metrics,
+        const TokenVerifier* verifier)
       : config(settings),
-        routes(route_options(config, random), gateway),
+        routes(route_options(config, random, verifier != nullptr), gateway, verifier),
         admin_routes(is_loopback(config.admin_listen), gateway, metrics),
         engine([this](Request& request) { return routes.handle(request); }),
         admin_engine([this](Request& request) { return admin_routes.handle(request); }),
@@ -115,8 +118,9 @@ struct HttpServer::State {
   std::uint16_t admin_port = 0;
 };
 
-HttpServer::HttpServer(const Config& config, std::uint64_t random, Gateway& gateway, Metrics& metrics)
-    : state_(std::make_unique<State>(config, random, gateway, metrics)) {}
+HttpServer::HttpServer(const Config& config, std::uint64_t random, Gateway& gateway, Metrics& metrics,
+                       const TokenVerifier* verifier)
+    : state_(std::make_unique<State>(config, random, gateway, metrics, verifier)) {}
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 

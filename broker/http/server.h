@@ -14,12 +14,15 @@ namespace weir {
 
 class Metrics;
 class MetricsPage;
+class TokenVerifier;
 
 // Threads:   all functions on one thread (main's); the gateway is called from the front loop and the pools.
 // Ownership: gateway and metrics outlive it. A publish that the bus answers after stop() is dropped.
 class HttpServer {
  public:
-  HttpServer(const Config& config, std::uint64_t random, Gateway& gateway, Metrics& metrics);
+  // Without a `verifier` there are no tokens. It outlives this object, as the gateway and the metrics do.
+  HttpServer(const Config& config, std::uint64_t random, Gateway& gateway, Metrics& metrics,
+             const TokenVerifier* verifier = nullptr);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

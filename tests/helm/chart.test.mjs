@@ -85,6 +85,7 @@ for (const major of majors) {
       const environment = environmentOf(render(major, {
         ...minimal,
         config: {...everything.config, 'redis-prefix': '$(HOME) "x": #', 'max-clients': 20000},
+        keys: everything.keys,
         publishers: {demo: {enabled: true}},
       }));
       assert.equal(environment.WEIR_HISTORY_BYTES, '4194304');
@@ -126,12 +127,13 @@ for (const major of majors) {
       }
     });
 
-    test('replaces the pods when a setting, a channel, the Redis URL or a key changes, and not otherwise', () => {
+    test('replaces the pods when a setting, a channel or the Redis URL changes, and not otherwise', () => {
       const checksums = (changes) => JSON.stringify(podOf(render(major, {...minimal, ...changes})).metadata.annotations);
       const seen = [{}, {redis: {url: 'redis://b'}}, {config: {...minimal.config, 'retry-ms': 3000}},
-        {channels: [{'match': 'a', 'envelope': 'never'}]}, {keys: {files: {k: 'a'}}}, {keys: {files: {k: 'b'}}}].map(checksums);
+        {channels: [{'match': 'a', 'envelope': 'never'}]}].map(checksums);
       assert.equal(new Set(seen).size, seen.length);
       assert.equal(checksums({replicaCount: 4}), seen[0]);
+      assert.equal(checksums({keys: {files: {k: 'a'}}}), seen[0], 'a key is read again by the pod that is there');
     });
 
     test('writes the settings of single channels as TOML', () => {
@@ -227,6 +229,10 @@ for (const major of majors) {
       'an Ingress of no host': [{...minimal, ingress: {enabled: true}}, /hosts/],
       'a host with a path': [{...minimal, ingress: {enabled: true, hosts: [{host: 'a.b/c'}]}}, /host/],
       'an unknown controller': [{...minimal, ingress: {controller: 'caddy'}}, /controller/],
+      'a key file that no pod has': [{...minimal, config: {'jwks-file': '/etc/weir/keys/jwks'}, keys: {files: {a: 'b'}}}, /jwks/],
+      'a key file without keys': [{...minimal, config: {'jwt-secret-file': '/etc/weir/keys/jwt'}}, /keys\.files/],
+      'a key file of another folder': [
+        {...minimal, config: {'jwt-secret-file': '/run/jwt'}, keys: {existingSecret: 'c'}}, /\/run\/jwt/],
       'keys of two sources': [{...minimal, keys: {files: {a: 'b'}, existingSecret: 'c'}}, /keys/],
       'a key outside of its folder': [{...minimal, keys: {files: {'../a': 'b'}}}, /keys|\.\.\/a/],
       'a misspelt setting of a channel': [{...minimal, channels: [{match: 'a', queue: 1}]}, /queue/],

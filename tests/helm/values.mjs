@@ -24,6 +24,8 @@ export const everything = {
     'drain-seconds': 90,
     'log-format': 'json',
     'console': 'off',
+    'jwt-secret-file': '/etc/weir/keys/jwt-secret',
+    'jwt-audience': 'weir',
   },
   channels: [
     {'match': 'price.*', 'slow-client': 'latest', 'history-messages': 0},
@@ -74,8 +76,8 @@ export const memory = {...minimal, redis: {}, bus: 'memory', publishers: {demo: 
 
 // A release of many pods, with Secrets of the user's own.
 export const scaled = {
-  ...minimal,
   redis: {existingSecret: {name: 'mine', key: 'url'}},
+  config: {'jwks-file': '/etc/weir/keys/jwks.json'},
   keys: {existingSecret: 'my-keys'},
   autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 20, clientsPerPod: 15000},
   ingress: {enabled: true, className: 'haproxy', controller: 'haproxy', hosts: [{host: 'events.example.com'}]},

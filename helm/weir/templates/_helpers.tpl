@@ -178,6 +178,14 @@ capabilities:
 {{- if not $who -}}
 {{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"*\"], or a key for tokens" -}}
 {{- end -}}
+{{- range list "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}
+{{- with index $config . -}}
+{{- $file := trimPrefix "/etc/weir/keys/" . -}}
+{{- if or (eq $file .) (and $.Values.keys.files (not (hasKey $.Values.keys.files $file))) (not (or $.Values.keys.files $.Values.keys.existingSecret)) -}}
+{{- fail (printf "%s is not among keys.files: the pod has no other files" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}

@@ -142,7 +142,7 @@ class HttpTest : public testing::Test {
 
   // With what the test has set in `config`.
   void start() {
-    server = std::make_unique<HttpServer>(config, 1, gateway, metrics);
+    server = std::make_unique<HttpServer>(config, 1, gateway, metrics, verifier);
     const auto started = server->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -170,6 +170,7 @@ class HttpTest : public testing::Test {
   Config config;
   Metrics metrics;
   FakeGateway gateway;
+  const TokenVerifier* verifier = nullptr;
   std::unique_ptr<HttpServer> server;
 };
 
