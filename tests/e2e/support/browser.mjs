@@ -50,16 +50,16 @@ export async function hasText(locator, pattern) {
 }
 
 // An EventSource in a page whose events are kept there, in the order in which they came.
-export async function openSource(page, url) {
-  await page.evaluate((address) => {
+export async function openSource(page, url, options = {}) {
+  await page.evaluate(([address, init]) => {
     const seen = [];
-    const source = new EventSource(address);
+    const source = new EventSource(address, init);
     const add = (event) => seen.push({ type: event.type, data: event.data, id: event.lastEventId });
     source.onopen = () => seen.push({ type: "open" });
-    for (const type of ["message", "weir:gap", "weir:live", "weir:end", "weir:overloaded"])
+    for (const type of ["message", "weir:gap", "weir:live", "weir:end", "weir:overloaded", "weir:token-expiring"])
       source.addEventListener(type, add);
     Object.assign(window, { seen, source });
-  }, url);
+  }, [url, options]);
   return {
     seen: (type) => page.evaluate((wanted) => window.seen.filter((event) => event.type === wanted), type),
     // Waits until `count` events of this type have come.
