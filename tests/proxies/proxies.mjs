@@ -34,8 +34,10 @@ const hostOf = (url) => new URL(url).host;
 
 // How each is started: `at` is what it listens on, `brokers` the gateways, `silence` its time-out.
 const KINDS = {
-  nginx: ({ at, brokers, silence, folder, tls }) => {
-    const site = configuration("nginx.conf", [
+  nginx: ({ at, brokers, silence, folder, tls, app }) => {
+    const site = configuration(app ? "nginx-auth-request.conf" : "nginx.conf", [
+      ...(app ? [["10.0.0.21:3000", hostOf(app)]] : []),
+      ["/var/log/nginx/weir.log", join(folder, "access.log")],
       ["listen 443 ssl", `listen ${at} ssl`],
       ["server 10.0.0.11:8080;", brokers.map(({ url }) => `server ${hostOf(url)};`).join(" ")],
       ["/etc/ssl/events.pem", tls.cert],
@@ -78,17 +80,19 @@ const KINDS = {
 
 export const kinds = Object.keys(KINDS);
 
-// A proxy of this kind in front of `brokers`. `silence` replaces the time-outs of the configuration.
-export async function startProxy(kind, brokers, { silence = "90s" } = {}) {
+// A proxy of this kind in front of `brokers`. `silence` replaces the time-outs of the configuration; `app` is the
+// application that nginx asks who may.
+export async function startProxy(kind, brokers, { silence = "90s", app } = {}) {
   const folder = mkdtempSync(join(tmpdir(), `weir-${kind}-`));
   const port = await freePort();
   const tls = await certificate(folder);
-  const [command, args] = KINDS[kind]({ at: `127.0.0.1:${port}`, brokers, silence, folder, tls });
+  const [command, args] = KINDS[kind]({ at: `127.0.0.1:${port}`, brokers, silence, folder, tls, app });
   const program = new Program(command, args, { env: { ...ENVIRONMENT, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder } });
   await within(accepts(port, program), `${kind} that accepts`);
   return {
     url: `https://localhost:${port}`,
     program,
+    folder,
     async stop() {
       await program.stop();
       rmSync(folder, { recursive: true, force: true });
