@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <fstream>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -17,14 +19,32 @@ namespace {
 // A request that is under way when a stop is requested may still be answered for so long.
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
+constexpr std::size_t kTokenBytesMax = 8'192;
+
 // What a status says about the message that was posted.
-Outcome outcome_of(int status) {
+Outcome outcome_of(int status, bool has_token_file) {
   if (status >= 200 && status < 300) return Outcome::kPublished;
+  // The token has expired, and the next one may be on its way.
+  if (status == 401 && has_token_file) return Outcome::kFailed;
   // Redis is away, or too many publishes wait: the gateway has not passed it on.
   if (status == 503 || status == 429) return Outcome::kFailed;
   // 504 says so in words; a 500 or a proxy's 502 leave it open as well.
   if (status >= 500) return Outcome::kUnknown;
   return Outcome::kRefused;
+}
+
+// The token in a file, without white space around it; nullopt if there is none, or it could not go into a
+// header.
+std::optional<std::string> read_token(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kTokenBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return std::nullopt;
+  text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return is_plain && text.size() <= kTokenBytesMax ? std::optional(text) : std::nullopt;
 }
 
 // The start of the answer's body on one line: {"error":"…","detail":"…"}.
@@ -48,7 +68,9 @@ struct HttpSink::Client {
 };
 
 HttpSink::HttpSink(Target target, SinkOptions options)
-    : target_(std::move(target)), client_(std::make_unique<Client>(target_.host, target_.port)) {
+    : target_(std::move(target)),
+      token_file_(std::move(options.token_file)),
+      client_(std::make_unique<Client>(target_.host, target_.port)) {
   auto& http = client_->http;
   http.set_keep_alive(true);
   http.set_tcp_nodelay(true);
@@ -87,9 +109,17 @@ BatchResult HttpSink::post(const std::string& path, const std::string& body, con
     });
   });
   const std::string name = target_.redacted() + ": ";
-  const auto answer = client_->http.Post(path, body, "application/json");
+  httplib::Headers headers;
+  if (!token_file_.empty()) {
+    const auto token = read_token(token_file_);
+    if (!token)
+      return {.outcome = Outcome::kFailed,
+              .error = "token-file " + token_file_ + ": there is no token in it"};
+    headers.emplace("Authorization", "Bearer " + *token);
+  }
+  const auto answer = client_->http.Post(path, headers, body, "application/json");
   if (answer) {
-    const Outcome outcome = outcome_of(answer->status);
+    const Outcome outcome = outcome_of(answer->status, !token_file_.empty());
     if (outcome == Outcome::kPublished) return {.outcome = outcome, .confirmed = 1, .error = {}};
     return {.outcome = outcome,
             .unknown = outcome == Outcome::kUnknown ? 1U : 0U,

@@ -9,6 +9,8 @@
 namespace weir {
 
 // A batch is one request after the other: the order of messages is worth more than the time of a round trip.
+// The token is read from its file for each request: whoever makes tokens replaces the file before the old one
+// expires.
 class HttpSink : public Sink {
  public:
   HttpSink(Target target, SinkOptions options);
@@ -25,6 +27,7 @@ class HttpSink : public Sink {
   std::string path_of(const std::string& channel) const;
 
   const Target target_;
+  const std::string token_file_;
   std::unique_ptr<Client> client_;
 };
 

@@ -77,6 +77,8 @@ std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
           .required(),
       Setting::text("channel", channel, "The channel to publish to.", check_channel).required(),
       Setting::text("redis-prefix", redis_prefix, "Put before the channel's name on the Redis side."),
+      Setting::text("token-file", token_file,
+                    "A file with the token that a gateway asks for; it is read again for each message."),
       Setting::flag("end", end, end_help),
   };
   for (Setting& row : redis_file_settings(redis_files)) rows.push_back(std::move(row));
@@ -113,6 +115,12 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
     std::fprintf(stderr, "%s\n", error->message.c_str());
     return kExitUsage;
   }
+  const bool takes_token = target.kind == Target::Kind::kHttp && target.user.empty();
+  if (!settings.token_file.empty() && !takes_token) {
+    std::fprintf(stderr, "token-file = \"%s\": is for a gateway (--to http://…) without user and password\n",
+                 settings.token_file.c_str());
+    return kExitUsage;
+  }
   const std::string path = argv[0];
   set_up_log(path.substr(path.rfind('/') + 1), settings.log_level);
   for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
@@ -121,6 +129,7 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
   const SignalStop signals;
   Publisher publisher(make_sink(target, {.redis_prefix = settings.redis_prefix,
                                          .redis_files = settings.redis_files,
+                                         .token_file = settings.token_file,
                                          .timeout = settings.timeout}),
                       {.channel = settings.channel, .retry = settings.retry, .unknown = settings.unknown});
   spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());

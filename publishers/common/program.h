@@ -28,6 +28,7 @@ struct CommonSettings {
   std::string channel;
   std::string redis_prefix;
   RedisFiles redis_files;
+  std::string token_file;
   bool end = false;
   std::chrono::seconds retry{60};
   std::chrono::milliseconds timeout{10'000};

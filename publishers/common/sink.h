@@ -50,6 +50,7 @@ class Sink {
 struct SinkOptions {
   std::string redis_prefix;                   // Put before every channel name on the Redis side.
   RedisFiles redis_files = {};                // Of a Redis; read again for each connection.
+  std::string token_file = {};                // Of a gateway: the file with the token; empty for none.
   std::chrono::milliseconds timeout{10'000};  // For a connect, and for an answer.
 };
 

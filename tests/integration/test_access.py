@@ -2,11 +2,13 @@
 
 import base64
 import json
+import subprocess
+import tempfile
 import time
 import unittest
 
 from support.case import GatewayTest
-from support.gateway import run_once
+from support.gateway import clean_environment, program, run_once
 from support.tokens import KeyFile, KeyPair, Secret, base64url, bearer, claims, encode, token
 
 SECRET = Secret(b"a secret of the tests, which is long enough")
@@ -236,6 +238,26 @@ class Browsers(AccessTest):
         self.assertEqual(answer.headers["access-control-allow-origin"], "https://app.example")
         self.assertEqual(answer.headers["access-control-allow-credentials"], "true")
         self.assertEqual(answer.headers["vary"], "Origin")
+
+
+class Publishers(AccessTest):
+    def test_a_publisher_sends_the_token_of_its_file(self):
+        gateway = self.start_with_secret()
+        stream = self.open(gateway, "/channels/stream", bearer(token(SECRET, ["stream"])))
+        with tempfile.NamedTemporaryFile("w") as words:
+            words.write("one two")
+            words.flush()
+            command = [program("weir-publish-demo"), "--to", f"http://127.0.0.1:{gateway.port}", "--channel", "stream",
+                       "--words", words.name, "--token-file", key_file(self, token(SECRET, [], ["stream"]) + "\n")]
+            result = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_data(stream, ['{"msg":"one "}', '{"msg":"two"}'])
+
+    def test_a_token_file_is_for_a_gateway(self):
+        result = subprocess.run([program("weir-publish-demo"), "--to", "redis://127.0.0.1:1", "--channel", "a",
+                                 "--token-file", "/x"], capture_output=True, text=True, env=clean_environment())
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, r'\Atoken-file = "/x": is for a gateway [^\n]*\n\Z')
 
 
 class Keys(AccessTest):

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <latch>
 #include <mutex>
 #include <thread>
@@ -131,6 +133,30 @@ TEST(HttpSink, SendsUserAndPasswordAsBasicAuthorizationAndPrintsNeither) {
   const auto result = sink.publish("news", std::vector<std::string>{"a"}, {});
   EXPECT_EQ(gateway.authorization(), "Basic YW5uOnNlY3JldA==");
   EXPECT_EQ(result.error.find("secret"), std::string::npos);
+}
+
+TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
+  Gateway gateway;
+  const std::string path = testing::TempDir() + "weir-token-" + std::to_string(::getpid());
+  HttpSink sink(*parse_target(gateway.url()), {.redis_prefix = "", .token_file = path});
+  const std::vector<std::string> payload{"a"};
+  EXPECT_EQ(sink.publish("news", payload, {}).outcome, Outcome::kFailed) << "There is no file yet.";
+  EXPECT_TRUE(gateway.requests().empty());
+  std::ofstream(path) << "a.b.c\n";
+  EXPECT_EQ(sink.publish("news", payload, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(gateway.authorization(), "Bearer a.b.c");
+  std::ofstream(path) << "d.e.f";
+  gateway.answer_with(401);
+  const auto refused = sink.publish_end("news", {});
+  EXPECT_EQ(gateway.authorization(), "Bearer d.e.f");
+  EXPECT_EQ(refused.outcome, Outcome::kFailed) << "The next one may be better.";
+  EXPECT_EQ(refused.error.find("d.e.f"), std::string::npos);
+  for (const std::string& bad :
+       {std::string(), std::string(" \n"), std::string("a\r\nX: y"), std::string(9'000, 'x')}) {
+    std::ofstream(path) << bad;
+    EXPECT_NE(sink.publish("news", payload, {}).error.find("token-file"), std::string::npos) << bad;
+  }
+  ::unlink(path.c_str());
 }
 
 // Accepts, and never answers.
