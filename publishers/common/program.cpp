@@ -101,9 +101,11 @@ std::vector<Setting> CommonSettings::delivery() {
 
 int run_program(SettingsTable table, CommonSettings& settings, int argc, const char* const* argv,
                 const std::function<WorkResult(const Work&)>& work) {
+  const std::string path = argv[0];
+  const std::string program = path.substr(path.rfind('/') + 1);
   const auto outcome = table.read(argc, argv, environ);
   if (!outcome) {
-    std::fprintf(stderr, "%s\n", outcome.error().message.c_str());
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), outcome.error().message.c_str());
     return kExitUsage;
   }
   if (outcome->text) {
@@ -112,17 +114,17 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
   }
   const Target target = *parse_target(settings.to);
   if (const auto error = check_files(target, settings.redis_files)) {
-    std::fprintf(stderr, "%s\n", error->message.c_str());
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), error->message.c_str());
     return kExitUsage;
   }
   const bool takes_token = target.kind == Target::Kind::kHttp && target.user.empty();
   if (!settings.token_file.empty() && !takes_token) {
-    std::fprintf(stderr, "token-file = \"%s\": is for a gateway (--to http://…) without user and password\n",
-                 settings.token_file.c_str());
+    std::fprintf(stderr,
+                 "%s: token-file = \"%s\": is for a gateway (--to http://…) without user and password\n",
+                 program.c_str(), settings.token_file.c_str());
     return kExitUsage;
   }
-  const std::string path = argv[0];
-  set_up_log(path.substr(path.rfind('/') + 1), settings.log_level);
+  set_up_log(program, settings.log_level);
   for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
 
   ::signal(SIGPIPE, SIG_IGN);

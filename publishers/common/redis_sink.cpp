@@ -24,6 +24,10 @@ constexpr std::chrono::seconds kIdleMax{5};
 // What was sent when a stop is requested may still be answered for so long: its outcome is worth knowing.
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
+// How long who was subscribed before a connection broke is awaited after it, and how often it is asked.
+constexpr std::chrono::seconds kSubscribersMax{5};
+constexpr int kSubscribersPauseMs = 20;
+
 // Errors that are about the moment, not about what was asked.
 bool may_pass(std::string_view error) {
   constexpr std::array<std::string_view, 9> kPassing = {
@@ -79,9 +83,13 @@ BatchResult RedisSink::publish(const std::string& channel, std::span<const std::
                                const std::stop_token& stop) {
   assert(!payloads.empty());
   const StopSignal signal(stop_fd_, stop);
-  if (const auto why_not = context_ ? check_idle_connection() : connect(stop)) return *why_not;
-  Exchange exchange;
   const std::string name = options_.redis_prefix + channel;
+  const bool is_new = !context_;
+  if (const auto why_not = is_new ? connect(stop) : check_idle_connection()) return *why_not;
+  if (is_new && subscribers_ > 0) {
+    if (const auto why_not = await_subscribers(name)) return *why_not;
+  }
+  Exchange exchange;
   for (const auto& payload : payloads) append(exchange, {"PUBLISH", name, payload});
   return run(std::move(exchange));
 }
@@ -149,6 +157,31 @@ std::optional<BatchResult> RedisSink::greet(const std::string& password) {
   }
   append(exchange, {"PING"});
   return without_messages(run(std::move(exchange)));
+}
+
+// After a restart of Redis the gateways come back no sooner than we do, and what is published before them is
+// lost to them.
+std::optional<BatchResult> RedisSink::await_subscribers(const std::string& name) {
+  const auto before = subscribers_;
+  const auto until = Clock::now() + kSubscribersMax;
+  for (;;) {
+    Exchange exchange;
+    append(exchange, {"PUBSUB", "NUMSUB", name});
+    auto why_not = without_messages(run(std::move(exchange)));
+    const auto now = std::exchange(subscribers_, before);
+    if (why_not) {
+      // Who may not ask goes on without; the connection was closed by the error.
+      if (why_not->outcome == Outcome::kRefused) {
+        why_not->outcome = Outcome::kFailed;
+        subscribers_ = 0;
+      }
+      return why_not;
+    }
+    if (now >= before || Clock::now() >= until) return std::nullopt;
+    pollfd stop{.fd = stop_fd_, .events = POLLIN, .revents = 0};
+    if (::poll(&stop, 1, kSubscribersPauseMs) > 0)
+      return BatchResult{.outcome = Outcome::kStopped, .error = {}};
+  }
 }
 
 std::optional<BatchResult> RedisSink::check_idle_connection() {
@@ -250,6 +283,10 @@ std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
     if (reply->type == REDIS_REPLY_ERROR) {
       const std::string error(reply->str, static_cast<std::size_t>(reply->len));
       return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
+    }
+    if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // Of PUBLISH.
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {         // Of NUMSUB: name and number.
+      subscribers_ = reply->element[1]->integer;
     }
     ++exchange.result.confirmed;
   }

@@ -53,6 +53,8 @@ class RedisSink : public Sink {
   std::optional<BatchResult> start_tls(Clock::time_point deadline);
   std::optional<BatchResult> greet(const std::string& password);
   std::optional<BatchResult> check_idle_connection();
+  // On a new connection: waits until as many are subscribed as before the old one broke, for 5 s at most.
+  std::optional<BatchResult> await_subscribers(const std::string& name);
 
   static void append(Exchange& exchange, const Arguments& arguments);
   // Sends the commands and reads as many replies.
@@ -73,6 +75,7 @@ class RedisSink : public Sink {
   std::unique_ptr<redisContext, FreeContext> context_;
   std::optional<TlsSession> tls_;  // Over context_'s socket.
   Clock::time_point last_reply_{};
+  long long subscribers_ = 0;  // Of the channel, as the last answer had it.
 };
 
 }  // namespace weir

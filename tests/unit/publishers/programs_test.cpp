@@ -1,6 +1,7 @@
 // What the three programs have in common, and the demo.
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -88,6 +89,7 @@ TEST_F(ProgramTest, WrongUsageIsOneLineAndExitCodeTwo) {
     EXPECT_EQ(program.wait(), 2);
     const std::string errors = program.errors();
     EXPECT_EQ(errors.find('\n'), errors.size() - 1) << errors;
+    EXPECT_EQ(errors.find(std::filesystem::path(path).filename().string() + ": "), 0U) << errors;
     EXPECT_EQ(errors.find("secret"), std::string::npos) << errors;
   }
 }

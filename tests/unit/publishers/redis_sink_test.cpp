@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <memory>
 #include <thread>
 
 #include "publishers/common/stop.h"
@@ -168,6 +169,48 @@ TEST_F(RedisSinkTest, IsUsableWithAnotherStopAfterOne) {
   stop_.request_stop();
   EXPECT_EQ(publish(sink).outcome, Outcome::kStopped);
   EXPECT_EQ(sink.publish("news", std::vector<std::string>{"x"}, {}).outcome, Outcome::kPublished);
+}
+
+TEST_F(RedisSinkTest, AfterARestartOfRedisWaitsForTheGatewayThatWasSubscribed) {
+  RedisServer redis;
+  auto sink = connect(redis.url());
+  const auto subscribe = [&] {
+    std::unique_ptr<redisContext, void (*)(redisContext*)> gateway(redisConnect("127.0.0.1", redis.port()),
+                                                                   redisFree);
+    freeReplyObject(redisCommand(gateway.get(), "SUBSCRIBE app:news"));
+    return gateway;
+  };
+  auto gateway = subscribe();
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  redis.kill();
+  EXPECT_EQ(publish(sink).outcome, Outcome::kFailed);
+  redis.start();
+  std::jthread publishing([&] { EXPECT_EQ(publish(sink).outcome, Outcome::kPublished); });
+  while (redis.command({"INFO", "commandstats"}).find("cmdstat_pubsub") == std::string::npos) {
+  }
+  EXPECT_EQ(published(redis), "0");
+  gateway = subscribe();
+  void* reply = nullptr;
+  ASSERT_EQ(redisGetReply(gateway.get(), &reply), REDIS_OK);
+  EXPECT_STREQ(static_cast<redisReply*>(reply)->element[2]->str, R"({"msg":"x"})");
+  freeReplyObject(reply);
+}
+
+TEST_F(RedisSinkTest, WhoMayNotAskForSubscribersGoesOnWithout) {
+  RedisServer redis;
+  const RedisServer::Words user{"ACL", "SETUSER", "ann", "on", "nopass", "&app:*", "+publish", "+ping"};
+  redis.command(user);
+  auto sink = connect("redis://ann:x@127.0.0.1:" + std::to_string(redis.port()));
+  std::unique_ptr<redisContext, void (*)(redisContext*)> gateway(redisConnect("127.0.0.1", redis.port()),
+                                                                 redisFree);
+  freeReplyObject(redisCommand(gateway.get(), "SUBSCRIBE app:news"));
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  redis.kill();
+  EXPECT_EQ(publish(sink).outcome, Outcome::kFailed);
+  redis.start();
+  redis.command(user);
+  EXPECT_EQ(publish(sink).outcome, Outcome::kFailed);
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
 }
 
 TEST_F(RedisSinkTest, PublishesTheEndAsAnEnvelope) {
