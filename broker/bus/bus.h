@@ -52,7 +52,7 @@ struct PublishResult {
 struct BusState {
   bool is_connected = true;        // Both connections have answered.
   bool was_ever_connected = true;  // What /readyz asks.
-  std::string why_not;             // Where it is not connected: why, in one line, if that is known.
+  std::string why_not = {};        // Where it is not connected: why, in one line, if that is known.
   std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).
   std::uint64_t acknowledged = 0;  // Of these, confirmed on the present connection.
   std::uint64_t reconnects = 0;    // Times the subscriber connection was lost.
