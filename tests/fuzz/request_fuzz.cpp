@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include "broker/auth/key_store.h"
+#include "broker/auth/token_verifier.h"
 #include "broker/http/chunks.h"
 #include "broker/http/engine.h"
 #include "broker/http/head.h"
@@ -202,22 +204,26 @@ AccessRules rules_of(std::size_t choice) {
   }
   if ((choice & 4) != 0) rules.cors_origins.emplace_back("https://a.example");
   if ((choice & 8) != 0) rules.cors_origins.emplace_back("*");
+  rules.has_keys = (choice & 32) != 0;
   return rules;
 }
 
 // One gateway for each set of rules, made when first needed.
 struct Server {
   explicit Server(std::size_t choice)
-      : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway) {
+      : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway,
+               (choice & 32) != 0 ? &verifier : nullptr) {
     if ((choice & 16) != 0) gateway.refusal = "clients";
   }
   FakeGateway gateway;
+  KeyStore keys{{}};  // None: no token is good.
+  TokenVerifier verifier{keys, ""};
   Routes routes;
   Engine engine{[this](Request& request) { return routes.handle(request); }};
 };
 
 Server& server_of(std::size_t choice) {
-  static std::unique_ptr<Server> servers[32];
+  static std::unique_ptr<Server> servers[64];
   if (!servers[choice]) servers[choice] = std::make_unique<Server>(choice);
   return *servers[choice];
 }
@@ -252,7 +258,7 @@ void check_request(Server& server, std::string_view text, std::size_t step) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   weir::set_log_level(weir::LogLevel::kOff);
   weir::FuzzInput input(data, size);
-  weir::Server& server = weir::server_of(input.choice(32));
+  weir::Server& server = weir::server_of(input.choice(64));
   const std::size_t step = 1 + input.choice(32);
   weir::check_request(server, input.rest(), step);
   return 0;

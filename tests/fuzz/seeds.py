@@ -89,7 +89,7 @@ def request_seeds():
         "4\r\nabcd\r\n0\r\n\r\n",
     ]
     for i, head in enumerate(heads):
-        for rules in (1, 2, 4, 10, 16):
+        for rules in (1, 2, 4, 10, 16, 32):
             yield bytes([rules + i % 2, 7]) + head.encode()
 
 
@@ -136,6 +136,28 @@ def redis_seeds():
     yield b"\x02\x03:1\r\n:2\r\n:0\r\n\xff\x02-NOPERM no\r\n+OK\r\n"
 
 
+# The first byte: a token, one to be signed (with which key), keys, JSON, base64url, or where a request has its token.
+def tokens_seeds():
+    claims = b'{"exp":1800000600,"nbf":1,"aud":["weir"],"weir":{"subscribe":["user:42","team.*"],"publish":["a"]}}'
+    for signer, header in enumerate((b'{"alg":"HS256","typ":"JWT"}', b'{"alg":"RS256"}', b'{"alg":"ES256","kid":"ec"}',
+                                     b'{"alg":"EdDSA","kid":"ed"}', b'{"alg":"HS256"}', b'{"alg":"none"}')):
+        yield bytes([1, signer]) + header + b"\n" + claims
+    yield b'\x01\x00{"alg":"HS256"}\n{"exp":1e308,"aud":"weir"}'
+    encoded = [base64.urlsafe_b64encode(text).rstrip(b"=") for text in (b'{"alg":"HS256"}', claims, bytes(32))]
+    yield b"\x00" + b".".join(encoded)
+    number = base64.urlsafe_b64encode(b"\xc1" * 256).rstrip(b"=")
+    point = base64.urlsafe_b64encode(bytes(range(32))).rstrip(b"=")
+    yield b'\x02{"keys":[{"kty":"RSA","kid":"a","n":"' + number + b'","e":"AQAB","use":"sig"}]}'
+    yield b'\x02{"keys":[{"kty":"OKP","crv":"Ed25519","x":"' + point + b'"},{"kty":"oct","k":"' + number + b'"}]}'
+    yield b'\x02{"keys":[{"kty":"EC","crv":"P-256","x":"' + point + b'","y":"' + point + b'"}]}'
+    yield (b"\x02-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+           b"-----END PUBLIC KEY-----\n")
+    for payload in payloads():
+        yield b"\x03" + payload
+    yield b"\x04" + encoded[1]
+    yield b"\x05channel=a&access_token=aaaa.bbbb.cccc\nBearer aaaa.bbbb.cccc\nweir_token=aaaa.bbbb.cccc; a=b"
+
+
 # How long a line may be, and how the bytes are cut.
 def lines_seeds():
     for text in texts():
@@ -145,7 +167,8 @@ def lines_seeds():
 
 
 TARGETS = {"json": json_seeds, "lines": lines_seeds, "message": message_seeds, "names": names_seeds,
-           "redis": redis_seeds, "request": request_seeds, "settings": settings_seeds, "urls": urls_seeds}
+           "redis": redis_seeds, "request": request_seeds, "settings": settings_seeds, "tokens": tokens_seeds,
+           "urls": urls_seeds}
 
 
 def main():

@@ -66,7 +66,8 @@ void check_config(const Config& config) {
   const auto listen = parse_listen_address(config.listen);
   assert(listen && parse_listen_address(config.admin_listen));
   // Closed by default: off loopback somebody said who may come in.
-  const bool is_open = config.anonymous_subscribe.empty() && config.anonymous_publish.empty();
+  const bool is_open =
+      !has_keys(config) && config.anonymous_subscribe.empty() && config.anonymous_publish.empty();
   assert(config.healthcheck || !is_open || listen->is_loopback());
   check_channel(config.channel);
   for (const ChannelRule& rule : config.channel_rules) check_channel(rule.settings);
