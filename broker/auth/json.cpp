@@ -91,6 +91,8 @@ const Json* Json::find(std::string_view name) const {
 }
 
 Result<Json> parse_json(std::string_view text) {
+  // The library takes a NUL for the end, and what follows would be read by others alone.
+  if (text.find('\0') != std::string_view::npos) return Error{"is not JSON"};
   Builder builder;
   try {
     if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();

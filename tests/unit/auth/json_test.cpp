@@ -57,6 +57,8 @@ TEST(Json, IsNothingElse) {
                            "Infinity", "'a'", "{a:1}", "\"\\ud800\"", "\"\xff\"", "01", "/**/1"}) {
     EXPECT_EQ(why_not(text), "is not JSON") << text;
   }
+  using namespace std::string_literals;
+  for (const auto& text : {"1\0"s, "{}\0{}"s, "\0"s, "\"\0\""s}) EXPECT_EQ(why_not(text), "is not JSON");
 }
 
 }  // namespace
