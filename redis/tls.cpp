@@ -118,6 +118,8 @@ std::string tls_error_text(unsigned long code) {
         break;
     }
   }
+  // Loaded with the first context otherwise.
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);
   const char* const reason = ERR_reason_error_string(code);
   return std::string("TLS: ") + (reason == nullptr ? "error " + std::to_string(code) : reason);
 }

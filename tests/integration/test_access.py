@@ -257,7 +257,7 @@ class Publishers(AccessTest):
         result = subprocess.run([program("weir-publish-demo"), "--to", "redis://127.0.0.1:1", "--channel", "a",
                                  "--token-file", "/x"], capture_output=True, text=True, env=clean_environment())
         self.assertEqual(result.returncode, 2)
-        self.assertRegex(result.stderr, r'\Atoken-file = "/x": is for a gateway [^\n]*\n\Z')
+        self.assertRegex(result.stderr, r'\Aweir-publish-demo: token-file = "/x": is for a gateway [^\n]*\n\Z')
 
 
 class Keys(AccessTest):
