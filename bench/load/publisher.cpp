@@ -3,6 +3,7 @@
 #include <hiredis/hiredis.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::size_t kOutBytesMax = 256 << 10;
 constexpr std::size_t kReadBytes = 64 << 10;
+constexpr std::int64_t kLongestWaitNs = 100'000'000;
 
 struct ReaderDeleter {
   void operator()(redisReader* reader) const { redisReaderFree(reader); }
@@ -100,6 +102,8 @@ std::string Publisher::stop() {
 void Publisher::run() {
   std::vector<pollfd> polled(connections_.size() + 1);
   std::int64_t stopped_ns = 0;
+  // Waits to the microsecond, not to the 50 of the default: at 5,000 messages a second one is due each 200.
+  ::prctl(PR_SET_TIMERSLACK, 1'000UL, 0UL, 0UL, 0UL);
   start_ns_ = now_ns();
   while (error_.empty()) {
     if (!is_stopped_) {
@@ -120,8 +124,8 @@ void Publisher::run() {
     // A message that is completed between the look and the wait is one that wake() still tells of.
     is_waiting_.store(true, std::memory_order_seq_cst);
     const bool is_full = !progress_.can_publish();
-    const int timeout = is_full || is_stopped_ ? 100 : timeout_ms();
-    ::poll(polled.data(), polled.size(), timeout);
+    const timespec timeout{0, is_full || is_stopped_ ? kLongestWaitNs : wait_ns()};
+    ::ppoll(polled.data(), polled.size(), &timeout, nullptr);
     is_waiting_.store(false, std::memory_order_relaxed);
     std::uint64_t wakes = 0;
     if (polled.back().revents != 0) (void)!::read(wakes_, &wakes, sizeof wakes);
@@ -136,9 +140,9 @@ std::int64_t Publisher::due_ns() const {
   return start_ns_ + std::llround(static_cast<double>(progress_.published()) * 1e9 / plan_.rate);
 }
 
-int Publisher::timeout_ms() const {
-  if (plan_.rate <= 0) return 100;
-  return static_cast<int>(std::clamp<std::int64_t>((due_ns() - now_ns()) / 1'000'000, 0, 100));
+std::int64_t Publisher::wait_ns() const {
+  if (plan_.rate <= 0) return kLongestWaitNs;
+  return std::clamp<std::int64_t>(due_ns() - now_ns(), 0, kLongestWaitNs);
 }
 
 void Publisher::fill() {

@@ -41,7 +41,7 @@ class Publisher {
   void fill();
   // When the next message is due: now, if there is no rate.
   std::int64_t due_ns() const;
-  int timeout_ms() const;
+  std::int64_t wait_ns() const;
   void send(Connection& connection);
   void receive(Connection& connection);
 

@@ -103,7 +103,10 @@ void Receiver::on_event(Connection& connection, std::uint32_t events) {
     if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) on_connected(connection);
     return;
   }
-  read(connection);
+  // Of what is left, by one that filled the buffer or before an end, nothing more is told.
+  const bool is_ending = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  while (read(connection) || (is_ending && connection.fd >= 0 && !connection.client.is_stalled)) {
+  }
 }
 
 void Receiver::on_connected(Connection& connection) {
@@ -120,17 +123,22 @@ void Receiver::on_connected(Connection& connection) {
       static_cast<ssize_t>(request.size())) {
     return fail(connection, std::string("send: ") + std::strerror(errno));
   }
-  epoll_event event{EPOLLIN, {.ptr = &connection}};
+  // Told of each arrival once: otherwise the kernel would look at every connection again after it was read.
+  epoll_event event{EPOLLIN | EPOLLRDHUP | EPOLLET, {.ptr = &connection}};
   ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
 }
 
-void Receiver::read(Connection& connection) {
+bool Receiver::read(Connection& connection) {
   const ssize_t size = ::recv(connection.fd, buffer_.data(), buffer_.size(), 0);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
   if (size <= 0) {
-    if (!connection.is_open) return fail(connection, "closed before a response came");
-    add(counts_.closed, 1);
-    return close(connection);
+    if (connection.is_open) {
+      add(counts_.closed, 1);
+      close(connection);
+    } else {
+      fail(connection, "closed before a response came");
+    }
+    return false;
   }
   add(counts_.bytes, static_cast<std::uint64_t>(size));
   const std::int64_t now = now_ns();
@@ -138,19 +146,26 @@ void Receiver::read(Connection& connection) {
       std::string_view(buffer_.data(), static_cast<std::size_t>(size)), [&](std::string_view piece) {
         connection.scanner.scan(piece, [&](const Stamp& stamp) { on_stamp(connection, stamp, now); });
       });
-  if (!is_well)
-    return fail(connection, "not a response of status 200: " + connection.response.head().substr(0, 200));
+  if (!is_well) {
+    fail(connection, "not a response of status 200: " + connection.response.head().substr(0, 200));
+    return false;
+  }
   if (!connection.is_open && connection.response.has_head()) {
     connection.is_open = true;
     --connecting_;
     add(counts_.opened, 1);
     // From here on it is there and takes nothing.
-    if (connection.client.is_stalled) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.fd, nullptr);
+    if (connection.client.is_stalled) {
+      ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.fd, nullptr);
+      return false;
+    }
   }
   if (connection.response.has_ended()) {
     add(counts_.closed, 1);
     close(connection);
+    return false;
   }
+  return static_cast<std::size_t>(size) == buffer_.size();
 }
 
 void Receiver::on_stamp(Connection& connection, const Stamp& stamp, std::int64_t now) {

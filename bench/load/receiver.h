@@ -72,7 +72,8 @@ class Receiver {
   void open_next();
   void on_event(Connection& connection, std::uint32_t events);
   void on_connected(Connection& connection);
-  void read(Connection& connection);
+  // True if there may be more to read.
+  bool read(Connection& connection);
   void on_stamp(Connection& connection, const Stamp& stamp, std::int64_t now);
   void on_stamp_before(Connection& connection, std::uint64_t sequence);
   void fail(Connection& connection, const std::string& reason);
