@@ -56,7 +56,7 @@ Sequence ChannelLog::begin_sequence() const {
 bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
   const MutexLock lock(mutex_);
   const bool held_none = holds_none();
-  Cursor at = before(entries_.size());
+  Cursor at = end_;
   assert(sequence > at.sequence);
   at.sequence = sequence;
   at.bytes += frame->bytes();
@@ -65,13 +65,14 @@ bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
     last_sequence_ = sequence;
   }
   entries_.push_back({std::move(frame), at, now});
+  end_ = at;
   trim(now);
   return held_none && !holds_none();
 }
 
 Cursor ChannelLog::end() const {
   const MutexLock lock(mutex_);
-  return before(entries_.size());
+  return end_;
 }
 
 ChannelLog::ReadResult ChannelLog::read(const Cursor& from, Sequence horizon, std::size_t bytes_max,
@@ -243,10 +244,9 @@ void ChannelLog::evict_front() {
 
 ChannelLog::Counts ChannelLog::counts() const {
   const MutexLock lock(mutex_);
-  const Cursor last = before(entries_.size());
   Counts counts;
-  counts.messages = last.ordinal - base_.ordinal;
-  counts.bytes = last.bytes - base_.bytes;
+  counts.messages = end_.ordinal - base_.ordinal;
+  counts.bytes = end_.bytes - base_.bytes;
   counts.last_sequence = last_sequence_;
   for (std::size_t i = entries_.size(); i > 0 && !counts.last_message; --i) {
     if (entries_[i - 1].frame->kind() != FrameKind::kGap) counts.last_message = entries_[i - 1].frame;
@@ -256,11 +256,10 @@ ChannelLog::Counts ChannelLog::counts() const {
 
 void ChannelLog::trim(SteadyTime now) {
   now_ = std::max(now_, now);
-  const Cursor last = before(entries_.size());
   while (!entries_.empty()) {
     const LogEntry& entry = entries_.front();
-    const std::uint64_t messages = last.ordinal - base_.ordinal;
-    const std::uint64_t bytes = last.bytes - base_.bytes;
+    const std::uint64_t messages = end_.ordinal - base_.ordinal;
+    const std::uint64_t bytes = end_.bytes - base_.bytes;
     const bool is_history = messages <= limits_.history_messages && bytes <= limits_.history_bytes &&
                             now_ - entry.arrived <= limits_.history_age;
     if (is_history) return;
@@ -296,10 +295,18 @@ void ChannelLog::remember_latest(LogEntry entry) {
 }
 
 std::size_t ChannelLog::index_after(Sequence sequence) const {
+  if (entries_.empty() || end_.sequence <= sequence) return entries_.size();
+  // Nearly every reader stands near the end: looked for from there in doubling steps, each of which may be
+  // memory that nothing else has touched. All from `high` on lie after `sequence`.
   std::size_t low = 0;
-  std::size_t high = entries_.size();
-  // Nearly every reader stands near the end.
-  if (high > 0 && entries_[high - 1].at.sequence <= sequence) return high;
+  std::size_t high = entries_.size() - 1;
+  for (std::size_t step = 1; high >= step; step *= 2) {
+    if (entries_[high - step].at.sequence <= sequence) {
+      low = high - step + 1;
+      break;
+    }
+    high -= step;
+  }
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
     if (entries_[middle].at.sequence <= sequence) {

@@ -176,6 +176,7 @@ class ChannelLog {
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
   Ring<LogEntry> entries_ GUARDED_BY(mutex_);
   Cursor base_ GUARDED_BY(mutex_);           // Before the first entry: where the last forgotten one stood.
+  Cursor end_ GUARDED_BY(mutex_);            // After the last entry, whether it is still there or not.
   Sequence begin_ GUARDED_BY(mutex_) = 0;    // 0: not begun.
   Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The newest one that went because of the memory limit.
   Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // Of the last message.

@@ -24,6 +24,33 @@ TEST_F(ChannelLogTest, GivesAReaderWhatFollowsItsCursorInOrder) {
   EXPECT_THAT(data_after(log, log.end()), IsEmpty());
 }
 
+TEST_F(ChannelLogTest, FindsEveryPlaceFromAnyDistance) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    ChannelLog log(no_limits());
+    std::vector<Cursor> cursors{log.end()};
+    for (std::size_t i = 0; i < size; ++i) {
+      append(log, std::to_string(i));
+      cursors.push_back(log.end());
+    }
+    for (std::size_t i = 0; i <= size; ++i) {
+      const auto data = data_after(log, cursors[i]);
+      ASSERT_EQ(data.size(), size - i);
+      if (i < size) {
+        EXPECT_EQ(data.front(), std::to_string(i));
+      }
+    }
+  }
+}
+
+TEST_F(ChannelLogTest, GoesOnCountingWhenEverythingIsForgotten) {
+  ChannelLog log(history_of(0));
+  append(log, "1");
+  append(log, "2");
+  EXPECT_EQ(log.counts().messages, 0U);
+  EXPECT_EQ(log.end().ordinal, 2U);
+  EXPECT_EQ(log.end().sequence, sequence_);
+}
+
 TEST_F(ChannelLogTest, CountsLagBySubtractionOfOrdinalsAndBytes) {
   ChannelLog log(no_limits());
   const Cursor start = log.end();
