@@ -66,12 +66,14 @@ void Client::begin_stream() {
   state_ = State::kStreaming;
   // Whatever is appended after this position reaches the feeds that were joined before.
   const Sequence now = shard_.appended();
+  Sequence first = now;
   for (Subscription& mine : subscriptions_) {
     --mine.feed->waiting;
     mine.cursor = mine.feed->channel->log.at(now);
+    // Later than `now` is what was forgotten as soon as it came, and is not announced yet.
+    first = std::max(first, mine.cursor.sequence);
     mine.is_dirty = true;
   }
-  Sequence first = now;
   std::string gaps;
   if (start->last_event_id || start->replay > 0) {
     replay_ = std::make_unique<Replay>();

@@ -1,6 +1,7 @@
-// A randomised simulation of logs, cursors, a shard and lag policies, held against a naive model: all that
-// was published. Whatever happens (clients stall, are cut, resume; frames are forgotten; channels end; the
-// bus is lost), each stream's account must add up: every message in order, or a gap that says how many were
+// A randomised simulation of logs, cursors, shards and lag policies, held against a naive model: all that
+// was published. Whatever happens (clients stall, are cut, resume; frames are forgotten; channels end, are
+// dropped and opened again; the bus is lost and acknowledges later; a shard looks between two steps of the
+// bus thread), each stream's account must add up: every message in order, or a gap that says how many were
 // missed.
 //
 // WEIR_MODEL_SEEDS=n runs n seeds instead of the default, WEIR_MODEL_SEED=n just this one.
@@ -30,6 +31,7 @@ struct Published {
 
 struct ModelChannel {
   ChannelPtr channel;
+  Sequence begin = 0;  // Nothing is known of what was before.
   std::vector<Published> published;
 
   std::uint64_t ordinal() const { return published.empty() ? 0 : published.back().ordinal; }
@@ -45,14 +47,19 @@ struct ModelChannel {
 struct ModelStream {
   StreamReader reader;
   std::vector<std::size_t> channels;
+  std::optional<std::string> asked_id;  // What it came with.
   std::optional<Sequence> resumed_at;
   bool is_first_visit = true;
   bool is_stalled = false;
+  bool is_ahead = false;  // What it came with was not announced yet.
 };
 
 class Simulation {
  public:
-  explicit Simulation(std::uint32_t seed) : random_(seed), shard_(options(), publisher_.appended(), seed) {
+  explicit Simulation(std::uint32_t seed) : random_(seed) {
+    for (std::size_t i = 1 + pick(3); i > 0; --i) {
+      shards_.push_back(std::make_unique<Shard>(options(), publisher_.appended(), seed));
+    }
     const std::size_t count = 1 + pick(3);
     for (std::size_t i = 0; i < count; ++i) {
       ChannelLog::Limits limits;
@@ -65,8 +72,8 @@ class Simulation {
                           : pick(6) == 0 ? LagPolicy::kDisconnect
                                          : LagPolicy::kSkip;
       limits.keeps_latest = policy == LagPolicy::kLatest;
-      channels_.push_back({std::make_shared<Channel>("c" + std::to_string(i), limits, policy), {}});
-      publisher_.acknowledge(*channels_.back().channel);
+      channels_.push_back({std::make_shared<Channel>("c" + std::to_string(i), limits, policy), 0, {}});
+      acknowledge(channels_.back());
     }
   }
 
@@ -83,12 +90,13 @@ class Simulation {
   static ShardOptions options() {
     ShardOptions options;
     options.epoch = kEpoch;
+    options.live_wait = std::chrono::hours(1);  // No clock decides anything here.
     return options;
   }
   std::size_t pick(std::size_t n) { return random_() % n; }
 
   void step() {
-    switch (pick(12)) {
+    switch (pick(14)) {
       case 0:
         return open();
       case 1:
@@ -100,25 +108,52 @@ class Simulation {
         for (const auto& stream : streams_) read_some(*stream);
         return;
       case 4:
-        return lose_bus();
+        return pick(2) == 0 ? lose_and_acknowledge(any_channel()) : change_bus(any_channel());
       case 5:
         return forget();
       case 6:
-        if (pick(6) == 0) publish_end(channels_[pick(channels_.size())]);
+        if (pick(6) == 0) publish_end(any_channel());
         return;
       case 7:
       case 8:
-        shard_.wake();
-        shard_.loop().poll();
+        return turn(*shards_[pick(shards_.size())]);
+      case 9:
+        return begin_append(any_channel());
+      case 10:
+        if (pick(4) == 0) open_anew(any_channel());
         return;
       default:
-        for (std::size_t n = 1 + pick(12); n > 0; --n) publish(channels_[pick(channels_.size())]);
+        for (std::size_t n = 1 + pick(12); n > 0; --n) publish(any_channel());
     }
   }
 
+  static void turn(Shard& shard) {
+    shard.wake();
+    // What is appended and not announced yet is hinted again and again: not poll(), which would wait for it.
+    for (int i = 0; i < 20 && shard.loop().poll_one() > 0; ++i) {
+    }
+  }
+  ModelChannel& any_channel() { return channels_[pick(channels_.size())]; }
+
   ModelStream& any_stream() { return *streams_[pick(streams_.size())]; }
 
+  // The bus thread does one thing after the other: what it has begun is ended first.
+  void begin_append(ModelChannel& to) {
+    end_append();
+    if (!to.channel->is_live) return;
+    const std::string data = std::to_string(++published_) + ":at the seam";
+    const Sequence sequence = publisher_.append_only(*to.channel, data);
+    to.published.push_back({sequence, FrameKind::kMessage, to.ordinal() + 1, "", data});
+    begun_ = {to.channel, sequence};
+  }
+  void end_append() {
+    if (begun_.first) publisher_.announce(*begun_.first, begun_.second);
+    begun_ = {};
+  }
+
   void publish(ModelChannel& to) {
+    end_append();
+    if (!to.channel->is_live) return;  // To nobody.
     const std::size_t bytes = pick(10) == 0 ? pick(90'000) : pick(300);
     const std::string type = pick(3) == 0 ? "" : "t" + std::to_string(pick(4));
     const std::string data = std::to_string(++published_) + ":" + std::string(bytes, 'x');
@@ -130,16 +165,50 @@ class Simulation {
     to.published.push_back({sequence, FrameKind::kMessage, to.ordinal() + 1, type, data});
   }
   void publish_end(ModelChannel& to) {
+    end_append();
+    if (!to.channel->is_live) return;
     const Sequence sequence = publisher_.publish_end(*to.channel);
     to.published.push_back({sequence, FrameKind::kEnd, to.ordinal() + 1, "weir:end", ""});
   }
-  void lose_bus() {
-    ModelChannel& of = channels_[pick(channels_.size())];
+  void lose_and_acknowledge(ModelChannel& of) {
+    end_append();
+    if (!of.channel->is_live) return;  // Nothing was there to be lost.
     const Sequence sequence = publisher_.publish_gap(*of.channel, std::nullopt, GapReason::kBusDown);
     of.published.push_back({sequence, FrameKind::kGap, of.ordinal(), "", ""});
   }
+  // As the hub does it: gone until the next acknowledgement, which comes with the gap that is owed.
+  void change_bus(ModelChannel& of) {
+    end_append();
+    if (of.channel->is_live.exchange(false)) {
+      of.channel->owes_gap = true;
+    } else {
+      acknowledge(of);
+    }
+  }
+  void acknowledge(ModelChannel& of) {
+    end_append();
+    const bool owes_gap = of.channel->owes_gap;
+    publisher_.acknowledge(*of.channel);
+    // The gap comes last, behind the beginning of the log.
+    if (owes_gap) of.published.push_back({publisher_.appended(), FrameKind::kGap, of.ordinal(), "", ""});
+    of.begin = of.channel->log.begin_sequence();
+  }
+  // The linger has passed; somebody opens the channel again.
+  void open_anew(ModelChannel& of) {
+    const auto index = static_cast<std::size_t>(&of - channels_.data());
+    const auto follows = [&](const auto& stream) {
+      return std::find(stream->channels.begin(), stream->channels.end(), index) != stream->channels.end();
+    };
+    if (std::any_of(streams_.begin(), streams_.end(), follows)) return;
+    end_append();
+    of.channel = std::make_shared<Channel>(of.channel->name, of.channel->log.limits(), of.channel->policy);
+    of.published.clear();
+    if (pick(2) == 0) acknowledge(of);
+  }
   void forget() {
-    for (std::size_t n = pick(10); n > 0; --n) channels_[pick(channels_.size())].channel->log.evict_front();
+    end_append();
+    if (pick(20) == 0) any_channel().channel->log.forget_old(now_ += std::chrono::minutes(pick(90)));
+    for (std::size_t n = pick(10); n > 0; --n) any_channel().channel->log.evict_front();
   }
 
   void open() {
@@ -159,12 +228,15 @@ class Simulation {
     visit.encoding.is_chunked = pick(5) != 0;
     // It is told so, gets nothing of the logs, and comes back with where it stood.
     if (pick(16) == 0) visit.expires_at = std::chrono::system_clock::now();
-    if (which.size() > 1) visit.encoding.form = Form::kEvents;
+    if (which.size() > 1 || pick(4) == 0) visit.encoding.form = Form::kEvents;
+    const auto asked_id = visit.last_event_id;
     std::optional<Sequence> resumed_at;
     if (visit.last_event_id) resumed_at = parse_event_id(*visit.last_event_id)->sequence;
     const bool is_first_visit = !visit.last_event_id && visit.replay == 0;
+    const bool is_ahead = resumed_at && *resumed_at > publisher_.appended();
     streams_.push_back(std::make_unique<ModelStream>(
-        ModelStream{open_stream(shard_, std::move(visit)), which, resumed_at, is_first_visit, false}));
+        ModelStream{open_stream(*shards_[pick(shards_.size())], std::move(visit)), which, asked_id,
+                    resumed_at, is_first_visit, false, is_ahead}));
   }
 
   void cut_and_resume() {
@@ -176,7 +248,7 @@ class Simulation {
     Visit visit;
     const std::string id = stream.reader.last_event_id();
     const bool has_ended = is_end_id(id) && stream.channels.size() == 1;
-    if (!id.empty()) visit.last_event_id = id;
+    visit.last_event_id = id.empty() ? stream.asked_id : id;
     const auto which = stream.channels;
     stream.reader.close();
     streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
@@ -189,15 +261,23 @@ class Simulation {
 
   // Everybody reads until nothing comes any more.
   void settle() {
+    end_append();
+    for (ModelChannel& channel : channels_) {
+      if (!channel.channel->is_live) acknowledge(channel);
+    }
     std::size_t bytes = 1;
     while (bytes > 0) {
-      shard_.wake();
-      while (shard_.loop().poll() > 0) {
+      for (const auto& shard : shards_) {
+        shard->wake();
+        while (shard->loop().poll() > 0) {
+        }
       }
       bytes = 0;
       for (const auto& stream : streams_) bytes += stream->reader.read(1 << 22);
     }
   }
+
+  static constexpr std::uint64_t kMustBeTold = std::uint64_t{1} << 60;
 
   // One channel's side of one stream.
   struct Account {
@@ -212,11 +292,14 @@ class Simulation {
 
   void check(ModelStream& stream, bool is_settled) {
     const auto& events = stream.reader.events();
-    if (events.empty()) return;
+    if (events.empty() && !is_settled) return;  // It waits for the bus, perhaps.
+    ASSERT_FALSE(events.empty());
     ASSERT_EQ(events[0].comment, "weir");
     ASSERT_FALSE(events[0].retry.empty());
     const auto first = parse_event_id(events[0].id);
     ASSERT_TRUE(first);
+    // Who comes back with what is not announced yet is answered as if nobody knew the id.
+    if (first->sequence == 0 && stream.is_ahead) stream.resumed_at = 0;
     if (stream.resumed_at) {
       ASSERT_EQ(first->sequence, *stream.resumed_at);
     }
@@ -228,6 +311,8 @@ class Simulation {
       Account& account = accounts[channel.channel->name];
       // ?replay=n may begin anywhere, also behind gaps that are later than the first id.
       if (stream.is_first_visit || stream.resumed_at) account.expected = channel.ordinal_at(first->sequence);
+      // From before the channel was opened: nothing follows but a gap of unknown size.
+      if (stream.resumed_at && first->sequence < channel.begin) account.expected = kMustBeTold;
       account.was_unknown = !account.expected;
       account.last = first->sequence;
     }
@@ -342,7 +427,9 @@ class Simulation {
   std::minstd_rand random_;
   Publisher publisher_;
   std::vector<ModelChannel> channels_;
-  Shard shard_;
+  std::pair<ChannelPtr, Sequence> begun_;  // Appended, and not announced yet.
+  SteadyTime now_ = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<ModelStream>> streams_;
   std::uint64_t published_ = 0;
 };
