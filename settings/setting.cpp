@@ -18,7 +18,7 @@ bool ends_with_password(std::string_view name) { return name == "password" || na
 std::string without_password(std::string url) {
   const auto scheme_end = url.find("://");
   const std::size_t start = scheme_end == std::string::npos ? 0 : scheme_end + 3;
-  const std::string hidden = url.substr(0, start) + "***";
+  std::string hidden = url.substr(0, start) + "***";  // Not const: it is moved out.
   const auto at = url.rfind('@');
   const auto question = url.find('?', start);
   if (question != std::string::npos) {
