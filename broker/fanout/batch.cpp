@@ -12,13 +12,11 @@ std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::str
 
 void Batch::clear() {
   // One huge batch must not keep its memory for ever.
-  if (copied_.capacity() > 4 * kBatchBytes) std::string().swap(copied_);
+  if (copied_.capacity() > 8 * kBatchBytes) std::string().swap(copied_);
   copied_.clear();
   lone_ = {};
   is_copied_ = true;
   has_gaps_ = false;
-  messages_ = 0;
-  gaps_ = {};
   ends_.clear();
   retries_.clear();
 }
@@ -42,12 +40,7 @@ void Batch::add(const Frame& frame, const Encoding& encoding, std::string_view c
     copied_.append(bytes);
   }
   ends_.push_back(is_copied_ ? copied_.size() : lone_.size());
-  if (frame.kind() == FrameKind::kGap) {
-    ++gaps_[static_cast<std::size_t>(frame.gap_reason())];
-    has_gaps_ = true;
-  } else {
-    ++messages_;
-  }
+  has_gaps_ |= frame.kind() == FrameKind::kGap;
 }
 
 void Batch::write_retries(std::uint32_t jitter) {

@@ -3,7 +3,6 @@
 // Threads: the shard's own; a shard keeps its batches, so that their memory is used again.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -39,9 +38,7 @@ class Batch {
   std::string_view bytes() const { return is_copied_ ? std::string_view(copied_) : lone_; }
   std::size_t frames() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
-  std::size_t messages() const { return messages_; }
-  // Gaps of all clients among the frames.
-  const std::array<std::uint32_t, kGapReasons>& gaps() const { return gaps_; }
+  // Gaps of all clients are among the frames.
   bool has_gaps() const { return has_gaps_; }
 
   // Makes the digits of all retry lines this client's own.
@@ -63,8 +60,6 @@ class Batch {
   std::string_view lone_;
   bool is_copied_ = true;
   bool has_gaps_ = false;
-  std::size_t messages_ = 0;
-  std::array<std::uint32_t, kGapReasons> gaps_{};
   std::vector<std::size_t> ends_;
   std::vector<Retry> retries_;
 };

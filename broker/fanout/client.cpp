@@ -53,32 +53,45 @@ Client::~Client() { TimerWheel::cancel(*this); }
 
 void Client::send(Slice& slice) {
   if (is_blocked_ || state_ != State::kStreaming) return;
+  if (!slice.holds_all_after(subscriptions_[0].cursor)) return pump();
+  send_slice(slice);
+  if (state_ == State::kClosing) pump();
+}
+
+// Sends what of `slice` lies after the cursor. False if the socket is full, or the client has ended.
+bool Client::send_slice(Slice& slice) {
   Subscription& mine = subscriptions_[0];
-  if (!slice.holds_all_after(mine.cursor)) return pump();
   const std::vector<LogEntry>& entries = slice.entries();
   const std::size_t first = slice.index_after(mine.cursor);
-  if (first == entries.size()) return;
+  if (first == entries.size()) return true;
   Batch& batch = slice.batch(encoding_, mine.feed->channel->name);
   if (batch.has_retry()) batch.write_retries(jitter_);
   const std::size_t begin = batch.begin_of(first);
   const std::size_t sent = begin + write(batch.bytes().substr(begin));
-  if (state_ == State::kEnded) return;
+  if (state_ == State::kEnded) return false;
   count_bytes(sent - begin);
-  if (sent == batch.bytes().size()) {
-    if (first == 0) {
-      count_batch(batch);
-    } else {
-      for (std::size_t i = first; i < entries.size(); ++i) count_entry(entries[i]);
-    }
-    on_taken(entries.back(), mine);
-  } else {
-    const std::size_t full = batch.frame_at(sent);
-    for (std::size_t i = first; i < full; ++i) count_entry(entries[i]);
-    if (full > first) on_taken(entries[full - 1], mine);
-    if (sent > batch.begin_of(full)) take_torn(entries[full], batch, full, sent, mine);
-    set_blocked();
+  const bool is_whole = sent == batch.bytes().size();
+  const std::size_t full = is_whole ? entries.size() : batch.frame_at(sent);
+  if (full > first) {
+    // What it has had, by ordinals, is what it is counted by: no look at each entry.
+    const auto messages = entries[full - 1].at.ordinal - mine.cursor.ordinal;
+    shard_.stats().messages_out.add(messages);
+    messages_ += messages;
+    if (batch.has_gaps()) count_gaps(entries, first, full);
+    on_taken(entries[full - 1], mine);
   }
-  if (state_ == State::kClosing) pump();
+  if (is_whole) return true;
+  if (sent > batch.begin_of(full)) take_torn(entries[full], batch, full, sent, mine);
+  set_blocked();
+  return false;
+}
+
+// What lies between its cursor and the end is at hand, encoded, and it may have all of it.
+Slice* Client::slice_at_hand() {
+  if (follows_many() || replay_ || !ahead_.empty() || state_ != State::kStreaming) return nullptr;
+  const Subscription& mine = subscriptions_[0];
+  if (mine.has_ended || is_over_queue(0)) return nullptr;
+  return shard_.slice_of(*mine.feed, mine.cursor);
 }
 
 void Client::pump() {
@@ -86,6 +99,10 @@ void Client::pump() {
     if (is_blocked_ || !flush()) return;
     if (is_last_written_) return linger();
     if (round == kRoundsMax) return set_blocked();
+    if (Slice* slice = slice_at_hand()) {
+      if (!send_slice(*slice) || state_ == State::kStreaming) return;
+      continue;
+    }
     auto& out = shard_.scratch_outgoing();
     out.clear();
     switch (read_next(out)) {
@@ -203,14 +220,9 @@ void Client::count_bytes(std::size_t bytes) {
   bytes_ += bytes;
 }
 
-void Client::count_batch(const Batch& batch) {
-  ShardStats& stats = shard_.stats();
-  stats.messages_out.add(batch.messages());
-  messages_ += batch.messages();
-  if (!batch.has_gaps()) return;
-  for (std::size_t i = 0; i < kGapReasons; ++i) {
-    stats.gaps[i].add(batch.gaps()[i]);
-    gaps_ += batch.gaps()[i];
+void Client::count_gaps(const std::vector<LogEntry>& entries, std::size_t first, std::size_t end) {
+  for (std::size_t i = first; i < end; ++i) {
+    if (entries[i].frame->kind() == FrameKind::kGap) count_entry(entries[i]);
   }
 }
 

@@ -23,6 +23,7 @@
 
 #include "broker/fanout/batch.h"
 #include "broker/fanout/feed.h"
+#include "broker/fanout/fetch.h"
 #include "broker/fanout/in_place_allocator.h"
 #include "broker/fanout/slice.h"
 #include "broker/fanout/slow_client.h"
@@ -72,6 +73,10 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Hot path, step 5 of docs/life-of-a-message.md, of a client of one channel: `slice` ends where its feed
   // stands. A caught-up client takes it as it is: no lock, no reference count, one system call.
   void send(Slice& slice);
+
+  // Ask for the memory that send() is going to touch; the second one some time after the first.
+  void fetch_ahead() const { fetch(this, sizeof(Client)); }
+  void fetch_cursor_ahead() const { fetch(subscriptions_.data(), sizeof(Subscription)); }
 
   // Sends what the logs hold for it, until it has caught up or the socket is full.
   void pump();
@@ -162,12 +167,14 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // client.cpp: the socket.
   bool flush();
   std::size_t write(std::string_view bytes);
+  bool send_slice(Slice& slice);
+  Slice* slice_at_hand();
   bool send_out(const std::vector<Outgoing>& out);
   void take_torn(const LogEntry& entry, const Batch& batch, std::size_t index, std::size_t sent,
                  Subscription& subscription);
   void on_taken(const LogEntry& entry, Subscription& subscription);
   void count_bytes(std::size_t bytes);
-  void count_batch(const Batch& batch);
+  void count_gaps(const std::vector<LogEntry>& entries, std::size_t first, std::size_t end);
   void count_entry(const LogEntry& entry);
   void append_private(std::string_view block);
   void set_blocked();

@@ -19,6 +19,9 @@ constexpr Tick kFloorTicks = 10;
 constexpr Tick kSlowestTicks = 10;
 // After so many clients the shard looks for newer messages.
 constexpr std::size_t kLookEvery = 32;
+// So far ahead of its turn the memory of a client, or of a feed, is asked for, in two steps: the second one
+// follows pointers that the first has brought. Of very many none is in the cache when its turn comes.
+constexpr std::size_t kFetchAhead = 2;
 
 }  // namespace
 
@@ -52,6 +55,7 @@ void Shard::stop() {
   ended_.clear();
   turn_.clear();
   low_feeds_.clear();
+  drop_slice();
   const MutexLock lock(inbox_mutex_);
   inbox_.clear();
 }
@@ -99,22 +103,38 @@ void Shard::drain_inbox() {
     const MutexLock lock(inbox_mutex_);
     turn_.swap(inbox_);
   }
-  for (const auto& feed : turn_) serve(feed);
+  for (std::size_t i = 0; i < turn_.size(); ++i) {
+    if (i + 2 * kFetchAhead < turn_.size()) fetch(turn_[i + 2 * kFetchAhead].get(), sizeof(Feed));
+    if (i + kFetchAhead < turn_.size()) fetch_parts(*turn_[i + kFetchAhead]);
+    serve(turn_[i]);
+  }
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     dirty_[i]->is_dirty = false;
     dirty_[i]->pump();
   }
   dirty_.clear();
-  for (const auto& feed : turn_) publish_floor(feed);
+  for (const auto& feed : turn_) {
+    is_floor_near(*feed) ? look_again(feed) : publish_floor(feed);
+  }
   turn_.clear();
   wake();  // For what was hinted again.
+}
+
+void Shard::fetch_parts(const Feed& feed) {
+  fetch(feed.channel.get(), sizeof(Channel));
+  if (!feed.followers.empty()) feed.followers.back().client->fetch_ahead();
 }
 
 void Shard::serve(const std::shared_ptr<Feed>& feed) {
   feed->is_hinted = false;  // Before the log is read: who appends later leaves a new hint.
   if (feed->followers.empty()) return;
   if (feed->waiting > 0 || feed->channel->is_refused) tell_channel_state(*feed);
-  slice_.begin(feed->position);
+  if (slice_feed_ == feed.get()) {
+    slice_.go_on(feed->position, options_.slice_bytes);
+  } else {
+    slice_.begin(feed->position);
+    slice_feed_ = feed.get();
+  }
   const auto result = slice_.read(feed->channel->log, horizon_);
   if (result.is_forgotten) {
     // The shard itself came too late. Each client finds out for itself what it missed.
@@ -124,11 +144,24 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
     return;
   }
   if (result.has_more) hint_again(feed);
-  if (slice_.empty()) return;
+  if (slice_.first_of_turn() == slice_.entries().size()) return;
   feed->position = slice_.last().at;
+  const SteadyTime arrived = slice_.entries()[slice_.first_of_turn()].arrived;
   send_to_followers(*feed);
-  observe_delivery(slice_.entries().front().arrived);
+  observe_delivery(arrived);
+  if (options_.slice_bytes == 0) drop_slice();
+}
+
+Slice* Shard::slice_of(const Feed& feed, const Cursor& cursor) {
+  const bool is_there = slice_feed_ == &feed && !slice_.empty() && slice_.holds_all_after(cursor) &&
+                        slice_.last().at.sequence == feed.position.sequence;
+  return is_there ? &slice_ : nullptr;
+}
+
+// Gives its frames back. Not while it is being sent.
+void Shard::drop_slice() {
   slice_.clear();
+  slice_feed_ = nullptr;
 }
 
 void Shard::send_to_followers(Feed& feed) {
@@ -137,6 +170,8 @@ void Shard::send_to_followers(Feed& feed) {
   // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
   for (std::size_t i = feed.followers.size(); i-- > 0;) {
     if (i % kLookEvery == kLookEvery - 1 && read_on(feed)) had_less = i + 1;
+    if (i >= 2 * kFetchAhead) feed.followers[i - 2 * kFetchAhead].client->fetch_ahead();
+    if (i >= kFetchAhead) feed.followers[i - kFetchAhead].client->fetch_cursor_ahead();
     send_to(feed, i);
   }
   if (had_less == followers) return;
@@ -216,6 +251,14 @@ void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
   set_floor(feed, floor);
 }
 
+// The log need not be told after each message: a floor that is half the history behind the position keeps
+// nothing that the history does not keep anyway. What grows too old there is left to the timer.
+bool Shard::is_floor_near(const Feed& feed) const {
+  const ChannelLog::Limits& limits = feed.channel->log.limits();
+  return feed.blocked == 0 && feed.position.ordinal - feed.floor.ordinal <= limits.history_messages / 2 &&
+         feed.position.bytes - feed.floor.bytes <= limits.history_bytes / 2;
+}
+
 void Shard::lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor) {
   if (cursor.sequence < feed->floor.sequence) set_floor(feed, cursor);
 }
@@ -223,10 +266,14 @@ void Shard::lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor)
 void Shard::set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor) {
   feed->floor = floor;
   feed->channel->log.set_floor(feed.get(), floor);
-  if (floor.sequence < feed->position.sequence && !feed->is_low) {
-    feed->is_low = true;
-    low_feeds_.push_back(feed);
-  }
+  look_again(feed);
+}
+
+// Lets the timer look at a floor that may be lower than needed.
+void Shard::look_again(const std::shared_ptr<Feed>& feed) {
+  if (feed->floor.sequence >= feed->position.sequence || feed->is_low || feed->followers.empty()) return;
+  feed->is_low = true;
+  low_feeds_.push_back(feed);
 }
 
 std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
@@ -250,6 +297,7 @@ void Shard::unfollow(Feed& feed, std::size_t index) {
   followers.pop_back();
   if (followers.capacity() > 64 && followers.size() * 4 < followers.capacity()) followers.shrink_to_fit();
   if (!followers.empty()) return;
+  if (slice_feed_ == &feed) slice_feed_ = nullptr;
   feed.channel->log.remove_floor(&feed);
   feed.channel->remove_feed(&feed);
   feeds_.erase(feed.channel.get());
@@ -366,6 +414,8 @@ void Shard::on_timer() {
     }
   }
   if (is_slowest_time || clients_.empty()) note_slowest();
+  // Where nothing has come for a while, nobody lags a little any more.
+  if (is_floor_time || clients_.empty()) drop_slice();
   if (!clients_.empty()) wait_tick();
 }
 

@@ -50,6 +50,8 @@ struct ShardOptions {
   std::chrono::milliseconds expiry_grace{2'000};    // What is under way to it then is given so long.
   std::size_t socket_unsent_bytes = 128 << 10;
   StreamObserver* observer = nullptr;  // Outlives the shard.
+  // Frames that a shard keeps at hand, encoded, for clients that lag a little; kBatchBytes come on top.
+  std::size_t slice_bytes = 192 << 10;
 };
 
 class Shard {
@@ -105,6 +107,8 @@ class Shard {
   void mark_dirty(Client& client);
   // A client reads from `cursor` on, before the feed's position: the log must keep it.
   void lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor);
+  // What was sent last, if it is of `feed` and holds everything from `cursor` to its position; else null.
+  Slice* slice_of(const Feed& feed, const Cursor& cursor);
   // Scratch memory of one send; nobody keeps it over a return to the loop.
   std::vector<LogEntry>& scratch_entries() { return scratch_entries_; }
   std::vector<Outgoing>& scratch_outgoing() { return scratch_outgoing_; }
@@ -112,13 +116,17 @@ class Shard {
 
  private:
   void drain_inbox();
+  static void fetch_parts(const Feed& feed);
   void serve(const std::shared_ptr<Feed>& feed);
+  void drop_slice();
   void send_to_followers(Feed& feed);
   bool read_on(Feed& feed);
   void send_to(Feed& feed, std::size_t index);
   void tell_channel_state(Feed& feed);
   void pump_followers(Feed& feed);
   void publish_floor(const std::shared_ptr<Feed>& feed);
+  bool is_floor_near(const Feed& feed) const;
+  void look_again(const std::shared_ptr<Feed>& feed);
   void set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor);
   void observe_delivery(SteadyTime arrived);
   void hint_again(const std::shared_ptr<Feed>& feed);
@@ -162,7 +170,8 @@ class Shard {
   Tick drain_ends_ = 0;
 
   std::vector<std::shared_ptr<Feed>> turn_;
-  Slice slice_;  // Of the feed that is being served.
+  Slice slice_;                       // Of the feed that is being served, or was served last.
+  const Feed* slice_feed_ = nullptr;  // That feed, if it is still there.
   std::vector<LogEntry> scratch_entries_;
   std::vector<Outgoing> scratch_outgoing_;
   Batch scratch_batch_;

@@ -59,7 +59,11 @@ ChannelLog::Limits limits_of(const ChannelSettings& settings) {
   return limits;
 }
 
-ShardOptions shard_options_of(const Config& config, const std::string& epoch, StreamObserver& observer) {
+// What a shard keeps at hand counts against the memory limit and can't be evicted: at most a 16th of it.
+constexpr std::size_t kSlicesPerLimit = 16;
+
+ShardOptions shard_options_of(const Config& config, std::size_t shards, const std::string& epoch,
+                              StreamObserver& observer) {
   ShardOptions options;
   options.epoch = epoch;
   options.heartbeat = config.heartbeat;
@@ -68,6 +72,8 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
   options.max_stream = config.max_stream;
   options.socket_unsent_bytes = config.socket_unsent_bytes;
   options.observer = &observer;
+  if ((options.slice_bytes + kBatchBytes) * kSlicesPerLimit * shards > config.memory_limit)
+    options.slice_bytes = 0;
   return options;
 }
 
@@ -84,7 +90,8 @@ Hub::State::State(const Config& settings, std::uint64_t random)
   const std::size_t count = shards_of(config);
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
-    shards.push_back(std::make_unique<Shard>(shard_options_of(config, epoch, access_log), appended, seed));
+    shards.push_back(
+        std::make_unique<Shard>(shard_options_of(config, count, epoch, access_log), appended, seed));
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // Threads:   any: the bus thread after each append, housekeeping for the forms that shards make meanwhile.
 // Ownership: logs are held weakly; one that is gone needs no word.
-// Limits:    frames that a client is in the middle of sending stay alive beyond it, one a client.
+// Limits:    frames that a client is in the middle of sending stay alive beyond it, one a client, and so does
+//            what each shard has at hand (ShardOptions::slice_bytes).
 #pragma once
 
 #include <atomic>

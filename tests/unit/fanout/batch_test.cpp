@@ -25,7 +25,7 @@ TEST_F(BatchTest, IsTheBytesOfItsFramesInARow) {
   batch_.add(*b, {}, "news");
   EXPECT_EQ(batch_.bytes(),
             std::string(a->chunk(Form::kChannel, "news")) + std::string(b->chunk(Form::kChannel, "news")));
-  EXPECT_EQ(batch_.messages(), 2U);
+  EXPECT_EQ(batch_.frames(), 2U);
 }
 
 TEST_F(BatchTest, WithoutChunksItIsTheBlocks) {

@@ -58,7 +58,7 @@ class Simulation {
  public:
   explicit Simulation(std::uint32_t seed) : random_(seed) {
     for (std::size_t i = 1 + pick(3); i > 0; --i) {
-      shards_.push_back(std::make_unique<Shard>(options(), publisher_.appended(), seed));
+      shards_.push_back(std::make_unique<Shard>(options(seed), publisher_.appended(), seed));
     }
     const std::size_t count = 1 + pick(3);
     for (std::size_t i = 0; i < count; ++i) {
@@ -87,9 +87,11 @@ class Simulation {
   }
 
  private:
-  static ShardOptions options() {
+  static ShardOptions options(std::uint32_t seed) {
     ShardOptions options;
     options.epoch = kEpoch;
+    // Clients that lag a little find what they need at hand, or they do not.
+    options.slice_bytes = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 2'000 : options.slice_bytes;
     options.live_wait = std::chrono::hours(1);  // No clock decides anything here.
     return options;
   }

@@ -89,5 +89,68 @@ TEST_F(SliceTest, IsFullOfSoManyBytesOrAtAnEnd) {
   EXPECT_TRUE(slice_.is_full());
 }
 
+TEST_F(SliceTest, GoesOnOverTurnsSoThatOneWhoLagsFindsEverythingInIt) {
+  const Cursor start = log_.end();
+  append("a");
+  slice_.read(log_, kAll);
+  const Cursor after_a = slice_.last().at;
+  slice_.go_on(after_a, kBatchBytes);
+  EXPECT_EQ(slice_.first_of_turn(), slice_.entries().size());
+  append("b");
+  slice_.read(log_, kAll);
+  EXPECT_EQ(slice_.first_of_turn(), 1U);
+  EXPECT_TRUE(slice_.holds_all_after(start));
+  EXPECT_EQ(slice_.index_after(start), 0U);
+  EXPECT_EQ(slice_.index_after(after_a), 1U);
+  EXPECT_EQ(slice_.batch(kPlain, "news").bytes(), block("a") + block("b"));
+}
+
+TEST_F(SliceTest, BeginsAnewWhereItIsNotContinued) {
+  const Cursor start = log_.end();
+  append("a");
+  slice_.read(log_, kAll);
+  append("b");
+  slice_.go_on(log_.end(), kBatchBytes);  // "b" was jumped over.
+  EXPECT_TRUE(slice_.empty());
+  EXPECT_FALSE(slice_.holds_all_after(start));
+}
+
+TEST_F(SliceTest, BeginsAnewWithTooManyBytesAndAfterAnEnd) {
+  append("a");
+  slice_.read(log_, kAll);
+  slice_.go_on(slice_.last().at, 1);
+  EXPECT_TRUE(slice_.empty());
+  append("bye", true);
+  slice_.read(log_, kAll);
+  slice_.go_on(slice_.last().at, kBatchBytes);
+  EXPECT_TRUE(slice_.empty());
+}
+
+TEST_F(SliceTest, HasRoomForABatchInEachTurn) {
+  append(std::string(kBatchBytes - 100, 'x'));
+  slice_.read(log_, kAll);
+  slice_.go_on(slice_.last().at, kBatchBytes);
+  append(std::string(kBatchBytes - 100, 'y'));
+  append("z");
+  EXPECT_FALSE(slice_.read(log_, kAll).has_more);
+  EXPECT_EQ(slice_.entries().size(), 3U);
+}
+
+TEST_F(SliceTest, AFrameThatIsNotCopiedStandsAlone) {
+  append("a");
+  slice_.read(log_, kAll);
+  const Cursor after_a = slice_.last().at;
+  slice_.batch(kPlain, "news");
+  slice_.go_on(after_a, kBatchBytes);
+  append(std::string(kBatchBytes, 'x'));
+  slice_.read(log_, kAll);
+  ASSERT_EQ(slice_.entries().size(), 1U);
+  EXPECT_EQ(slice_.first_of_turn(), 0U);
+  EXPECT_EQ(slice_.index_after(after_a), 0U);
+  const std::string_view bytes = slice_.batch(kPlain, "news").bytes();
+  const std::string_view frame = block_of_chunk(slice_.last().frame->chunk(Form::kChannel, "news"));
+  EXPECT_EQ(bytes.data(), frame.data());
+}
+
 }  // namespace
 }  // namespace weir
