@@ -89,6 +89,19 @@ class Accounts(unittest.TestCase):
         with self.assertRaises(AssertionError):
             self.account(self.message(1)).settle(2)
 
+    def test_what_was_under_way_when_the_client_came_may_be_among_what_it_missed(self):
+        for told, number in ((2, 8), (2, 12), (5, 12)):  # Wholly before its start, up to it, across it.
+            with self.subTest(told=told, number=number):
+                account = Account("a", 10 if told == 5 else 9)
+                account.add(self.gap(told))
+                account.add(self.message(number))
+                account.settle(number)
+                self.assertEqual((account.received, account.missed), (1, told))
+        account = Account("a", 10)
+        account.add(self.gap(1))
+        with self.assertRaises(AssertionError):
+            account.add(self.message(14))
+
 
 if __name__ == "__main__":
     unittest.main()

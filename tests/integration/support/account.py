@@ -36,15 +36,19 @@ class Account:
             self._take(json.loads(event.data)["n"])
 
     def _take(self, number):
-        if self.received == 0 and number <= self.last:
-            # On its way from Redis while the client came: earlier than promised, which is no fault. So were the
-            # messages that a gap before it tells of.
-            self.last = number - 1 - self._told
+        self._begin_before(number - 1)
         assert number > self.last, (f"{self.channel}: {number} after {self.last}: twice, or out of order; "
                                     f"{self.received} received, gaps {self.gaps[-5:]}")
         self._settle(number - self.last - 1)
         self.last = number
         self.received += 1
+
+    def _begin_before(self, number):
+        """A client may get what was on its way from Redis while it came, earlier than promised, which is no fault. So
+        were the messages that a gap before its first message, the one after `number`, tells of."""
+        if self.received == 0:
+            self.last = min(self.last, number - self._told)
+            assert self.last >= 0, f"{self.channel}: told of {self._told} missed up to {number}"
 
     def _settle(self, missed):
         assert missed >= self._told, f"{self.channel}: told of {self._told} missed after {self.last}, it were {missed}"
