@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kShownBytesMax = 120;
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 bool ends_with_password(std::string_view name) { return name == "password" || name.ends_with("-password"); }
 
 // Hides what stands before the last '@' and behind the first '?', and where there is no '@', all of what
@@ -38,10 +40,7 @@ std::string without_password(std::string url) {
 // One line, whatever came in.
 std::string printable(const std::string& text) {
   std::string result;
-  for (const char c : text.substr(0, kShownBytesMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += byte < 0x20 || byte == 0x7f ? '?' : c;
-  }
+  for (const char c : text.substr(0, kShownBytesMax)) result += is_control(c) ? '?' : c;
   return text.size() > kShownBytesMax ? result + "..." : result;
 }
 
@@ -214,6 +213,10 @@ std::optional<Error> Setting::set(const std::vector<std::string>& values, const 
   if (clear_) clear_();
   for (const auto& value : values) {
     if (kind_ == Kind::kList && value.empty()) continue;
+    // Whoever can't read the file later says so in one line that holds its path.
+    if (name_.ends_with("-file") && std::any_of(value.begin(), value.end(), is_control)) {
+      return refusal(value, source, "must be a path without control characters");
+    }
     if (const auto rule = take_(value); !rule.empty()) return refusal(value, source, rule);
   }
   return std::nullopt;

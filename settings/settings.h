@@ -120,7 +120,8 @@ class Setting {
   bool is_required() const { return is_required_; }
 
   // Sets the variable from `values`: any number of them for a list, else one. Where they are not accepted it
-  // stays as it was, and the error names the setting, the value, `source` and what is accepted.
+  // stays as it was, and the error names the setting, the value, `source` and what is accepted. A "…-file"
+  // takes no control characters.
   std::optional<Error> set(const std::vector<std::string>& values, const std::string& source) const;
   // "queue-bytes = "12x" (source): rule", with passwords and control characters left out.
   Error refusal(const std::string& value, const std::string& source, const std::string& rule) const;

@@ -85,6 +85,17 @@ TEST_F(SettingsTest, NamesTheSettingItsValueItsSourceAndTheRangeInOneLine) {
             "level = \"two?lines\" (the flag --level): must be info, debug or trace");
 }
 
+TEST_F(SettingsTest, RefusesAPathThatIsNotOneLine) {
+  std::string path = "before";
+  const auto error = Setting::text("key-file", path, "A file.")
+                         .set({"a\r\x7f"
+                               "b"},
+                              "--key-file");
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->message, "key-file = \"a??b\" (--key-file): must be a path without control characters");
+  EXPECT_EQ(path, "before");
+}
+
 TEST_F(SettingsTest, RefusesWhatIsNotAWholeNumber) {
   for (const char* text : {"-5", "-1", "+5", "5x", "x", "1.5", "1e2", "nan", "inf", "0x10", " 5", "5 ",
                            "1,000", "5K", "18446744073709551616", "99999999999999999999999999", ""}) {
