@@ -656,6 +656,32 @@ TEST_F(SeamTest, AClientIsNotCutForTheLagOfAChannelThatHasEndedForIt) {
   EXPECT_EQ(shard_->stats().clients.value(), 1U);
 }
 
+TEST_F(SeamTest, WhatAClientThatLaggedALittleTakesIsCountedAsItsMessagesAndGaps) {
+  const auto news = channel("news");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  turn();
+  std::uint64_t published = 0;
+  while (shard_->stats().slow_clients.value() == 0) {
+    publish(news, std::string(30'000, 'x'));
+    ++published;
+    turn();
+  }
+  for (int round = 0; round < 3; ++round) {  // In turns of their own: all are at hand when it reads on.
+    publish(news, "small");
+    ++published;
+    publisher_.publish_gap(*news, std::nullopt, GapReason::kTooLarge);
+    turn();
+  }
+  const auto gaps_sent = [&] {
+    return shard_->stats().gaps[static_cast<std::size_t>(GapReason::kTooLarge)].value();
+  };
+  EXPECT_EQ(gaps_sent(), 0U);
+  while (reader.read(1 << 20) > 0) turn();
+  EXPECT_EQ(data_of(reader).size(), published + 3);
+  EXPECT_EQ(shard_->stats().messages_out.value(), published);
+  EXPECT_EQ(gaps_sent(), 3U);
+}
+
 TEST_F(SeamTest, AStuckClientOfPolicyLatestHoldsNoMoreThanABatch) {
   ChannelLog::Limits limits;
   limits.history_messages = 0;
