@@ -114,7 +114,11 @@ void Shard::drain_inbox() {
   }
   dirty_.clear();
   for (const auto& feed : turn_) {
-    is_floor_near(*feed) ? look_again(feed) : publish_floor(feed);
+    if (is_floor_near(*feed)) {
+      look_again(feed);
+    } else {
+      publish_floor(feed);
+    }
   }
   turn_.clear();
   wake();  // For what was hinted again.
@@ -414,7 +418,7 @@ void Shard::on_timer() {
     }
   }
   if (is_slowest_time || clients_.empty()) note_slowest();
-  // Where nothing has come for a while, nobody lags a little any more.
+  // Once a second: where nothing comes any more, its frames are not to be kept.
   if (is_floor_time || clients_.empty()) drop_slice();
   if (!clients_.empty()) wait_tick();
 }
