@@ -37,8 +37,9 @@ def measure(case, name, seconds):
         except (OSError, RuntimeError) as error:
             return {"error": str(error)}
         try:
+            # One receiving thread is slower than the servers, and would be what is measured.
             command = [servers.BIN / "weir-load", "--subscribe", server.subscribe, *case.flags,
-                       f"--seconds={seconds}", f"--warm-up-seconds={case.warm_up}",
+                       f"--receivers={os.cpu_count()}", f"--seconds={seconds}", f"--warm-up-seconds={case.warm_up}",
                        *(f"--server-pid={pid}" for pid in server.pids), f"--publish-connections={server.publish_connections}"]
             if case.publishes:
                 command += ["--publish", server.publish]
@@ -53,8 +54,11 @@ def measure(case, name, seconds):
             server.stop()
 
 
-def measure_all(cases, chosen, repetitions, seconds):
-    """All cases with all chosen servers, interleaved: {"date": …, "cases": {case: {server: [report, …]}}}."""
+def measure_all(cases, chosen, repetitions, seconds, file=None):
+    """All cases with all chosen servers, interleaved: {"date": …, "cases": {case: {server: [report, …]}}}.
+
+    `file` has as JSON what has been measured so far, at any time.
+    """
     results = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "repetitions": repetitions, "seconds": seconds,
                "machine": f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}",
                "versions": {name: servers.version_of(name) for name in chosen}, "cases": {}}
@@ -65,6 +69,8 @@ def measure_all(cases, chosen, repetitions, seconds):
             for name in names[repetition % max(1, len(names)):] + names[:repetition % max(1, len(names))]:
                 report = measure(case, name, seconds)
                 results["cases"].setdefault(key, {}).setdefault(name, []).append(report)
+                if file:
+                    file.write_text(json.dumps(results, indent=1) + "\n")
                 shown = value_of(report, case.rows[0][1])
                 print(f"{repetition + 1} {key:16} {name:12} "
                       + (report.get("error", "")[:100] or case.rows[0][2].format(shown * case.rows[0][3])), flush=True)
