@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -22,12 +23,7 @@ constexpr int kRoundsMax = 8;
 // receive buffer would reset the connection and take the end away from it.
 constexpr std::chrono::milliseconds kLinger{1'000};
 
-asio::ip::tcp protocol_of(int socket) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
-  return address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
-}
+bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -41,9 +37,8 @@ Client::Client(Shard& shard, ClientStart start)
       jitter_(shard.random()),
       encoding_(start_->encoding) {
   asio::error_code error;
-  socket_.assign(protocol_of(start_->socket), start_->socket, error);
-  socket_.non_blocking(true, error);
-  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  // Which protocol matters only to calls that are not made here.
+  socket_.assign(asio::ip::tcp::v4(), start_->socket, error);
   // Bounds what a stuck client holds in the kernel: 3 MB by default.
   const int unsent = static_cast<int>(shard.options().socket_unsent_bytes);
   ::setsockopt(start_->socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
@@ -146,14 +141,14 @@ bool Client::flush() {
 
 // One system call. Returns how many bytes the socket took; ends the client on an error.
 std::size_t Client::write(std::string_view bytes) {
-  asio::error_code error;
-  const std::size_t sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-  if (error && error != asio::error::would_block && error != asio::error::interrupted) {
-    end(CloseReason::kClientGone, false);
-    return 0;
+  const ssize_t sent =
+      ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0) {
+    sent_at_ = blocked_since_ = shard_.tick();
+    return static_cast<std::size_t>(sent);
   }
-  if (sent > 0) sent_at_ = blocked_since_ = shard_.tick();
-  return sent;
+  if (sent < 0 && !may_try_again(errno)) end(CloseReason::kClientGone, false);
+  return 0;
 }
 
 // Sends entries that this client read for itself. False if the socket is full, or the client has ended.
@@ -286,10 +281,8 @@ void Client::wait_readable() { socket_.async_wait(Socket::wait_read, OnReadable{
 // Nothing that a client sends on a stream means anything; what matters is that it closes.
 void Client::on_readable() {
   std::array<char, 4096> thrown_away;
-  asio::error_code error;
-  const std::size_t bytes = socket_.read_some(asio::buffer(thrown_away), error);
-  if (error == asio::error::would_block || error == asio::error::interrupted || bytes > 0)
-    return wait_readable();
+  const ssize_t bytes = ::recv(socket_.native_handle(), thrown_away.data(), thrown_away.size(), MSG_DONTWAIT);
+  if (bytes > 0 || (bytes < 0 && may_try_again(errno))) return wait_readable();
   end(state_ == State::kLingering ? close_reason_ : CloseReason::kClientGone, false);
 }
 

@@ -1,8 +1,8 @@
 #include "broker/http/connection.h"
 
 #include <algorithm>
-#include <asio/buffer.hpp>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include "broker/http/front.h"
@@ -11,6 +11,8 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kBodyRoomMin = 64 << 10;
+
+bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 // Makes room for `needed` bytes, and some to come, but never for more than `size_max`. Room grows as a body
 // arrives, since an announcement costs the client nothing. Not by reserve(), which at least doubles what
@@ -25,8 +27,8 @@ void grow(std::string& body, std::size_t needed, std::size_t size_max) {
 
 }  // namespace
 
-Connection::Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket, const IpAddress& peer)
-    : front_(front), id_(id), socket_(std::move(socket)), peer_(peer) {}
+Connection::Connection(Front& front, std::uint64_t id, int socket, const IpAddress& peer)
+    : front_(front), id_(id), socket_(front.loop_, socket), peer_(peer) {}
 
 void Connection::start() {
   set_deadline(front_.options_.head_timeout);
@@ -51,8 +53,7 @@ void Connection::expire() {
 void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
-  std::error_code ignored;
-  socket_.close(ignored);
+  socket_.close();
   std::string().swap(held_);
   std::string().swap(output_);
   collecting_.reset();
@@ -71,24 +72,21 @@ bool Connection::charge() {
 void Connection::wait_readable() {
   if (is_waiting_) return;
   is_waiting_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](const std::error_code& error) {
-                       self->is_waiting_ = false;
-                       if (error && self->state_ != State::kClosed) self->close();
-                       if (!error) self->on_readable();
-                     });
+  socket_.wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](const std::error_code& error) {
+    self->is_waiting_ = false;
+    if (error && self->state_ != State::kClosed) self->close();
+    if (!error) self->on_readable();
+  });
 }
 
 void Connection::on_readable() {
   if (!is_collecting() && state_ != State::kLingering) return;
-  std::error_code error;
   std::string& scratch = front_.scratch_;
-  const std::size_t size = socket_.read_some(asio::buffer(scratch), error);
-  if (error == asio::error::would_block || error == asio::error::try_again) return wait_readable();
-  if (error == asio::error::interrupted) return wait_readable();
-  if (error) return close();  // Also the end of what a client sends: no request can become whole.
+  const ssize_t size = socket_.read(scratch.data(), scratch.size());
+  if (size < 0 && may_try_again(errno)) return wait_readable();
+  if (size <= 0) return close();  // Also the end of what a client sends: no request can become whole.
   if (state_ == State::kLingering) return wait_readable();
-  const std::string_view input(scratch.data(), size);
+  const std::string_view input(scratch.data(), static_cast<std::size_t>(size));
   if (held_.empty()) return take(input);
   std::string joined = std::exchange(held_, std::string());
   joined.append(input);
@@ -170,11 +168,9 @@ void Connection::on_head(std::string_view text) {
 // A client that expects it waits for it, about a second, before it sends the body. Not needed once body
 // arrives.
 void Connection::send_continue() {
-  std::error_code error;
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  const std::size_t sent = socket_.write_some(asio::buffer(kContinue), error);
   // Nothing else waits to be sent to this client, so these 25 bytes fit, or the connection is gone.
-  if (error || sent != kContinue.size()) close();
+  if (socket_.write(kContinue) != ssize_t{kContinue.size()}) close();
 }
 
 std::size_t Connection::collect_body(std::string_view input) {
@@ -269,32 +265,29 @@ void Connection::finish(Answer answer) {
 }
 
 void Connection::open_stream(Answer answer) {
-  std::error_code error;
-  const int descriptor = socket_.release(error);
-  if (error) return close();
+  const int descriptor = socket_.release();
   auto if_full = std::move(answer.stream->if_full);
   if (front_.gateway_.open_stream(std::move(answer.stream->request), descriptor)) {
     front_.count(answer);
     return close();  // What is left here is no socket.
   }
-  socket_.assign(front_.protocol_, descriptor, error);
-  socket_.non_blocking(true, error);
+  socket_.adopt(descriptor);
   finish(std::move(*if_full));
 }
 
 void Connection::send_more() {
   while (sent_ < output_.size()) {
-    std::error_code error;
-    sent_ += socket_.write_some(asio::buffer(output_.data() + sent_, output_.size() - sent_), error);
-    if (error == asio::error::would_block || error == asio::error::try_again) {
-      socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                         [self = shared_from_this()](const std::error_code& failure) {
-                           if (self->state_ != State::kSending) return;
-                           failure ? self->close() : self->send_more();
-                         });
+    const ssize_t sent = socket_.write(std::string_view(output_).substr(sent_));
+    if (sent < 0 && !may_try_again(errno)) return close();
+    if (sent < 0) {
+      socket_.wait(asio::ip::tcp::socket::wait_write,
+                   [self = shared_from_this()](const std::error_code& error) {
+                     if (self->state_ != State::kSending) return;
+                     error ? self->close() : self->send_more();
+                   });
       return;
     }
-    if (error && error != asio::error::interrupted) return close();
+    sent_ += static_cast<std::size_t>(sent);
   }
   on_sent();
 }
@@ -315,9 +308,7 @@ void Connection::linger() {
   state_ = State::kLingering;
   std::string().swap(held_);
   charge();
-  std::error_code error;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return close();
+  socket_.shutdown_send();
   set_deadline(front_.options_.linger_timeout);
   wait_readable();
 }

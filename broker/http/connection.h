@@ -1,7 +1,6 @@
 // One client's connection on the front: collects a request, waits for its answer, sends it, and begins again.
 #pragma once
 
-#include <asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +10,7 @@
 
 #include "broker/http/chunks.h"
 #include "broker/http/engine.h"
+#include "broker/http/lazy_socket.h"
 #include "broker/http/request.h"
 
 namespace weir {
@@ -24,7 +24,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(Front& front, std::uint64_t id, asio::ip::tcp::socket socket, const IpAddress& peer);
+  // `socket` is connected and does not block.
+  Connection(Front& front, std::uint64_t id, int socket, const IpAddress& peer);
 
   void start();
   // The answer to the request in progress.
@@ -67,7 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Front& front_;
   const std::uint64_t id_;
-  asio::ip::tcp::socket socket_;
+  LazySocket socket_;
   const IpAddress peer_;
   State state_ = State::kIdle;
   bool is_waiting_ = false;  // A wait for readability is pending.

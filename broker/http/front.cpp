@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,8 @@ using asio::ip::tcp;
 
 // The library's own is 5; a burst of reconnects is thousands.
 constexpr int kBacklog = 4'096;
+// After so many at once those that are open have their turn.
+constexpr int kAcceptsMax = 64;
 constexpr std::size_t kScratchBytes = 64 << 10;
 
 // The addresses to try for `host`; empty is every address of this machine.
@@ -52,16 +55,17 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
   if (!error && is_every_address && endpoint.protocol() == tcp::v6()) {
     acceptor.set_option(asio::ip::v6_only(false), error);
   }
+  // Linux gives it to each connection that is accepted.
+  if (!error) acceptor.set_option(tcp::no_delay(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(kBacklog, error);
+  if (!error) acceptor.native_non_blocking(true, error);
   return error;
 }
 
-// No descriptor, or no memory for one: asio would try again at once, for ever. By number: asio's own category
-// does not compare equal to std::errc in every version.
-bool is_exhaustion(const std::error_code& error) {
-  const int number = error.value();
-  return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+// No descriptor, or no memory for one: trying again at once would be for ever.
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 IpAddress ip_address_of(const asio::ip::address& address) {
@@ -117,7 +121,6 @@ Result<std::uint16_t> Front::listen(const ListenAddress& address) {
   for (const tcp::endpoint& endpoint : endpoints_of(loop_, address, error)) {
     error = bind_and_listen(acceptor_, endpoint, address.host.empty());
     if (error) continue;
-    protocol_ = endpoint.protocol();
     return acceptor_.local_endpoint().port();
   }
   return Error{"can't listen on " + address.host + ":" + std::to_string(address.port) + ": " +
@@ -131,29 +134,33 @@ void Front::start() {
 }
 
 void Front::accept() {
-  acceptor_.async_accept(peer_, [this](const std::error_code& error, tcp::socket socket) {
-    on_accept(error, std::move(socket));
+  acceptor_.async_wait(tcp::acceptor::wait_read, [this](const std::error_code& error) {
+    if (acceptor_.is_open() && error != asio::error::operation_aborted) accept_waiting();
   });
 }
 
-void Front::on_accept(const std::error_code& error, tcp::socket socket) {
-  if (!acceptor_.is_open()) return;
-  if (is_exhaustion(error)) return pause_accepting();
-  // The lowest number that is free is given out, so it tells how many are in use.
-  const bool is_last = !error && socket.native_handle() >= descriptors_max_;
-  if (!error) {
-    std::error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.set_option(tcp::no_delay(true), ignored);
-    const std::uint64_t id = next_id_++;
-    const auto connection =
-        std::make_shared<Connection>(*this, id, std::move(socket), ip_address_of(peer_.address()));
-    connections_.emplace(id, connection);
-    connection_count_.store(connections_.size(), std::memory_order_relaxed);
-    connection->start();
+void Front::accept_waiting() {
+  for (int i = 0; i < kAcceptsMax; ++i) {
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    const int socket = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0 && is_exhaustion(errno)) return pause_accepting();
+    if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (socket < 0) continue;  // Other errors concern the one connection that was to be accepted.
+    peer.resize(size);
+    take_connection(socket, ip_address_of(peer.address()));
+    // The lowest number that is free is given out, so it tells how many are in use.
+    if (socket >= descriptors_max_) return pause_accepting();
   }
-  if (is_last) return pause_accepting();
-  accept();  // Other errors concern the one connection that was to be accepted.
+  accept();
+}
+
+void Front::take_connection(int socket, const IpAddress& peer) {
+  const std::uint64_t id = next_id_++;
+  const auto connection = std::make_shared<Connection>(*this, id, socket, peer);
+  connections_.emplace(id, connection);
+  connection_count_.store(connections_.size(), std::memory_order_relaxed);
+  connection->start();
 }
 
 void Front::pause_accepting() {

@@ -82,7 +82,8 @@ class Front {
   using Clock = std::chrono::steady_clock;
 
   void accept();
-  void on_accept(const std::error_code& error, asio::ip::tcp::socket socket);
+  void accept_waiting();
+  void take_connection(int socket, const IpAddress& peer);
   void pause_accepting();
   bool has_descriptors();
   void sweep();
@@ -106,9 +107,7 @@ class Front {
   Metrics& metrics_;
 
   asio::ip::tcp::acceptor acceptor_;
-  int descriptors_max_ = 0;       // A connection with this number is the last one before a pause.
-  asio::ip::tcp::endpoint peer_;  // Of the connection that is being accepted.
-  asio::ip::tcp protocol_ = asio::ip::tcp::v4();
+  int descriptors_max_ = 0;  // A connection with this number is the last one before a pause.
   asio::steady_timer accept_timer_;
   asio::steady_timer sweep_timer_;
   // Shared with what runs elsewhere for a connection: jobs of the pool, publishes that wait for the bus.

@@ -6,9 +6,11 @@ namespace weir {
 
 namespace {
 
-// So many jobs a thread takes at once. They are short and never wait, while waking a thread costs as much as
-// one of them: a second thread is called only when the first would have more than this to do.
+// So many jobs a thread takes at once.
 constexpr std::size_t kBatch = 8;
+// Jobs are short and never wait, while waking a thread costs as much as one of them, and two threads are in
+// each other's way: a second one is called only when the first would have more than this to do.
+constexpr std::size_t kEnough = 32;
 
 }  // namespace
 
@@ -24,7 +26,7 @@ bool Pool::submit(Job job) {
     if (is_stopped_ || jobs_.load(std::memory_order_relaxed) >= jobs_max_) return false;
     jobs_.fetch_add(1, std::memory_order_relaxed);
     waiting_.push_back(std::move(job));
-    if (idle_ == 0 || waiting_.size() <= kBatch * (threads_.size() - idle_)) return true;
+    if (idle_ == 0 || waiting_.size() <= kEnough * (threads_.size() - idle_)) return true;
     --idle_;
     ++calls_;
   }

@@ -1,5 +1,6 @@
 // Streams, up to the moment at which the socket is the hub's.
 #include <fcntl.h>
+#include <netinet/tcp.h>
 
 #include "proto/sse.h"
 #include "tests/unit/http/http_fixture.h"
@@ -25,6 +26,11 @@ TEST_F(Streams, GoToTheHubWithTheirHead) {
   EXPECT_EQ(stream->request.last_event_id, std::nullopt);
   EXPECT_TRUE(stream->request.is_chunked);
   EXPECT_NE(::fcntl(stream->socket, F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_NE(::fcntl(stream->socket, F_GETFD) & FD_CLOEXEC, 0);
+  int is_without_delay = 0;
+  socklen_t size = sizeof is_without_delay;
+  EXPECT_EQ(::getsockopt(stream->socket, IPPROTO_TCP, TCP_NODELAY, &is_without_delay, &size), 0);
+  EXPECT_NE(is_without_delay, 0);
   EXPECT_EQ(gateway.places, 1);
   answer(*stream, encode_chunk("data: x\n\n"));
   const Response response = client.response();
