@@ -12,11 +12,14 @@ import servers
 
 
 class Case:
-    """What weir-load does, and which numbers of its report are shown: rows of (title, path, format, factor)."""
+    """What weir-load does, and which numbers of its report are shown: rows of (title, path, format, factor).
 
-    def __init__(self, title, rows, measured, *flags, warm_up=1, publishes=True):
+    `seconds_min`: what a shorter run would not show.
+    """
+
+    def __init__(self, title, rows, measured, *flags, warm_up=1, publishes=True, seconds_min=1):
         self.title, self.rows, self.measured, self.flags = title, rows, measured, flags
-        self.warm_up, self.publishes = warm_up, publishes
+        self.warm_up, self.publishes, self.seconds_min = warm_up, publishes, seconds_min
 
 
 RATE = ("deliveries/s", ("deliveries_per_second",), "{:,.0f} k", 1e-3)
@@ -39,7 +42,8 @@ def measure(case, name, seconds):
         try:
             # One receiving thread is slower than the servers, and would be what is measured.
             command = [servers.BIN / "weir-load", "--subscribe", server.subscribe, *case.flags,
-                       f"--receivers={os.cpu_count()}", f"--seconds={seconds}", f"--warm-up-seconds={case.warm_up}",
+                       f"--receivers={os.cpu_count()}", f"--seconds={max(seconds, case.seconds_min)}",
+                       f"--warm-up-seconds={case.warm_up}",
                        *(f"--server-pid={pid}" for pid in server.pids), f"--publish-connections={server.publish_connections}"]
             if case.publishes:
                 command += ["--publish", server.publish]
