@@ -32,8 +32,9 @@ def run(*command, seconds=DEADLINE_SECONDS, check=True):
     return result
 
 
-def podman(*arguments, **options):
-    return run("podman", *arguments, **options)
+def podman(*arguments, seconds=3 * DEADLINE_SECONDS, **options):
+    """As run(). It waits longer: podman that is killed in the middle leaves a container half made, whose name is taken."""
+    return run("podman", *arguments, seconds=seconds, **options)
 
 
 class Container:
@@ -65,7 +66,7 @@ class Container:
 
     def stop(self, grace_seconds):
         """SIGTERM, and SIGKILL after the grace period; the exit code, 137 for one who had to be killed."""
-        podman("stop", "--time", str(grace_seconds), self.name, seconds=grace_seconds + DEADLINE_SECONDS)
+        podman("stop", "--time", str(grace_seconds), self.name, seconds=grace_seconds + 3 * DEADLINE_SECONDS)
         return self.inspect()["State"]["ExitCode"]
 
 
