@@ -43,6 +43,11 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
      "Payloads that were no message envelope on channels where all should be (envelope = always)."},
     {"weir_frame_bytes", kGauge, nullptr, "Bytes of the frames held for all channels."},
     {"weir_frame_bytes_limit", kGauge, nullptr, "What weir_frame_bytes may be (memory-limit)."},
+    {"weir_held_bytes", kGauge, nullptr,
+     "Bytes that streams hold beside the logs: frames that a slow socket took a part of, and bytes of their "
+     "own."},
+    {"weir_held_bytes_limit", kGauge, nullptr,
+     "What weir_held_bytes may be; past it the streams that have been stuck for longest are closed."},
     {"weir_frames_evicted_total", kCounter, nullptr,
      "Frames forgotten early because memory-limit was reached."},
     {"weir_redis_up", kGauge, nullptr,

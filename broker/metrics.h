@@ -40,6 +40,8 @@ enum class Metric : std::size_t {
   kNotEnvelopes,
   kFrameBytes,
   kFrameBytesLimit,
+  kHeldBytes,
+  kHeldBytesLimit,
   kFramesEvicted,
   kRedisUp,
   kRedisReconnects,

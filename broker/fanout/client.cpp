@@ -117,9 +117,10 @@ void Client::pump() {
 // Sends what is left of earlier bytes. False if the socket is full, or the client has ended.
 bool Client::flush() {
   while (private_sent_ < private_.size() || !rest_.empty()) {
-    // The rest of a frame comes first: private bytes are only ever appended behind it.
-    const bool is_rest = !rest_.empty();
-    const std::string_view bytes = is_rest ? rest_ : std::string_view(private_).substr(private_sent_);
+    const bool is_rest = !rest_.empty() && private_sent_ >= private_before_rest_;
+    const std::size_t private_end = rest_.empty() ? private_.size() : private_before_rest_;
+    const std::string_view bytes =
+        is_rest ? rest_ : std::string_view(private_).substr(private_sent_, private_end - private_sent_);
     const std::size_t sent = write(bytes);
     if (state_ == State::kEnded) return false;
     count_bytes(sent);
@@ -136,6 +137,7 @@ bool Client::flush() {
   rest_frame_.reset();
   std::string().swap(private_);  // Assigning an empty one would keep the memory.
   private_sent_ = 0;
+  private_before_rest_ = 0;
   return true;
 }
 
@@ -186,15 +188,20 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
 // The socket took a part of frame `index` of `batch`: the rest is kept, a chunk is never torn.
 void Client::take_torn(const LogEntry& entry, const Batch& batch, std::size_t index, std::size_t sent,
                        Subscription& subscription) {
+  rest_frame_ = entry.frame;
+  const std::string_view bytes = bytes_of(*entry.frame, encoding_, subscription.feed->channel->name);
+  std::size_t taken = sent - batch.begin_of(index);
   if (entry.frame->has_retry()) {
-    // Its digits are this client's own.
-    private_.assign(batch.bytes().substr(sent, batch.end_of(index) - sent));
-    private_sent_ = 0;
-  } else {
-    rest_frame_ = entry.frame;
-    const std::string_view bytes = bytes_of(*entry.frame, encoding_, subscription.feed->channel->name);
-    rest_ = bytes.substr(sent - batch.begin_of(index));
+    const std::size_t digits_end =
+        (encoding_.is_chunked ? Frame::retry_offset(bytes) : kRetryOffset) + kRetryDigits;
+    if (taken < digits_end) {
+      private_.assign(batch.bytes().substr(sent, digits_end - taken));
+      private_sent_ = 0;
+      private_before_rest_ = static_cast<std::uint8_t>(digits_end - taken);
+      taken = digits_end;
+    }
   }
+  rest_ = bytes.substr(taken);
   count_entry(entry);
   on_taken(entry, subscription);
 }
@@ -222,6 +229,7 @@ void Client::count_gaps(const std::vector<LogEntry>& entries, std::size_t first,
 }
 
 void Client::count_entry(const LogEntry& entry) {
+  if (entry.frame->kind() == FrameKind::kJump) return;  // Its gaps were counted when it was made.
   if (entry.frame->kind() == FrameKind::kGap) {
     shard_.stats().gaps[static_cast<std::size_t>(entry.frame->gap_reason())].add();
     ++gaps_;
@@ -232,8 +240,28 @@ void Client::count_entry(const LogEntry& entry) {
   if (replay_) ++replay_->replayed;
 }
 
-void Client::append_private(std::string_view block) {
-  private_.append(encoding_.is_chunked ? encode_chunk(block) : std::string(block));
+void Client::append_private(std::string_view blocks) {
+  private_.append(encoding_.is_chunked ? encode_chunk(blocks) : std::string(blocks));
+  if (is_blocked_) count_own_bytes();
+}
+
+std::size_t Client::own_bytes() const {
+  const std::size_t in_place = std::string().capacity();
+  return (private_.capacity() > in_place ? private_.capacity() : 0) + ahead_.capacity() * sizeof(Outgoing);
+}
+
+// Only a blocked client holds bytes of its own over a return to the loop.
+void Client::count_own_bytes() {
+  HeldMemory& held = *shard_.options().held;
+  const std::size_t bytes = is_blocked_ ? own_bytes() : 0;
+  held.add(bytes);
+  held.remove(own_bytes_counted_);
+  own_bytes_counted_ = static_cast<std::uint32_t>(bytes);
+}
+
+bool Client::holds_memory() const {
+  constexpr std::size_t kFewBytes = 1'024;  // A response head and some comments.
+  return (rest_frame_ && !rest_frame_->is_logged()) || !ahead_.empty() || own_bytes() > kFewBytes;
 }
 
 // Waits until the socket takes more. Everything that is to be sent waits in the logs.
@@ -242,6 +270,7 @@ void Client::set_blocked() {
   is_blocked_ = true;
   blocked_since_ = shard_.tick();
   shard_.add_blocked(*this);
+  count_own_bytes();
   for (const Subscription& mine : subscriptions_) {
     ++mine.feed->blocked;
     shard_.lower_floor(mine.feed, mine.cursor);
@@ -259,6 +288,7 @@ void Client::set_blocked() {
 void Client::clear_blocked() {
   if (!is_blocked_) return;
   is_blocked_ = false;
+  count_own_bytes();
   for (const Subscription& mine : subscriptions_) --mine.feed->blocked;
   shard_.remove_blocked(*this);
 }

@@ -95,6 +95,11 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_waiting() const { return state_ == State::kWaiting; }
   bool follows_many() const { return subscriptions_.size() > 1; }
   bool is_blocked() const { return is_blocked_; }
+  // When a blocked client's socket took its last byte.
+  Tick blocked_since() const { return blocked_since_; }
+  // It holds memory that no log holds: the rest of a frame, entries ahead of its logs, or more than a few
+  // bytes.
+  bool holds_memory() const;
   // The log must keep what follows the cursor: the client lags, but within its queue's limits.
   bool needs_log(std::uint32_t subscription) const;
   // A blocked client's queue may have passed its limits: policy "disconnect" acts now, the others when it
@@ -144,10 +149,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // client_start.cpp: from the request to the first bytes.
   void begin_stream();
   Sequence resume(const std::string& last_event_id, std::string& gaps, bool& is_known);
-  void resume_one(Subscription& subscription, Sequence sequence, std::string& gaps);
+  void resume_one(std::uint32_t subscription, Sequence sequence);
   Sequence replay_last(std::size_t messages);
-  void append_gap(std::string& blocks, const Subscription& subscription, std::optional<std::uint64_t> missed,
-                  GapReason reason);
   void refuse();
 
   // client_read.cpp: what comes next, from the logs.
@@ -161,6 +164,13 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Jumps over what it can't have; false if there was nothing to jump over.
   bool jump(std::uint32_t subscription, Sequence horizon);
   void land_at_end(std::uint32_t subscription, Skip skip);
+  void tell_skip(std::uint32_t subscription, const Cursor& from, const Skip& skip, GapReason reason);
+  void tell_skip_of_many(std::uint32_t subscription, const Cursor& from, const Skip& skip, GapReason reason);
+  void append_gap(std::string& gaps, std::uint32_t subscription, std::optional<std::uint64_t> missed,
+                  GapReason reason);
+  void tell_ahead(std::uint32_t subscription, std::string gaps, const Cursor& at, const std::string& id);
+  std::string position_of(const Cursor& at) const;
+  void take_ahead(std::vector<Outgoing>& out);
   GapReason reason_of_jump(std::uint32_t subscription) const;
   void end_replay();
 
@@ -176,7 +186,9 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void count_bytes(std::size_t bytes);
   void count_gaps(const std::vector<LogEntry>& entries, std::size_t first, std::size_t end);
   void count_entry(const LogEntry& entry);
-  void append_private(std::string_view block);
+  void append_private(std::string_view blocks);
+  std::size_t own_bytes() const;
+  void count_own_bytes();
   void set_blocked();
   void clear_blocked();
   void wait_readable();
@@ -193,14 +205,15 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Shard& shard_;
   Socket socket_;
   std::vector<Subscription> subscriptions_;
-  // What the socket has not taken yet: bytes of this client's own (head, gaps, comments), then the rest of a
-  // frame.
+  // What the socket has not taken yet: the rest of a frame, then bytes of this client's own (head, comments).
+  // A frame that was cut before its retry digits, which are this client's own too, has those in front of its
+  // rest.
   std::string private_;
   std::size_t private_sent_ = 0;
   FramePtr rest_frame_;
   std::string_view rest_;  // Lies in rest_frame_.
-  // Frames to be sent before the logs are read on: conflated ones, at most kBatchBytes of them (or one) a
-  // channel, and ends.
+  // Frames to be sent before the logs are read on: what it jumped over, conflated ones (at most kBatchBytes
+  // of them, or one, a channel), and ends.
   std::vector<Outgoing> ahead_;
   std::unique_ptr<ClientStart> start_;  // Until the stream begins.
   std::unique_ptr<Replay> replay_;
@@ -210,6 +223,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint32_t gaps_ = 0;
+  std::uint32_t own_bytes_counted_ = 0;  // In HeldMemory, while blocked.
   Tick joined_at_ = 0;
   IpAddress address_;
   Tick close_at_ = kNever;
@@ -222,6 +236,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Encoding encoding_;
   State state_ = State::kWaiting;
   CloseReason close_reason_ = CloseReason::kClientGone;
+  std::uint8_t private_before_rest_ = 0;  // So many of the private bytes stand in front of `rest_`.
   bool is_blocked_ = false;       // The socket is full, or others have their turn: a wait for it is pending.
   bool is_last_written_ = false;  // The end of the body is among the private bytes.
 };

@@ -14,6 +14,13 @@ namespace {
 
 constexpr Sequence kNoneAhead = std::numeric_limits<Sequence>::max();
 
+// What a client jumped over comes behind the entry whose sequence its id names: that one may be another
+// channel's.
+bool is_sent_before(const Outgoing& a, const Outgoing& b) {
+  if (a.entry.at.sequence != b.entry.at.sequence) return a.entry.at.sequence < b.entry.at.sequence;
+  return a.entry.frame->kind() != FrameKind::kJump && b.entry.frame->kind() == FrameKind::kJump;
+}
+
 }  // namespace
 
 Client::Next Client::read_next(std::vector<Outgoing>& out) {
@@ -23,7 +30,8 @@ Client::Next Client::read_next(std::vector<Outgoing>& out) {
   if (follows_many()) {
     outcome = read_many(out);
   } else if (!ahead_.empty()) {
-    out.swap(ahead_);
+    take_ahead(out);
+    std::sort(out.begin(), out.end(), is_sent_before);
     outcome = Next::kEntries;
   } else if (!subscriptions_[0].has_ended) {
     const Sequence position = subscriptions_[0].feed->position.sequence;
@@ -93,10 +101,8 @@ Client::Next Client::read_many(std::vector<Outgoing>& out) {
       complete = std::min(complete, out.back().entry.at.sequence);
     }
   }
-  out.insert(out.end(), std::make_move_iterator(ahead_.begin()), std::make_move_iterator(ahead_.end()));
-  ahead_.clear();
-  std::sort(out.begin(), out.end(),
-            [](const Outgoing& a, const Outgoing& b) { return a.entry.at.sequence < b.entry.at.sequence; });
+  take_ahead(out);
+  std::sort(out.begin(), out.end(), is_sent_before);
   while (!out.empty() && out.back().entry.at.sequence > complete) {
     Subscription& mine = subscriptions_[out.back().subscription];
     if (out.back().entry.at.sequence <= mine.cursor.sequence) {
@@ -146,15 +152,69 @@ bool Client::jump(std::uint32_t subscription, Sequence horizon) {
   Skip skip = conflates ? channel.log.conflate(mine.cursor, horizon, kBatchBytes)
                         : channel.log.skip(mine.cursor, true, horizon);
   if (skip.to.sequence <= mine.cursor.sequence) return false;
-  mine.cursor = skip.to;
+  const Cursor from = std::exchange(mine.cursor, skip.to);
   mine.is_dirty = true;
-  std::string blocks;
-  if (skip.missed > 0) append_gap(blocks, mine, skip.missed, reason);
-  for (const Mark& gap : skip.gaps) append_gap(blocks, mine, gap.missed, gap.reason);
-  if (!blocks.empty()) private_.append(blocks);
+  tell_skip(subscription, from, skip, reason);
   for (LogEntry& entry : skip.conflated) ahead_.push_back({std::move(entry), subscription});
   if (skip.end) land_at_end(subscription, std::move(skip));
   return true;
+}
+
+// Tells what `skip` jumps over from `from`.
+void Client::tell_skip(std::uint32_t subscription, const Cursor& from, const Skip& skip, GapReason reason) {
+  if (follows_many()) return tell_skip_of_many(subscription, from, skip, reason);
+  // Each gap stands where its position hides nothing that is still to come: neither a conflated message nor
+  // the end.
+  Cursor at = skip.conflated.empty() ? skip.to : skip.conflated.front().at;
+  if (skip.end || !skip.conflated.empty()) --at.sequence;
+  std::string gaps;
+  if (skip.missed != 0U) append_gap(gaps, subscription, skip.missed, reason);
+  for (const SharedGap& gap : skip.gaps) {
+    if (gap.last.sequence <= at.sequence) append_gap(gaps, subscription, gap.missed, gap.reason);
+  }
+  if (!gaps.empty()) tell_ahead(subscription, std::move(gaps), at, position_of(at));
+  for (const SharedGap& gap : skip.gaps) {
+    if (gap.last.sequence <= at.sequence) continue;
+    std::string later;
+    append_gap(later, subscription, gap.missed, gap.reason);
+    tell_ahead(subscription, std::move(later), gap.last, position_of(gap.last));
+  }
+}
+
+// Messages of other channels lie among those that are jumped over, and their ids move the client's position
+// past some of them: the gap comes first, and its position once those are sent. A client that is cut in
+// between is told again.
+void Client::tell_skip_of_many(std::uint32_t subscription, const Cursor& from, const Skip& skip,
+                               GapReason reason) {
+  std::string gaps;
+  if (skip.missed != 0U) append_gap(gaps, subscription, skip.missed, reason);
+  for (const SharedGap& gap : skip.gaps) append_gap(gaps, subscription, gap.missed, gap.reason);
+  if (gaps.empty()) return;
+  tell_ahead(subscription, std::move(gaps), from, {});
+  if (skip.conflated.empty() && !skip.end) tell_ahead(subscription, {}, skip.to, position_of(skip.to));
+}
+
+std::string Client::position_of(const Cursor& at) const {
+  return format_event_id(shard_.options().epoch, at.sequence);
+}
+
+void Client::append_gap(std::string& gaps, std::uint32_t subscription, std::optional<std::uint64_t> missed,
+                        GapReason reason) {
+  gaps.append(encode_gap(channel_name(subscription), missed, reason));
+  shard_.stats().gaps[static_cast<std::size_t>(reason)].add();
+  ++gaps_;
+}
+
+// Puts `gaps`, and the position `id` behind them, among what is to be sent, at `at`.
+void Client::tell_ahead(std::uint32_t subscription, std::string gaps, const Cursor& at,
+                        const std::string& id) {
+  FramePtr frame = Frame::of_jump(std::move(gaps), id, shard_.options().held->frames());
+  ahead_.push_back({{std::move(frame), at, {}}, subscription});
+}
+
+void Client::take_ahead(std::vector<Outgoing>& out) {
+  out.insert(out.end(), std::make_move_iterator(ahead_.begin()), std::make_move_iterator(ahead_.end()));
+  std::vector<Outgoing>().swap(ahead_);  // A client that is not stuck keeps no memory of its own.
 }
 
 // What comes after an end is not for this stream.

@@ -89,7 +89,7 @@ void Client::begin_stream() {
   private_ = std::move(start->head);
   append_private(": weir\nretry: " + std::to_string(retry.count()) +
                  "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
-  private_.append(gaps);
+  if (!gaps.empty()) append_private(gaps);
   tell_expiring();
   if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);
   schedule();
@@ -100,55 +100,60 @@ void Client::begin_stream() {
 Sequence Client::resume(const std::string& last_event_id, std::string& gaps, bool& is_known) {
   const auto id = parse_event_id(last_event_id);
   is_known = id && id->epoch == shard_.options().epoch && id->sequence <= replay_->until;
-  for (Subscription& mine : subscriptions_) {
+  for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
     if (is_known) {
-      resume_one(mine, id->sequence, gaps);
+      resume_one(i, id->sequence);
     } else {
-      append_gap(gaps, mine, std::nullopt, GapReason::kHistory);
+      append_gap(gaps, i, std::nullopt, GapReason::kHistory);
     }
   }
   return is_known ? id->sequence : 0;
 }
 
-void Client::resume_one(Subscription& subscription, Sequence sequence, std::string& gaps) {
-  ChannelLog& log = subscription.feed->channel->log;
+void Client::resume_one(std::uint32_t subscription, Sequence sequence) {
+  Subscription& mine = subscriptions_[subscription];
+  ChannelLog& log = mine.feed->channel->log;
   log.forget_old(std::chrono::steady_clock::now());  // Housekeeping comes by now and then only.
   const auto position = log.find_in_history(sequence, replay_->until);
-  if (!position) {
+  if (position && !position->is_forgotten) {
+    mine.cursor = position->cursor;
+    return;
+  }
+  Skip skip;
+  if (position) {
+    skip = log.skip_to_history(position->cursor, replay_->until);
+    skip.gaps = {};  // They are among what can't be counted.
+  } else {
     // From before the channel was last subscribed: replaying might double.
-    append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
-    return;
+    skip.to = mine.cursor;
+    skip.to.sequence = std::max(skip.to.sequence, replay_->until);
   }
-  if (!position->is_forgotten) {
-    subscription.cursor = position->cursor;
-    return;
-  }
-  append_gap(gaps, subscription, std::nullopt, GapReason::kHistory);
-  Skip skip = log.skip_to_history(position->cursor, replay_->until);
-  subscription.cursor = skip.to;
-  if (skip.end)
-    land_at_end(static_cast<std::uint32_t>(&subscription - subscriptions_.data()), std::move(skip));
+  skip.missed.reset();
+  mine.cursor = skip.to;
+  tell_skip(subscription, {sequence, 0, 0}, skip, GapReason::kHistory);
+  if (skip.end) land_at_end(subscription, std::move(skip));
 }
 
 Sequence Client::replay_last(std::size_t messages) {
   Sequence first = replay_->until;
-  for (Subscription& mine : subscriptions_) {
+  for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
+    Subscription& mine = subscriptions_[i];
     ChannelLog& log = mine.feed->channel->log;
     log.forget_old(std::chrono::steady_clock::now());
-    const Cursor back = log.back(messages, replay_->until);
-    if (back.sequence < mine.cursor.sequence) mine.cursor = back;
+    ChannelLog::Tail tail = log.tail(messages, replay_->until);
+    if (tail.from.sequence < mine.cursor.sequence) mine.cursor = tail.from;
+    if (tail.missed > 0) {
+      Skip skip;
+      skip.missed = tail.missed;
+      skip.gaps = std::move(tail.gaps);
+      skip.to = tail.from;
+      tell_skip(i, {tail.run_begin, 0, 0}, skip, GapReason::kHistory);
+      first = std::min(first, tail.run_begin);
+    }
     // An empty log's cursor says nothing of when it began.
     first = std::min(first, std::max(mine.cursor.sequence, log.begin_sequence()));
   }
   return first;
-}
-
-void Client::append_gap(std::string& blocks, const Subscription& subscription,
-                        std::optional<std::uint64_t> missed, GapReason reason) {
-  const std::string block = encode_gap(subscription.feed->channel->name, missed, reason);
-  blocks.append(encoding_.is_chunked ? encode_chunk(block) : block);
-  shard_.stats().gaps[static_cast<std::size_t>(reason)].add();
-  ++gaps_;
 }
 
 // Nothing was sent yet, so that the request can still be answered.

@@ -83,6 +83,7 @@ void Shard::add(ClientStart start) {
 void Shard::take_hint(std::shared_ptr<Feed> feed) {
   const MutexLock lock(inbox_mutex_);
   inbox_.push_back(std::move(feed));
+  if (unread() == kNothingUnread) unread_.store(appended(), std::memory_order_relaxed);
 }
 
 void Shard::wake() {
@@ -99,6 +100,7 @@ void Shard::drain_inbox() {
   // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon
   // only the one with just that sequence can have a hint that is still to come.
   horizon_ = appended();
+  unread_in_turn_ = kNothingUnread;
   {
     const MutexLock lock(inbox_mutex_);
     turn_.swap(inbox_);
@@ -121,6 +123,12 @@ void Shard::drain_inbox() {
     }
   }
   turn_.clear();
+  {
+    const MutexLock lock(inbox_mutex_);
+    // What was hinted meanwhile has nothing older than the horizon's own entry.
+    const Sequence unread = inbox_.empty() ? kNothingUnread : std::min(horizon_, unread_in_turn_);
+    unread_.store(unread, std::memory_order_relaxed);
+  }
   wake();  // For what was hinted again.
 }
 
@@ -238,6 +246,7 @@ void Shard::mark_dirty(Client& client) {
 }
 
 void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
+  unread_in_turn_ = std::min(unread_in_turn_, feed->position.sequence + 1);
   if (!feed->is_hinted.exchange(true)) take_hint(feed);
 }
 
@@ -363,6 +372,29 @@ std::vector<SlowClient> Shard::slowest() const {
   return slowest_;
 }
 
+void Shard::relieve() {
+  if (!is_relief_asked_.exchange(true)) asio::post(loop_, [this] { end_longest_blocked(); });
+}
+
+// Who holds on to memory pays for it: those that have been blocked for longest first, of all shards.
+void Shard::end_longest_blocked() {
+  is_relief_asked_ = false;
+  HeldMemory& held = *options_.held;
+  if (held.total() <= held.limit() / 2) return held.has_none(this);
+  std::vector<Client*> holders;
+  for (Client* client : blocked_) {
+    if (client->holds_memory()) holders.push_back(client);
+  }
+  std::sort(holders.begin(), holders.end(),
+            [](const Client* a, const Client* b) { return a->blocked_since() < b->blocked_since(); });
+  for (Client* client : holders) {
+    // Asked even below the limit, so that the other shards know.
+    if (!held.is_next(this, time_of(client->blocked_since())) || !held.is_over()) return;
+    client->end(CloseReason::kMemory, true);
+  }
+  held.has_none(this);
+}
+
 void Shard::begin_drain(std::chrono::milliseconds duration) {
   asio::post(loop_, [this, duration] { close_over(duration); });
 }
@@ -410,6 +442,7 @@ void Shard::on_timer() {
   const bool is_floor_time = now / kFloorTicks != tick() / kFloorTicks;
   const bool is_slowest_time = now / kSlowestTicks != tick() / kSlowestTicks;
   wheel_.advance(now, [&](TimerNode& node) { static_cast<Client&>(node).on_timer(now); });
+  end_longest_blocked();
   if (is_floor_time && !low_feeds_.empty()) {
     const auto low = std::exchange(low_feeds_, {});
     for (const auto& feed : low) {

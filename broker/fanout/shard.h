@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -31,6 +32,7 @@
 #include "broker/fanout/stats.h"
 #include "broker/fanout/stream_observer.h"
 #include "broker/fanout/timer_wheel.h"
+#include "broker/log/held_memory.h"
 #include "broker/log/mutex.h"
 
 namespace weir {
@@ -50,6 +52,8 @@ struct ShardOptions {
   std::chrono::milliseconds expiry_grace{2'000};    // What is under way to it then is given so long.
   std::size_t socket_unsent_bytes = 128 << 10;
   StreamObserver* observer = nullptr;  // Outlives the shard.
+  // What its clients hold beside the logs; shared by all shards.
+  std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();
   // Frames that a shard keeps at hand, encoded, for clients that lag a little; kBatchBytes come on top.
   std::size_t slice_bytes = 192 << 10;
 };
@@ -73,6 +77,14 @@ class Shard {
   void take_hint(std::shared_ptr<Feed> feed);
   // Lets the shard look into its inbox soon, if there is something in it.
   void wake();
+
+  // Entries from this sequence on may not have been read yet; kNothingUnread if there are none. Any thread;
+  // exact on the bus thread's side: what it has hinted is not left out.
+  Sequence unread() const { return unread_.load(std::memory_order_relaxed); }
+  static constexpr Sequence kNothingUnread = std::numeric_limits<Sequence>::max();
+
+  // Ends clients that hold too much memory (HeldMemory), soon. Any thread.
+  void relieve();
 
   // Closes the clients one by one over `duration`, each when it has been sent what is logged for it.
   void begin_drain(std::chrono::milliseconds duration);
@@ -131,6 +143,8 @@ class Shard {
   void observe_delivery(SteadyTime arrived);
   void hint_again(const std::shared_ptr<Feed>& feed);
   void note_slowest();
+  void end_longest_blocked();
+  SteadyTime time_of(Tick tick) const { return started_ + tick * kTickLength; }
   void arm_timer();
   void wait_tick();
   void on_timer();
@@ -148,7 +162,9 @@ class Shard {
 
   Mutex inbox_mutex_;
   std::vector<std::shared_ptr<Feed>> inbox_ GUARDED_BY(inbox_mutex_);
-  std::atomic<bool> is_awake_{false};  // drain_inbox() is going to run.
+  std::atomic<bool> is_awake_{false};             // drain_inbox() is going to run.
+  std::atomic<Sequence> unread_{kNothingUnread};  // Written under inbox_mutex_.
+  std::atomic<bool> is_relief_asked_{false};
 
   std::atomic<std::size_t> expected_clients_{0};
 
@@ -156,6 +172,8 @@ class Shard {
   std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
 
   Sequence horizon_ = 0;
+  Sequence unread_in_turn_ =
+      kNothingUnread;  // Of feeds that were hinted again, since one turn was not enough.
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Client>> clients_;
   std::vector<std::shared_ptr<Client>>

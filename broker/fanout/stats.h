@@ -34,10 +34,11 @@ enum class CloseReason : std::uint8_t {
   kRefused,
   kShutdown,
   kTokenExpired,
+  kMemory,
 };
-inline constexpr std::array<const char*, 9> kCloseReasonNames = {
-    "client-gone", "end",     "drain",    "max-stream",   "slow-client",
-    "stuck",       "refused", "shutdown", "token-expired"};
+inline constexpr std::array<const char*, 10> kCloseReasonNames = {
+    "client-gone", "end",     "drain",    "max-stream",    "slow-client",
+    "stuck",       "refused", "shutdown", "token-expired", "memory"};
 
 // Upper bounds of the delivery histogram in microseconds; metrics.h has the same in seconds.
 inline constexpr std::array<std::uint32_t, 14> kDeliveryBoundsMicros = {

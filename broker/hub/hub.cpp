@@ -59,12 +59,19 @@ ChannelLog::Limits limits_of(const ChannelSettings& settings) {
   return limits;
 }
 
+// What clients may hold beside the logs: a quarter of the memory limit, but two of the largest frames in any
+// case.
+std::size_t held_max_of(const Config& config) {
+  return std::max(config.memory_limit / 4, 2 * config.max_message_bytes);
+}
+
 // What a shard keeps at hand counts against the memory limit and can't be evicted: at most a 16th of it.
 constexpr std::size_t kSlicesPerLimit = 16;
 
 ShardOptions shard_options_of(const Config& config, std::size_t shards, const std::string& epoch,
-                              StreamObserver& observer) {
+                              StreamObserver& observer, const std::shared_ptr<HeldMemory>& held) {
   ShardOptions options;
+  options.held = held;
   options.epoch = epoch;
   options.heartbeat = config.heartbeat;
   options.retry = config.retry;
@@ -83,7 +90,8 @@ Hub::State::State(const Config& settings, std::uint64_t random)
     : config(settings),
       epoch(make_epoch(random)),
       clients_max(clients_max_of(settings)),
-      budget(settings.memory_limit),
+      budget(settings.memory_limit, held_max_of(settings)),
+      held(std::make_shared<HeldMemory>(budget.counter(), held_max_of(settings))),
       access_log(settings.access_log == "on", settings.access_log_per_second),
       addresses(random),
       connect_rate(settings.max_connects_per_second) {
@@ -91,7 +99,7 @@ Hub::State::State(const Config& settings, std::uint64_t random)
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
     shards.push_back(
-        std::make_unique<Shard>(shard_options_of(config, count, epoch, access_log), appended, seed));
+        std::make_unique<Shard>(shard_options_of(config, count, epoch, access_log, held), appended, seed));
   }
 }
 
@@ -346,7 +354,7 @@ BusState Hub::bus_state() const { return state_->bus->state(); }
 void Hub::tick(std::chrono::steady_clock::time_point now) {
   state_->close_idle(now);
   state_->forget_old(now);
-  state_->budget.enforce();
+  state_->enforce_memory();
   state_->access_log.tell_left_out();
 }
 
@@ -388,6 +396,8 @@ void Hub::collect(MetricsPage& page) const {
   page.add(Metric::kNotEnvelopes, static_cast<double>(state.not_envelopes.value()));
   page.add(Metric::kFrameBytes, static_cast<double>(state.budget.total()));
   page.add(Metric::kFrameBytesLimit, static_cast<double>(state.budget.limit()));
+  page.add(Metric::kHeldBytes, static_cast<double>(state.held->total()));
+  page.add(Metric::kHeldBytesLimit, static_cast<double>(state.held->limit()));
   page.add(Metric::kFramesEvicted, static_cast<double>(state.budget.evicted()));
   const BusState bus = state.bus->state();
   page.add(Metric::kRedisUp, bus.is_connected ? 1 : 0);

@@ -92,7 +92,7 @@ void Hub::State::append(OpenChannel& open, FramePtr frame, Sequence sequence) {
   appended.store(sequence, std::memory_order_release);
   channel->leave_hint();
   if (was_empty) budget.track(std::shared_ptr<ChannelLog>(channel, &channel->log));
-  budget.enforce();
+  if (budget.is_over()) enforce_memory();
 }
 
 void Hub::State::append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason) {
@@ -114,6 +114,16 @@ void Hub::State::acknowledge(OpenChannel& open) {
   if (channel.owes_gap.exchange(false)) append_gap(open, std::nullopt, GapReason::kBusDown);
   channel.is_live = true;
   channel.leave_hint();
+}
+
+void Hub::State::enforce_memory() {
+  // The newest message may not be hinted yet.
+  const Sequence newest = appended.load(std::memory_order_acquire);
+  Sequence unread = newest;
+  for (const auto& shard : shards) unread = std::min(unread, shard->unread());
+  budget.enforce(unread, newest);
+  if (!held->is_over()) return;
+  for (const auto& shard : shards) shard->relieve();
 }
 
 void Hub::State::wake_shards() {

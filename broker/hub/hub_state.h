@@ -81,11 +81,15 @@ struct Hub::State {
   void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
   void acknowledge(OpenChannel& open);
   void wake_shards();
+  // Any thread: forgets frames past the memory limit, and lets clients be ended that hold too much beside the
+  // logs.
+  void enforce_memory();
 
   const Config& config;
   const std::string epoch;
   const std::size_t clients_max;
   MemoryBudget budget;
+  const std::shared_ptr<HeldMemory> held;
   Bus* bus = nullptr;
   // 1 is the gateway's start, so that every message and every position is later than nothing.
   std::atomic<Sequence> appended{1};

@@ -2,46 +2,35 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 namespace weir {
 
 namespace {
 
-// Forgotten gaps and ends that are remembered one by one; past it the two oldest gaps become one of unknown
-// count.
-constexpr std::size_t kMarksMax = 64;
+// Ends that are remembered. Past it the second oldest goes: clients that have been stuck for longest still
+// land on the first end behind them, and the newest ones say where the present run begins.
+constexpr std::size_t kEndsMax = 64;
 // Policy "latest": types of which the newest forgotten message is kept.
 constexpr std::size_t kTypesMax = 64;
 
-Mark mark_of(const LogEntry& entry) {
-  if (entry.frame->kind() == FrameKind::kEnd)
-    return {entry.at, entry.frame, GapReason::kBusDown, std::nullopt};
-  return {entry.at, nullptr, entry.frame->gap_reason(), entry.frame->gap_missed()};
-}
-
-// `skip` goes up to `to` only: what lies behind is told later.
-void land_at(const Cursor& to, Skip& skip) {
-  skip.to = to;
-  skip.end.reset();
-  std::erase_if(skip.gaps, [&](const Mark& gap) { return gap.at.sequence > to.sequence; });
-}
-
-// Makes room in `marks` (at kMarksMax) by joining the oldest two of one kind. Who stood between two joined
-// gaps is told of a gap of unknown size, which is true; of two ends the newer one is kept.
-void join_oldest(std::vector<Mark>& marks) {
-  for (std::size_t i = 1; i < marks.size(); ++i) {
-    if ((marks[i].frame == nullptr) != (marks[i - 1].frame == nullptr)) continue;
-    marks[i].missed.reset();
-    marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(i) - 1);
-    return;
-  }
-  marks.erase(marks.begin());
+SharedGap gap_of(const LogEntry& entry) {
+  return {entry.at, entry.at, entry.frame->gap_reason(), entry.frame->gap_missed(), false};
 }
 
 }  // namespace
 
 ChannelLog::ChannelLog(Limits limits) : limits_(limits) {}
+
+// Clients may be in the middle of sending some of them.
+ChannelLog::~ChannelLog() {
+  for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].frame->leave_log();
+  for (const LogEntry& entry : latest_) entry.frame->leave_log();
+  for (const End& end : ends_) {
+    if (end.frame) end.frame->leave_log();
+  }
+}
 
 void ChannelLog::begin(Sequence sequence) {
   const MutexLock lock(mutex_);
@@ -64,6 +53,8 @@ bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
     ++at.ordinal;
     last_sequence_ = sequence;
   }
+  if (frame->kind() == FrameKind::kEnd) remember_end(at);
+  frame->enter_log();
   entries_.push_back({std::move(frame), at, now});
   end_ = at;
   trim(now);
@@ -117,7 +108,7 @@ Skip ChannelLog::skip(const Cursor& from, bool fits_queue, Sequence horizon) con
     }
   }
   Skip skip;
-  collect_marks(from, target, skip);
+  collect_gaps(from, target, skip);
   const std::uint64_t landing = skip.to.ordinal - (skip.end ? 1 : 0);
   skip.missed = landing > from.ordinal ? landing - from.ordinal : 0;
   return skip;
@@ -125,28 +116,42 @@ Skip ChannelLog::skip(const Cursor& from, bool fits_queue, Sequence horizon) con
 
 Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t bytes_max) const {
   const MutexLock lock(mutex_);
-  Skip skip;
   const std::size_t end = index_of_end(from, horizon);
-  collect_marks(from, end, skip);
+  Skip all;
+  collect_gaps(from, end, all);
+  Skip skip;
+  GapList dropped;
+  dropped_.collect(from, all.to, dropped);
   const auto keep = [&](const LogEntry& entry) {
     if (entry.frame->kind() != FrameKind::kMessage) return;
-    if (entry.at.sequence <= from.sequence || entry.at.sequence > skip.to.sequence) return;
+    if (entry.at.sequence <= from.sequence || entry.at.sequence > all.to.sequence) return;
     const auto same_type = [&](const LogEntry& other) { return other.frame->type() == entry.frame->type(); };
     std::erase_if(skip.conflated, same_type);
     skip.conflated.push_back(entry);
-    if (skip.conflated.size() > kTypesMax) skip.conflated.erase(skip.conflated.begin());
+    if (skip.conflated.size() <= kTypesMax) return;
+    dropped.add_dropped(skip.conflated.front().at, GapReason::kSlowClient);
+    skip.conflated.erase(skip.conflated.begin());
   };
   for (const LogEntry& entry : latest_) keep(entry);
   for (std::size_t i = index_after(from.sequence); i < end; ++i) keep(entries_[i]);
+  // Each of them is older than all that are kept.
+  skip.missed = dropped.missed();
+  skip.to = all.to;
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < skip.conflated.size(); ++i) {
-    bytes += skip.conflated[i].frame->bytes();
-    if (i > 0 && bytes > bytes_max) {
-      skip.conflated.resize(i);
-      land_at(skip.conflated.back().at, skip);
-      break;
-    }
+  std::size_t kept = 0;
+  while (kept < skip.conflated.size()) {
+    bytes += skip.conflated[kept].frame->bytes();
+    if (kept > 0 && bytes > bytes_max) break;
+    ++kept;
   }
+  if (kept < skip.conflated.size()) {
+    // Goes up to the last of them alone: what lies behind is told later.
+    skip.conflated.resize(kept);
+    skip.to = skip.conflated.back().at;
+  } else {
+    skip.end = std::move(all.end);
+  }
+  all.gaps.collect(from, skip.to, skip.gaps);
   return skip;
 }
 
@@ -173,13 +178,37 @@ std::optional<ChannelLog::Position> ChannelLog::find_in_history(Sequence sequenc
 Skip ChannelLog::skip_to_history(const Cursor& from, Sequence until) const {
   const MutexLock lock(mutex_);
   Skip skip;
-  collect_marks(from, history_index(limits_.history_messages, until), skip);
+  collect_gaps(from, history_index(limits_.history_messages, until), skip);
   return skip;
 }
 
-Cursor ChannelLog::back(std::size_t messages, Sequence until) const {
+ChannelLog::Tail ChannelLog::tail(std::size_t messages, Sequence until) const {
   const MutexLock lock(mutex_);
-  return before(history_index(std::min(messages, limits_.history_messages), until));
+  const Cursor last = before(index_after(until));
+  const Cursor begin = run_begin(last);
+  const std::uint64_t asked = std::min<std::uint64_t>(messages, last.ordinal - begin.ordinal);
+  const auto given = static_cast<std::size_t>(std::min<std::uint64_t>(asked, limits_.history_messages));
+  const std::size_t index = history_index(given, until);
+  Tail tail;
+  tail.from = before(index);
+  tail.missed = asked - (last.ordinal - tail.from.ordinal);
+  tail.run_begin = std::max(begin.sequence, begin_);
+  if (tail.missed == 0) return tail;
+  Skip skip;
+  collect_gaps(begin, index, skip);
+  const std::uint64_t before_asked = last.ordinal - asked;
+  for (const SharedGap& gap : skip.gaps) {
+    if (gap.last.ordinal > before_asked) tail.gaps.add(gap);
+  }
+  return tail;
+}
+
+Cursor ChannelLog::run_begin(const Cursor& last) const {
+  for (std::size_t i = ends_.size(); i > 0; --i) {
+    const Cursor& end = ends_[i - 1].at;
+    if (end.ordinal < last.ordinal) return end;
+  }
+  return {};
 }
 
 std::size_t ChannelLog::history_index(std::size_t messages, Sequence until) const {
@@ -227,17 +256,27 @@ void ChannelLog::forget_old(SteadyTime now) {
 std::optional<Sequence> ChannelLog::front_sequence() const {
   const MutexLock lock(mutex_);
   if (holds_none()) return std::nullopt;
-  return latest_.empty() ? entries_.front().at.sequence : latest_.front().at.sequence;
+  Sequence front = std::numeric_limits<Sequence>::max();
+  if (!entries_.empty()) front = entries_.front().at.sequence;
+  if (!latest_.empty()) front = std::min(front, latest_.front().at.sequence);
+  if (const End* const end = oldest_end()) front = std::min(front, end->at.sequence);
+  return front;
 }
 
 void ChannelLog::evict_front() {
   const MutexLock lock(mutex_);
-  if (holds_none()) return;
-  const bool is_latest = !latest_.empty();  // Those are older than every entry.
-  evicted_ = std::max(evicted_, (is_latest ? latest_.front() : entries_.front()).at.sequence);
-  if (is_latest) {
+  End* const end = oldest_end();
+  const bool has_end = end != nullptr && (latest_.empty() || end->at.sequence < latest_.front().at.sequence);
+  if (has_end) {
+    evicted_ = std::max(evicted_, end->at.sequence);
+    end->frame->leave_log();
+    end->frame.reset();
+  } else if (!latest_.empty()) {  // Those are older than every entry.
+    evicted_ = std::max(evicted_, latest_.front().at.sequence);
+    latest_.front().frame->leave_log();
     latest_.erase(latest_.begin());
-  } else {
+  } else if (!entries_.empty()) {
+    evicted_ = std::max(evicted_, entries_.front().at.sequence);
     forget_front(/*may_keep_latest=*/false);
   }
 }
@@ -279,20 +318,60 @@ bool ChannelLog::is_needed(const LogEntry& entry) const {
 void ChannelLog::forget_front(bool may_keep_latest) {
   LogEntry& entry = entries_.front();
   base_ = entry.at;
-  if (entry.frame->kind() != FrameKind::kMessage) {
-    if (marks_.size() == kMarksMax) join_oldest(marks_);
-    marks_.push_back(mark_of(entry));
-  } else if (may_keep_latest) {
-    remember_latest(std::move(entry));
+  bool is_kept = false;
+  switch (entry.frame->kind()) {
+    case FrameKind::kGap:
+      gaps_.add(gap_of(entry));
+      break;
+    case FrameKind::kEnd: {
+      const auto end = std::find_if(ends_.begin(), ends_.end(),
+                                    [&](const End& one) { return one.at.sequence == entry.at.sequence; });
+      is_kept = end != ends_.end();
+      if (is_kept) end->frame = entry.frame;
+      break;
+    }
+    case FrameKind::kMessage:
+      is_kept = may_keep_latest;
+      if (is_kept) remember_latest(std::move(entry));
+      break;
+    case FrameKind::kJump:
+      assert(false);  // One client's own.
+      break;
   }
+  if (!is_kept) entry.frame->leave_log();
   entries_.pop_front();
 }
 
 void ChannelLog::remember_latest(LogEntry entry) {
-  std::erase_if(latest_, [&](const LogEntry& other) { return other.frame->type() == entry.frame->type(); });
+  const auto same = std::find_if(latest_.begin(), latest_.end(), [&](const LogEntry& other) {
+    return other.frame->type() == entry.frame->type();
+  });
+  if (same != latest_.end()) {
+    same->frame->leave_log();
+    latest_.erase(same);
+  }
   latest_.push_back(std::move(entry));
-  if (latest_.size() > kTypesMax) latest_.erase(latest_.begin());
+  if (latest_.size() <= kTypesMax) return;
+  dropped_.add_dropped(latest_.front().at, GapReason::kSlowClient);
+  latest_.front().frame->leave_log();
+  latest_.erase(latest_.begin());
 }
+
+void ChannelLog::remember_end(const Cursor& at) {
+  if (ends_.size() == kEndsMax) {
+    if (ends_[1].frame) ends_[1].frame->leave_log();
+    ends_.erase(ends_.begin() + 1);
+  }
+  ends_.push_back({at, nullptr});
+}
+
+const ChannelLog::End* ChannelLog::oldest_end() const {
+  const auto end =
+      std::find_if(ends_.begin(), ends_.end(), [](const End& one) { return one.frame != nullptr; });
+  return end == ends_.end() ? nullptr : &*end;
+}
+
+ChannelLog::End* ChannelLog::oldest_end() { return const_cast<End*>(std::as_const(*this).oldest_end()); }
 
 std::size_t ChannelLog::index_after(Sequence sequence) const {
   if (entries_.empty() || end_.sequence <= sequence) return entries_.size();
@@ -328,22 +407,24 @@ std::size_t ChannelLog::index_of_end(const Cursor& from, Sequence horizon) const
   return index;
 }
 
-void ChannelLog::collect_marks(const Cursor& from, std::size_t index, Skip& skip) const {
-  const auto take = [&](const Mark& mark) {
-    if (mark.at.sequence <= from.sequence) return true;
-    if (mark.frame) {
-      skip.end = mark.frame;
-      skip.to = mark.at;
-      return false;
-    }
-    skip.gaps.push_back(mark);
-    return true;
-  };
-  for (const Mark& mark : marks_) {
-    if (!take(mark)) return;
+void ChannelLog::collect_gaps(const Cursor& from, std::size_t index, Skip& skip) const {
+  const auto end = std::find_if(ends_.begin(), ends_.end(), [&](const End& one) {
+    return one.frame != nullptr && one.at.sequence > from.sequence;
+  });
+  const bool lands_at_end = end != ends_.end();
+  gaps_.collect(from, lands_at_end ? end->at : base_, skip.gaps);
+  if (lands_at_end) {
+    skip.end = end->frame;
+    skip.to = end->at;
+    return;
   }
   for (std::size_t i = index_after(from.sequence); i < index; ++i) {
-    if (entries_[i].frame->kind() != FrameKind::kMessage && !take(mark_of(entries_[i]))) return;
+    const LogEntry& entry = entries_[i];
+    if (entry.frame->kind() == FrameKind::kGap) skip.gaps.add(gap_of(entry));
+    if (entry.frame->kind() != FrameKind::kEnd) continue;
+    skip.end = entry.frame;
+    skip.to = entry.at;
+    return;
   }
   skip.to = before(index);
   if (skip.to.sequence < from.sequence) skip.to = from;

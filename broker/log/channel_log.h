@@ -21,19 +21,14 @@
 #include <string>
 #include <vector>
 
+#include "broker/log/cursor.h"
 #include "broker/log/frame.h"
+#include "broker/log/gap_list.h"
 #include "broker/log/mutex.h"
 #include "broker/log/ring.h"
 #include "proto/event_id.h"
 
 namespace weir {
-
-// A place in a channel's log: after the entry with this sequence. Ordinal and bytes are cumulative.
-struct Cursor {
-  Sequence sequence = 0;
-  std::uint64_t ordinal = 0;
-  std::uint64_t bytes = 0;
-};
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
@@ -43,21 +38,14 @@ struct LogEntry {
   SteadyTime arrived;  // On the bus.
 };
 
-// A gap or an end that lies among skipped entries: nobody skips it in silence.
-struct Mark {
-  Cursor at;
-  FramePtr frame;  // Of an end; null for a gap.
-  GapReason reason = GapReason::kBusDown;
-  std::optional<std::uint64_t> missed;
-};
-
 // What a reader that can't be given everything jumps over, and where it lands.
 struct Skip {
-  std::uint64_t missed = 0;  // Messages, besides those that the gaps among them count.
-  std::vector<Mark> gaps;    // The shared gaps jumped over, oldest first.
-  std::vector<LogEntry>
-      conflated;  // Policy "latest": the newest message of each type, in order; then missed is 0.
-  FramePtr end;   // The first end among what is jumped over: the landing place, to be sent as the last frame.
+  // Messages, besides those that the gaps among them count; null if unknown. Where messages are conflated:
+  // those that were dropped because their types are too many.
+  std::optional<std::uint64_t> missed = 0;
+  GapList gaps;                     // The shared gaps jumped over.
+  std::vector<LogEntry> conflated;  // Policy "latest": the newest message of each type, in order.
+  FramePtr end;  // The first end among what is jumped over: the landing place, to be sent as the last frame.
   Cursor to;
 };
 
@@ -79,6 +67,9 @@ class ChannelLog {
   };
 
   explicit ChannelLog(Limits limits);
+  ~ChannelLog();
+  ChannelLog(const ChannelLog&) = delete;
+  ChannelLog& operator=(const ChannelLog&) = delete;
 
   // The bus delivers from here on: positions before `sequence` are unknown to this log.
   void begin(Sequence sequence);
@@ -134,8 +125,17 @@ class ChannelLog {
   std::optional<Position> find_in_history(Sequence sequence, Sequence until) const;
   // Where such a reader lands whose position is forgotten.
   Skip skip_to_history(const Cursor& from, Sequence until) const;
-  // The cursor from which there are `messages` messages, or as many as the history has, up to `until`.
-  Cursor back(std::size_t messages, Sequence until) const;
+
+  // Where a reader begins that asks for the last messages up to `until`. Only the channel's present run is
+  // given: what follows its last end. A channel that has ended last gives the run before that end, and the
+  // end.
+  struct Tail {
+    Cursor from;
+    std::uint64_t missed = 0;  // Messages of the run that were asked for and are no history any more.
+    GapList gaps;              // The shared gaps among those.
+    Sequence run_begin = 0;    // A position from which whoever comes back is told of `missed` again.
+  };
+  Tail tail(std::size_t messages, Sequence until) const;
 
   // A reader's floor: entries after it are still needed by that reader (a shard, named by `reader`).
   void set_floor(const void* reader, const Cursor& floor);
@@ -156,12 +156,18 @@ class ChannelLog {
     const void* reader;
     Cursor at;
   };
+  struct End {
+    Cursor at;
+    FramePtr frame;  // Null while the log has the entry, and once it went because of the memory limit.
+  };
 
   void trim(SteadyTime now) REQUIRES(mutex_);
   bool is_needed(const LogEntry& entry) const REQUIRES(mutex_);
   void forget_front(bool may_keep_latest) REQUIRES(mutex_);
   void remember_latest(LogEntry entry) REQUIRES(mutex_);
-  bool holds_none() const REQUIRES(mutex_) { return entries_.empty() && latest_.empty(); }
+  bool holds_none() const REQUIRES(mutex_) {
+    return entries_.empty() && latest_.empty() && oldest_end() == nullptr;
+  }
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
   Cursor before(std::size_t index) const REQUIRES(mutex_);
@@ -170,7 +176,14 @@ class ChannelLog {
   // The index of the first end after `from`, or of the last entry within `horizon`; plus one.
   std::size_t index_of_end(const Cursor& from, Sequence horizon) const REQUIRES(mutex_);
   // Fills gaps and end of `skip` for a jump from `from` to before entry `index`, and sets where it lands.
-  void collect_marks(const Cursor& from, std::size_t index, Skip& skip) const REQUIRES(mutex_);
+  void collect_gaps(const Cursor& from, std::size_t index, Skip& skip) const REQUIRES(mutex_);
+  // The cursor at which the run that is present at `last` began.
+  Cursor run_begin(const Cursor& last) const REQUIRES(mutex_);
+  // Remembers where the newest end stands; its frame stays in the log for now.
+  void remember_end(const Cursor& at) REQUIRES(mutex_);
+  // The oldest forgotten end whose frame is still there; null if there is none.
+  End* oldest_end() REQUIRES(mutex_);
+  const End* oldest_end() const REQUIRES(mutex_);
 
   const Limits limits_;
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
@@ -181,9 +194,12 @@ class ChannelLog {
   Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The newest one that went because of the memory limit.
   Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // Of the last message.
   SteadyTime now_ GUARDED_BY(mutex_);              // The time last heard of.
-  std::vector<Mark> marks_ GUARDED_BY(mutex_);  // Forgotten gaps and ends, oldest first; at most kMarksMax.
-  std::vector<LogEntry> latest_
-      GUARDED_BY(mutex_);  // keeps_latest: forgotten messages, one a type, oldest first.
+  GapList gaps_ GUARDED_BY(mutex_);                // Forgotten ones.
+  std::vector<End> ends_ GUARDED_BY(mutex_);       // Forgotten or not, oldest first; at most kEndsMax.
+  // keeps_latest: forgotten messages, one a type, oldest first; and those that were dropped, since types are
+  // too many.
+  std::vector<LogEntry> latest_ GUARDED_BY(mutex_);
+  GapList dropped_ GUARDED_BY(mutex_);
   std::vector<Floor> floors_ GUARDED_BY(mutex_);  // One a shard.
 };
 

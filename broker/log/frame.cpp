@@ -68,25 +68,59 @@ Frame::Frame(Parts parts)
   counter_->add(chunk_.size() + kFrameOverhead);
 }
 
+FramePtr Frame::of_jump(std::string gaps, std::string_view id, std::shared_ptr<FrameBytes> counter) {
+  Parts parts;
+  if (!id.empty()) gaps.append("id: ").append(id).append("\n\n");
+  parts.chunk = encode_chunk(gaps);
+  parts.counter = std::move(counter);
+  parts.kind = FrameKind::kJump;
+  return std::make_shared<const Frame>(std::move(parts));
+}
+
 Frame::~Frame() {
+  leave_log();
+  counter_->remove(held_bytes());
+  for (auto& form : forms_) delete form.load(std::memory_order_acquire);
+}
+
+void Frame::enter_log() const {
+  const std::size_t bytes = held_bytes();
+  logged_bytes_.store(bytes, std::memory_order_relaxed);
+  counter_->enter_log(bytes);
+}
+
+void Frame::leave_log() const {
+  if (is_logged()) counter_->leave_log(logged_bytes_.exchange(0, std::memory_order_relaxed));
+}
+
+std::size_t Frame::held_bytes() const {
   std::size_t bytes = chunk_.size() + kFrameOverhead;
-  for (auto& form : forms_) {
+  for (const auto& form : forms_) {
     const std::string* made = form.load(std::memory_order_acquire);
     if (made != nullptr) bytes += made->size();
-    delete made;
   }
-  counter_->remove(bytes);
+  return bytes;
 }
 
 std::string_view Frame::chunk(Form form, std::string_view channel) const {
-  if (form == Form::kChannel || kind_ == FrameKind::kGap) return chunk_;
+  if (form == Form::kChannel || kind_ == FrameKind::kGap || kind_ == FrameKind::kJump) return chunk_;
   auto& slot = forms_[static_cast<std::size_t>(form) - 1];
   const std::string* made = slot.load(std::memory_order_acquire);
   if (made != nullptr) return *made;
   auto fresh = std::make_unique<std::string>(
       encode_chunk(encode_form(block_of_chunk(chunk_), data_kind_, channel, form)));
   counter_->add(fresh->size());
-  if (slot.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) return *fresh.release();
+  if (slot.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) {
+    std::size_t logged = logged_bytes_.load(std::memory_order_relaxed);
+    // Unless it leaves its log at this moment.
+    while (logged != 0) {
+      if (!logged_bytes_.compare_exchange_weak(logged, logged + fresh->size(), std::memory_order_relaxed))
+        continue;
+      counter_->enter_log(fresh->size());
+      break;
+    }
+    return *fresh.release();
+  }
   counter_->remove(fresh->size());  // Another shard was first; its bytes are the same.
   return *made;
 }

@@ -15,19 +15,33 @@
 
 namespace weir {
 
-// Counts the bytes that all living frames hold. Shared by every frame, so that it outlives the last of them.
+// Counts the bytes that all living frames hold, and those of them that a log holds. Shared by every frame, so
+// that it outlives the last of them.
 class FrameBytes {
  public:
-  void add(std::size_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
-  void remove(std::size_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-  std::size_t total() const { return bytes_.load(std::memory_order_relaxed); }
+  void add(std::size_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
+  void remove(std::size_t bytes) { total_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void enter_log(std::size_t bytes) { logged_.fetch_add(bytes, std::memory_order_relaxed); }
+  void leave_log(std::size_t bytes) { logged_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  std::size_t total() const { return total_.load(std::memory_order_relaxed); }
+  std::size_t logged() const { return logged_.load(std::memory_order_relaxed); }
+  // Held by clients that are in the middle of sending them, and by what shards have at hand. Other threads
+  // count at the same time, so the difference may be off for a moment, but never below zero.
+  std::size_t beside_logs() const {
+    const std::size_t logged_now = logged();
+    const std::size_t total_now = total();
+    return total_now > logged_now ? total_now - logged_now : 0;
+  }
 
  private:
-  std::atomic<std::size_t> bytes_{0};
+  std::atomic<std::size_t> total_{0};
+  std::atomic<std::size_t> logged_{0};
 };
 
 // What a frame tells. Gaps that all clients share and ends are never skipped in silence.
-enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap };
+// A jump is what one client is told that could not be given everything: its own, and in no log.
+enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap, kJump };
 
 // Immutable but for its other forms, which are made when first asked for, once.
 // Threads: any.
@@ -42,6 +56,9 @@ class Frame {
   static std::shared_ptr<const Frame> of_gap(std::string_view channel, std::optional<std::uint64_t> missed,
                                              GapReason reason, std::string_view id,
                                              std::shared_ptr<FrameBytes> counter);
+  // `gaps` (blocks, encoded) for one client, whose position then is `id`; an empty `id` moves it nowhere.
+  static std::shared_ptr<const Frame> of_jump(std::string gaps, std::string_view id,
+                                              std::shared_ptr<FrameBytes> counter);
   ~Frame();
   Frame(const Frame&) = delete;
   Frame& operator=(const Frame&) = delete;
@@ -56,6 +73,13 @@ class Frame {
   // Bytes of the kChannel form: what queues and histories are measured by.
   std::size_t bytes() const { return chunk_.size(); }
 
+  // The one log that holds this frame says when it begins and ends to do so. Any number of times, in turn.
+  void enter_log() const;
+  void leave_log() const;
+  bool is_logged() const { return logged_bytes_.load(std::memory_order_relaxed) != 0; }
+  // What it takes now, in all forms that were made.
+  std::size_t held_bytes() const;
+
   // As an HTTP chunk. `channel` is the same name at each call.
   std::string_view chunk(Form form, std::string_view channel) const;
   // Where the digits of the retry line stand in such a chunk. Requires has_retry().
@@ -68,6 +92,7 @@ class Frame {
  private:
   std::string chunk_;
   mutable std::array<std::atomic<const std::string*>, kForms - 1> forms_{};
+  mutable std::atomic<std::size_t> logged_bytes_{0};  // What `counter_` was told of as logged.
   std::shared_ptr<FrameBytes> counter_;
   std::optional<std::uint64_t> gap_missed_;
   std::uint32_t type_offset_ = 0;

@@ -14,11 +14,14 @@ void MemoryBudget::track(const std::shared_ptr<ChannelLog>& log) {
   if (heap_.size() >= compact_at_) compact();
 }
 
-void MemoryBudget::enforce() {
-  if (total() <= bytes_max_) return;
+void MemoryBudget::enforce(Sequence unread, Sequence newest) {
+  if (!is_over()) return;
   const MutexLock lock(mutex_);
-  while (total() > bytes_max_ && !heap_.empty()) {
+  while (is_over() && !heap_.empty()) {
     Oldest oldest = heap_.top();
+    // The heap has lower bounds: all others are unread, too.
+    const bool is_unread = oldest.sequence >= unread;
+    if (is_unread && (counter_->logged() <= bytes_max_ || oldest.sequence >= newest)) return;
     heap_.pop();
     const auto log = oldest.log.lock();
     if (!log) continue;

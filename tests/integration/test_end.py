@@ -46,7 +46,7 @@ class End(GatewayTest):
         redis.publish("build", "a new build")
         self.assert_data(newcomer, ["a new build"])
 
-    def test_a_replay_that_reaches_an_end_ends_there(self):
+    def test_a_replay_of_a_channel_that_has_ended_is_its_last_run_and_the_end(self):
         redis, gateway = self.start_both("--record", "build")
         gateway.wait_until_redis_is(200)
         redis.publish_all([("build", "1"), ("build", '{"type":"weir:end"}')])
@@ -57,7 +57,10 @@ class End(GatewayTest):
         redis.publish_all([("build", "of another round")])
         gateway.wait_until_logged("build", 3)
         again = self.open(gateway, "/channels/build?replay=10")
-        self.assertEqual([event.type for event in again.rest()], ["message", "weir:end"])
+        self.assertEqual([event.data for event in again.until_event(lambda event: event.type == "weir:live")][:-1],
+                         ["of another round"])
+        redis.publish("build", "live")
+        self.assert_data(again, ["live"])
 
     def test_a_resume_that_reaches_an_end_ends_there(self):
         redis, gateway = self.start_both()

@@ -73,6 +73,7 @@ class Publisher {
 
   const std::atomic<Sequence>& appended() const { return appended_; }
   const FrameBytes& frame_bytes() const { return *counter_; }
+  const std::shared_ptr<FrameBytes>& counter() const { return counter_; }
 
  private:
   Sequence append(Channel& channel, FramePtr frame, Sequence sequence) {

@@ -236,6 +236,205 @@ TEST_F(ShardTest, AStuckClientDisturbsNobodyElse) {
   EXPECT_LE(news->log.counts().messages, limits.history_messages + limits.queue_messages);
 }
 
+// Clients that stop reading in the middle of a large frame, each of its own channel, one after the other.
+class HeldMemoryTest : public ShardTest {
+ protected:
+  static constexpr std::size_t kFrame = 600'000;  // Larger than the sockets take.
+
+  void start_with_limit(std::size_t bytes_max, bool has_retry = false) {
+    has_retry_ = has_retry;
+    held_ = std::make_shared<HeldMemory>(publisher_.counter(), bytes_max);
+    ShardOptions options;
+    options.held = held_;
+    start(options);
+  }
+  StreamReader open_stuck() {
+    ChannelLog::Limits limits;
+    limits.history_messages = 0;
+    channels_.push_back(channel("c" + std::to_string(channels_.size()), limits));
+    auto reader = open_stream(*shard_, {{channels_.back()}, {}, {}, 0});
+    EXPECT_TRUE(read_events(reader, 1));
+    Message message;
+    message.data = std::string(kFrame, 'x');
+    if (has_retry_) message.retry = std::chrono::seconds(5);
+    const auto beside_logs = publisher_.frame_bytes().beside_logs();
+    publisher_.publish(*channels_.back(), message);
+    shard_->wake();
+    // The log lets go of it when the shard has sent what the socket takes.
+    EXPECT_TRUE(eventually([&] {
+      return publisher_.frame_bytes().beside_logs() > beside_logs || closed(CloseReason::kMemory) > 0;
+    }));
+    return reader;
+  }
+
+  bool has_retry_ = false;
+  std::shared_ptr<HeldMemory> held_;
+  std::vector<ChannelPtr> channels_;
+};
+
+TEST_F(HeldMemoryTest, CountsWhatStuckClientsHoldBesideTheLogs) {
+  start_with_limit(100 * kFrame);
+  std::list<StreamReader> readers;
+  for (std::size_t i = 1; i <= 3; ++i) {
+    readers.push_back(open_stuck());
+    EXPECT_GE(held_->total(), i * kFrame);
+    EXPECT_LE(held_->total(), i * (kFrame + 2'000));
+  }
+  readers.clear();
+  EXPECT_TRUE(eventually([&] { return held_->total() == 0; }));
+}
+
+TEST_F(HeldMemoryTest, AFrameWithARetryIsHeldOnceWhoeverIsStuckInIt) {
+  start_with_limit(100 * kFrame);
+  const auto news = channel("news");
+  std::list<StreamReader> readers;
+  for (int i = 0; i < 20; ++i) {
+    readers.push_back(open_stream(*shard_, {{news}, {}, {}, 0}));
+    ASSERT_TRUE(read_events(readers.back(), 1));
+  }
+  Message message;
+  message.data = std::string(kFrame, 'x');
+  message.retry = std::chrono::seconds(5);
+  publisher_.publish(*news, message);
+  shard_->wake();
+  ASSERT_TRUE(eventually([&] { return shard_->stats().slow_clients.value() == readers.size(); }));
+  EXPECT_LE(held_->total(), kFrame + readers.size() * 1'000);
+  EXPECT_LE(publisher_.frame_bytes().total(), kFrame + 1'000);
+  for (StreamReader& reader : readers) {
+    ASSERT_TRUE(read_events(reader, 2));
+    EXPECT_EQ(reader.events()[1].data, message.data);
+    EXPECT_EQ(reader.events()[1].retry.size(), 5U);
+  }
+}
+
+TEST_F(HeldMemoryTest, PastTheLimitThoseThatHaveBeenStuckForLongestAreEnded) {
+  start_with_limit(3 * kFrame + kFrame / 2);
+  std::vector<StreamReader> readers;
+  for (int i = 0; i < 6; ++i) {
+    readers.push_back(open_stuck());
+    // Who was stuck before whom is told by ticks.
+    const Tick now = Shard::ticks(std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now().time_since_epoch()));
+    ASSERT_TRUE(eventually([&] {
+      return Shard::ticks(std::chrono::duration_cast<std::chrono::milliseconds>(
+                 std::chrono::steady_clock::now().time_since_epoch())) > now + 1;
+    }));
+  }
+  ASSERT_TRUE(eventually([&] { return closed(CloseReason::kMemory) == 3; }));
+  EXPECT_LE(held_->total(), held_->limit());
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    if (i < 3) {
+      EXPECT_TRUE(read_to_end(readers[i])) << i;
+    } else {
+      EXPECT_TRUE(read_events(readers[i], 2)) << i;
+      EXPECT_EQ(readers[i].events()[1].data.size(), kFrame) << i;
+    }
+  }
+}
+
+TEST_F(HeldMemoryTest, WhoIsStuckInAFrameThatALogStillHasIsLeftAlone) {
+  start_with_limit(1'000);
+  const auto news = channel("news");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  publish(news, std::string(kFrame, 'x'));
+  ASSERT_TRUE(eventually([&] { return shard_->stats().slow_clients.value() == 1; }));
+  shard_->relieve();
+  ASSERT_TRUE(read_events(reader, 2));
+  EXPECT_EQ(closed(CloseReason::kMemory), 0U);
+}
+
+TEST_F(ShardTest, RetryDigitsAreWholeWhereverTheSocketCutsAFrame) {
+  start();
+  const auto news = channel("news", {.queue_messages = 1'000'000, .queue_bytes = 100 << 20});
+  for (std::size_t length = 0; length < 40; ++length) {
+    auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+    ASSERT_TRUE(read_events(reader, 1));
+    Message message;
+    message.data = std::string(length, 'x');
+    message.retry = std::chrono::seconds(5);
+    std::size_t published = 0;
+    while (shard_->stats().slow_clients.value() == 0) {
+      for (int i = 0; i < 500; ++i) publisher_.publish(*news, message);
+      published += 500;
+      shard_->wake();
+      std::this_thread::yield();
+    }
+    ASSERT_TRUE(read_events(reader, published + 1));
+    const std::string retry = reader.events()[1].retry;
+    EXPECT_EQ(retry.size(), 5U);
+    for (std::size_t i = 1; i <= published; ++i) {
+      ASSERT_EQ(reader.events()[i].retry, retry);
+      ASSERT_EQ(reader.events()[i].data, message.data);
+    }
+    reader.close();
+    ASSERT_TRUE(eventually([&] { return shard_->stats().clients.value() == 0; }));
+  }
+}
+
+TEST_F(ShardTest, AReplayThatIsCutBeginsWithAGap) {
+  start();
+  ChannelLog::Limits limits;
+  limits.history_messages = 3;
+  const auto news = channel("news", limits);
+  for (const char* data : {"1", "2", "3", "4", "5"}) publish(news, data);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 10});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 5; }));
+  EXPECT_THAT(data_of(reader), ElementsAre(R"({"channel":"news","missed":2,"reason":"history"})", "3", "4",
+                                           "5", R"({"replayed":3})"));
+  const std::string first = reader.events()[0].id;
+  auto again = open_stream(*shard_, {{news}, {}, first, 10});
+  ASSERT_TRUE(read_until(again, [&] { return data_of(again).size() == 5; }));
+  EXPECT_THAT(data_of(again), ElementsAre(R"({"channel":"news","missed":null,"reason":"history"})", "3", "4",
+                                          "5", R"({"replayed":3})"))
+      << "who was cut at once is told again";
+  auto enough = open_stream(*shard_, {{news}, {}, {}, 3});
+  ASSERT_TRUE(read_until(enough, [&] { return data_of(enough).size() == 4; }));
+  EXPECT_THAT(data_of(enough), ElementsAre("3", "4", "5", R"({"replayed":3})"));
+}
+
+TEST_F(ShardTest, AReplayGoesNoFurtherBackThanTheLastEnd) {
+  start();
+  const auto news = channel("news");
+  publish(news, "of the first run");
+  publisher_.publish_end(*news);
+  publish(news, "of the second");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 10});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 2; }));
+  EXPECT_THAT(data_of(reader), ElementsAre("of the second", R"({"replayed":1})"));
+  publish(news, "live");
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 3; }));
+  publisher_.publish_end(*news);
+  shard_->wake();
+  ASSERT_TRUE(read_to_end(reader));
+  auto after = open_stream(*shard_, {{news}, {}, {}, 10});
+  ASSERT_TRUE(read_to_end(after));
+  EXPECT_THAT(data_of(after), ElementsAre("of the second", "live", R"({"channel":"news"})"));
+}
+
+TEST_F(ShardTest, AGapOfOneChannelMovesThePositionBehindIt) {
+  start();
+  ChannelLog::Limits limits;
+  limits.history_messages = limits.queue_messages = 5;
+  const auto news = channel("news", limits);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  int published = 0;
+  while (shard_->stats().slow_clients.value() == 0)
+    publish(news, std::to_string(++published) + std::string(4'000, 'x'));
+  for (int i = 0; i < 20; ++i) publish(news, std::to_string(++published) + std::string(4'000, 'x'));
+  ASSERT_TRUE(read_until(reader, [&] {
+    return !reader.events().empty() && reader.events().back().data.starts_with(std::to_string(published));
+  }));
+  const auto& events = reader.events();
+  // It may have lagged again meanwhile: behind the last gap there is nothing but messages.
+  const auto is_gap = [](const ReceivedEvent& event) { return event.type == "weir:gap"; };
+  const auto behind_gap = std::find_if(events.rbegin(), events.rend(), is_gap).base();
+  ASSERT_NE(behind_gap, events.begin());
+  EXPECT_FALSE(behind_gap->has_data);
+  EXPECT_EQ(parse_event_id(behind_gap->id)->sequence + 1, parse_event_id((behind_gap + 1)->id)->sequence);
+}
+
 TEST_F(ShardTest, PolicyDisconnectClosesASlowClient) {
   start();
   ChannelLog::Limits limits;

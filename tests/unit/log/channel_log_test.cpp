@@ -125,7 +125,7 @@ TEST_F(ChannelLogTest, ForgetsWhatIsTooOld) {
   now_ += std::chrono::seconds(6);
   append(log, "young");
   log.forget_old(now_ + std::chrono::seconds(6));
-  EXPECT_THAT(data_after(log, log.back(10, kNoHorizon)), ElementsAre("young"));
+  EXPECT_THAT(data_after(log, log.tail(10, kNoHorizon).from), ElementsAre("young"));
 }
 
 TEST_F(ChannelLogTest, KeepsBeyondTheHistoryWhatAReadersFloorStillNeeds) {
@@ -242,7 +242,7 @@ TEST_F(ChannelLogTest, SharedGapsAreRememberedAfterTheLogForgotThem) {
   EXPECT_EQ(skip.gaps[0].reason, GapReason::kBusDown);
 }
 
-TEST_F(ChannelLogTest, ThousandsOfForgottenGapsAreFewButNoneIsLostInSilence) {
+TEST_F(ChannelLogTest, ThousandsOfForgottenGapsAreFewAndTheirSumIsExact) {
   ChannelLog log(history_of(1));
   const Cursor start = log.end();
   for (int i = 0; i < 5'000; ++i) {
@@ -250,9 +250,40 @@ TEST_F(ChannelLogTest, ThousandsOfForgottenGapsAreFewButNoneIsLostInSilence) {
     append(log, "x");
   }
   const Skip skip = log.skip(start, true, kNoHorizon);
-  EXPECT_LE(skip.gaps.size(), 64U);
-  EXPECT_EQ(skip.gaps.front().missed, std::nullopt) << "joined ones have no exact count";
-  EXPECT_EQ(skip.gaps.back().missed, 1U);
+  EXPECT_LE(skip.gaps.size(), GapList::kGapsMax);
+  EXPECT_EQ(skip.missed, 4'999U);
+  EXPECT_EQ(skip.gaps.missed(), 4'999U) << "the last one is read";
+}
+
+TEST_F(ChannelLogTest, GapsAndEndsInTurnNeverTakeEachOthersPlace) {
+  ChannelLog log(history_of(1));
+  const Cursor start = log.end();
+  for (int i = 0; i < 10; ++i) append(log, "x");
+  append_gap(log, 1, GapReason::kTooLarge);
+  const Sequence first_end = append(log, end_message());
+  for (int i = 0; i < 200; ++i) {
+    append(log, "of a later run");
+    append_gap(log, std::nullopt, GapReason::kBusDown);
+    append(log, end_message());
+  }
+  const Skip skip = log.skip(start, true, kNoHorizon);
+  ASSERT_NE(skip.end, nullptr);
+  EXPECT_EQ(skip.to.sequence, first_end);
+  EXPECT_EQ(skip.missed, 10U);
+  EXPECT_EQ(skip.gaps.missed(), 1U) << "those behind the end are not for this reader";
+}
+
+TEST_F(ChannelLogTest, AnEndThatTheMemoryLimitTookIsCountedAsMissed) {
+  ChannelLog log(history_of(1));
+  const Cursor start = log.end();
+  append(log, "1");
+  append(log, end_message());
+  append(log, "2");
+  append(log, "3");
+  log.evict_front();
+  EXPECT_EQ(data_after(log, log.skip(start, true, kNoHorizon).to), Strings{"3"});
+  EXPECT_EQ(log.skip(start, true, kNoHorizon).missed, 3U);
+  EXPECT_TRUE(log.was_evicted(start));
 }
 
 TEST_F(ChannelLogTest, ASkipNeverPassesAnEnd) {
@@ -310,7 +341,37 @@ TEST_F(ChannelLogTest, ConflationKeepsTheNewest64TypesAndTellsOfSharedGaps) {
   const Skip skip = log.conflate({}, kNoHorizon, kNoLimit);
   ASSERT_EQ(skip.conflated.size(), 64U);
   EXPECT_EQ(data_of(*skip.conflated.front().frame), "37");
+  EXPECT_EQ(skip.missed, 36U) << "types beyond 64 are dropped, counted and told";
   EXPECT_EQ(skip.gaps.size(), 1U);
+}
+
+TEST_F(ChannelLogTest, WhatWasDroppedIsCountedForEachReaderFromItsOwnPlace) {
+  auto limits = history_of(1);
+  limits.keeps_latest = true;
+  ChannelLog log(limits);
+  std::vector<Cursor> cursors{log.end()};
+  for (int i = 0; i < 1'000; ++i) {
+    append(log, message_of(std::to_string(i), "type" + std::to_string(i % 100)));
+    cursors.push_back(log.end());
+  }
+  for (const std::size_t seen : {0, 1, 500, 935, 936, 999}) {
+    const Skip skip = log.conflate(cursors[seen], kNoHorizon, kNoLimit);
+    EXPECT_EQ(skip.missed.value() + skip.conflated.size(), 1'000 - seen) << seen;
+  }
+}
+
+TEST_F(ChannelLogTest, WhatWasReplacedByANewerOneOfItsTypeIsNotDropped) {
+  auto limits = history_of(1);
+  limits.keeps_latest = true;
+  ChannelLog log(limits);
+  const Cursor start = log.end();
+  for (int i = 0; i < 100; ++i) {
+    append(log, message_of("again", "often"));
+    append(log, message_of("once", "type" + std::to_string(i)));
+  }
+  const Skip skip = log.conflate(start, kNoHorizon, kNoLimit);
+  EXPECT_EQ(skip.conflated.size(), 64U);
+  EXPECT_EQ(skip.missed, 37U) << "63 of the 100 and the one that comes often are kept";
 }
 
 TEST_F(ChannelLogTest, ConflationStopsAtItsBytesAndGoesOnFromThereTellingEachGapOnce) {
@@ -329,7 +390,7 @@ TEST_F(ChannelLogTest, ConflationStopsAtItsBytesAndGoesOnFromThereTellingEachGap
     skip = log.conflate(skip.to, kNoHorizon, 3'000);
     EXPECT_LE(skip.conflated.size(), 2U);
     messages += skip.conflated.size();
-    for (const Mark& gap : skip.gaps) gaps.push_back(gap.reason);
+    for (const SharedGap& gap : skip.gaps) gaps.push_back(gap.reason);
     ASSERT_LT(rounds, 10U);
   }
   EXPECT_EQ(messages, 10U);
@@ -385,7 +446,7 @@ TEST_F(ChannelLogTest, WhoComesBackIsGivenTheHistoryAloneThoughMoreIsKeptForOthe
       << "a live reader may still read on";
   EXPECT_TRUE(log.find_in_history(first, kNoHorizon)->is_forgotten);
   EXPECT_THAT(data_after(log, log.skip_to_history({first, 0, 0}, kNoHorizon).to), ElementsAre("3", "4"));
-  EXPECT_THAT(data_after(log, log.back(10, kNoHorizon)), ElementsAre("3", "4"));
+  EXPECT_THAT(data_after(log, log.tail(10, kNoHorizon).from), ElementsAre("3", "4"));
   EXPECT_FALSE(log.find_in_history(first + 1, kNoHorizon)->is_forgotten);
 }
 
@@ -398,19 +459,72 @@ TEST_F(ChannelLogTest, WhatIsAppendedWhileAReaderComesBackIsNoHistory) {
   EXPECT_FALSE(log.find_in_history(1, 1)->is_forgotten);
 }
 
-TEST_F(ChannelLogTest, GoesBackByMessagesNotByGaps) {
+TEST_F(ChannelLogTest, ATailIsCountedByMessagesNotByGaps) {
   ChannelLog log(no_limits());
   append(log, "1");
   append(log, "2");
   append_gap(log, std::nullopt, GapReason::kBusDown);
   append(log, "3");
   std::vector<LogEntry> entries;
-  log.read(log.back(2, kNoHorizon), kNoHorizon, kNoLimit, entries);
+  log.read(log.tail(2, kNoHorizon).from, kNoHorizon, kNoLimit, entries);
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(data_of(*entries[0].frame), "2");
   EXPECT_EQ(entries[1].frame->kind(), FrameKind::kGap);
-  EXPECT_EQ(log.back(0, kNoHorizon).sequence, log.end().sequence);
-  EXPECT_EQ(log.back(100, kNoHorizon).sequence, 0U);
+  EXPECT_EQ(log.tail(0, kNoHorizon).from.sequence, log.end().sequence);
+  EXPECT_EQ(log.tail(100, kNoHorizon).from.sequence, 0U);
+}
+
+TEST_F(ChannelLogTest, ATailThatCanNotReachAsFarAsAskedSaysHowMuchIsMissing) {
+  ChannelLog log(history_of(100));
+  log.begin(1);
+  sequence_ = 1;
+  for (int i = 1; i <= 300; ++i) append(log, std::to_string(i));
+  const auto missed = [&](std::size_t asked) { return log.tail(asked, kNoHorizon).missed; };
+  EXPECT_EQ(missed(100), 0U);
+  EXPECT_EQ(missed(101), 1U);
+  EXPECT_EQ(missed(10'000), 200U) << "the channel never had more than 300";
+  EXPECT_EQ(data_after(log, log.tail(10'000, kNoHorizon).from).front(), "201");
+  EXPECT_TRUE(log.find_in_history(log.tail(10'000, kNoHorizon).run_begin, kNoHorizon)->is_forgotten)
+      << "whoever is cut at once is told again";
+}
+
+TEST_F(ChannelLogTest, ATailTellsOfTheSharedGapsAmongWhatIsMissing) {
+  ChannelLog log(history_of(2));
+  append_gap(log, 1, GapReason::kTooLarge);
+  append(log, "1");
+  append_gap(log, std::nullopt, GapReason::kBusDown);
+  for (const char* data : {"2", "3", "4"}) append(log, data);
+  EXPECT_EQ(log.tail(2, kNoHorizon).gaps.size(), 0U);
+  EXPECT_EQ(log.tail(3, kNoHorizon).gaps.size(), 0U) << "it lies before the third last";
+  ASSERT_EQ(log.tail(4, kNoHorizon).gaps.size(), 1U);
+  EXPECT_EQ(log.tail(4, kNoHorizon).gaps[0].reason, GapReason::kBusDown);
+}
+
+TEST_F(ChannelLogTest, ATailBeginsBehindTheLastEnd) {
+  ChannelLog log(no_limits());
+  append(log, "of the first run");
+  append(log, end_message());
+  for (const char* data : {"1", "2"}) append(log, data);
+  EXPECT_THAT(data_after(log, log.tail(10, kNoHorizon).from), ElementsAre("1", "2"));
+  EXPECT_EQ(log.tail(10, kNoHorizon).missed, 0U) << "the first run was not asked for";
+}
+
+TEST_F(ChannelLogTest, ATailOfAChannelThatHasEndedIsItsLastRunAndTheEnd) {
+  ChannelLog log(no_limits());
+  append(log, "of the first run");
+  append(log, end_message());
+  append(log, "1");
+  const Sequence end = append(log, end_message());
+  std::vector<LogEntry> entries;
+  log.read(log.tail(10, end).from, end, kNoLimit, entries);
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(data_of(*entries[0].frame), "1");
+  EXPECT_EQ(entries[1].frame->kind(), FrameKind::kEnd);
+  append(log, "of the next run");
+  EXPECT_EQ(data_after(log, log.tail(10, kNoHorizon).from), Strings{"of the next run"});
+  entries.clear();
+  log.read(log.tail(10, end).from, end, kNoLimit, entries);
+  EXPECT_EQ(entries.size(), 2U) << "what came meanwhile does not matter";
 }
 
 TEST_F(ChannelLogTest, KnowsWhatWentBecauseOfTheMemoryLimit) {

@@ -103,6 +103,52 @@ TEST_F(MemoryBudgetTest, WhatPolicyLatestKeepsBesideTheHistoryCountsAndGoesToo) 
   EXPECT_EQ(logs[0]->skip(start, true, kNoHorizon).missed, 10U);
 }
 
+TEST_F(MemoryBudgetTest, WhatClientsHoldTakesAPartOfTheLogsMemoryAtMost) {
+  MemoryBudget budget(20 * bytes_of_one(), 5 * bytes_of_one());
+  const auto log = make_log();
+  std::vector<LogEntry> held;
+  for (int i = 0; i < 50; ++i) {
+    fill(budget, log);
+    log->read(log->at(sequence_ - 1), kNoHorizon, kNoLimit, held);
+  }
+  EXPECT_EQ(log->counts().messages, 15U);
+  held.clear();
+  for (int i = 0; i < 10; ++i) fill(budget, log);
+  EXPECT_EQ(log->counts().messages, 20U);
+}
+
+TEST_F(MemoryBudgetTest, WhatIsUnreadGoesOnlyWhenItAloneIsPastTheLimitAndNeverTheNewest) {
+  MemoryBudget budget(4 * bytes_of_one());
+  const auto log = make_log();
+  const auto append = [&] {
+    ++sequence_;
+    auto frame =
+        Frame::of_message(message_of(std::string(kData, 'x')), "news", "gepoch000.1", budget.counter());
+    if (log->append(std::move(frame), sequence_, now_)) budget.track(log);
+  };
+  append();
+  std::vector<LogEntry> held;
+  log->read({}, kNoHorizon, kNoLimit, held);
+  log->evict_front();
+  for (int i = 0; i < 4; ++i) append();
+  const Sequence unread = sequence_ - 3;
+  budget.enforce(unread, sequence_);
+  EXPECT_EQ(log->counts().messages, 4U) << "what is held takes nothing from it";
+  append();
+  budget.enforce(unread, sequence_);
+  EXPECT_EQ(log->counts().messages, 4U);
+  budget.enforce(sequence_, sequence_);
+  EXPECT_EQ(log->counts().messages, 3U) << "what was read makes room";
+
+  MemoryBudget small(1);
+  const auto other = make_log();
+  ++sequence_;
+  other->append(Frame::of_message(message_of("x"), "news", "gepoch000.1", small.counter()), sequence_, now_);
+  small.track(other);
+  small.enforce(sequence_, sequence_);
+  EXPECT_EQ(other->counts().messages, 1U) << "the newest message is larger than the limit";
+}
+
 TEST_F(MemoryBudgetTest, FormsThatAreMadeLaterAreEnforcedToo) {
   MemoryBudget budget(20 * bytes_of_one());
   const auto log = make_log();
