@@ -68,7 +68,11 @@ std::optional<Reply> Doorkeeper::refuse(const Caller& caller, Action action, std
                      "token-scope", ", error=\"insufficient_scope\"");
   }
   if (verifier_ != nullptr)
-    return challenge(401, deed(action, channel) + " takes a token", "token-missing", "");
+    return challenge(401,
+                     deed(action, channel) +
+                         " takes a token: send it as Authorization: Bearer TOKEN, as the cookie " +
+                         cookie_name_ + ", or as ?access_token=TOKEN",
+                     "token-missing", "");
   Reply reply = error_reply(403, deed(action, channel) + " is not allowed to anyone: see " +
                                      (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
   reply.refused = is_publish ? "publish-rule" : "subscribe-rule";

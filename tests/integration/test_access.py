@@ -110,6 +110,8 @@ class Tokens(AccessTest):
         missing = gateway.request("GET", "/channels/a")
         self.assertEqual((missing.status, missing.headers["www-authenticate"]), (401, REALM))
         self.assertEqual(missing.json()["error"], "Unauthorized")
+        for place in ("Authorization: Bearer", "weir_token", "?access_token="):
+            self.assertIn(place, missing.json()["detail"])
         bad = gateway.request("GET", "/channels/news", bearer("bad"))
         self.assertEqual(bad.status, 401)
         self.assertRegex(bad.headers["www-authenticate"], f'^{REALM}, error="invalid_token", error_description="[^"]+"$')

@@ -60,6 +60,13 @@ TEST_F(Tokens, AreAskedOfEverybody) {
   EXPECT_EQ(gateway.places, 0);
 }
 
+TEST_F(Tokens, AreAskedForWithThePlacesWhereTheyMayBe) {
+  config.jwt_cookie = "session";
+  EXPECT_EQ(ask("GET", "/channels/a", kEventStream).body,
+            "{\"error\":\"Unauthorized\",\"detail\":\"subscribing to \\\"a\\\" takes a token: send it as "
+            "Authorization: Bearer TOKEN, as the cookie session, or as ?access_token=TOKEN\"}\n");
+}
+
 TEST_F(Tokens, LetTheirHolderSubscribeAndSayUntilWhen) {
   const std::int64_t expiry = now() + 600;
   HttpClient client = connect();
