@@ -19,6 +19,7 @@ class Gateway {
   virtual bool open_stream(StreamRequest request, int socket) = 0;
   virtual bool fits(std::string_view channel, std::string_view payload) const = 0;
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
+  virtual std::size_t subscribers(std::string_view channel) const = 0;
   virtual ChannelInfo info(std::string_view channel) const = 0;
   virtual std::vector<ChannelInfo> channels(std::size_t max) const = 0;
   virtual std::vector<SlowClient> slowest() const = 0;
@@ -40,6 +41,7 @@ class HubGateway final : public Gateway {
   void publish(std::string channel, std::string payload, Bus::PublishDone done) override {
     hub_.publish(std::move(channel), std::move(payload), std::move(done));
   }
+  std::size_t subscribers(std::string_view channel) const override { return hub_.subscribers(channel); }
   ChannelInfo info(std::string_view channel) const override { return hub_.info(channel); }
   std::vector<ChannelInfo> channels(std::size_t max) const override { return hub_.channels(max); }
   std::vector<SlowClient> slowest() const override { return hub_.slowest(); }

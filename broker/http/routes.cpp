@@ -72,13 +72,15 @@ std::string json_text(std::string_view text) {
   return json_string(clean);
 }
 
-Reply publish_reply(const std::string& channel, const PublishResult& result) {
+// `subscribers`: the streams of the channel on this gateway when the request came.
+Reply publish_reply(const std::string& channel, std::size_t subscribers, const PublishResult& result) {
   const std::string why = result.detail.empty() ? "" : ": " + result.detail;
   Reply reply;
   switch (result.outcome) {
     case PublishOutcome::kDelivered:
       return json_reply(202, "{\"channel\":" + json_text(channel) +
-                                 ",\"receivers\":" + std::to_string(result.receivers) + "}");
+                                 ",\"receivers\":" + std::to_string(result.receivers) +
+                                 ",\"subscribers\":" + std::to_string(subscribers) + "}");
     case PublishOutcome::kUnavailable:
       reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
       reply.headers.push_back({"Retry-After", "1"});
@@ -303,7 +305,9 @@ Reply Routes::publish(const Head& head, std::string channel, std::string payload
   }
   Reply reply;
   reply.status = 202;
-  auto finish = [channel](PublishResult result) { return publish_reply(channel, result); };
+  auto finish = [channel, subscribers = gateway_.subscribers(channel)](PublishResult result) {
+    return publish_reply(channel, subscribers, result);
+  };
   reply.publication.emplace(Reply::Publication{std::move(channel), std::move(payload), std::move(finish)});
   return reply;
 }

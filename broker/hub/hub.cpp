@@ -288,6 +288,11 @@ void Hub::publish(std::string channel, std::string payload, Bus::PublishDone don
   state_->bus->publish(std::move(channel), std::move(payload), std::move(done));
 }
 
+std::size_t Hub::subscribers(std::string_view channel) const {
+  const OpenChannelPtr open = state_->find(channel);
+  return open ? open->channel->clients.load(std::memory_order_relaxed) : 0;
+}
+
 ChannelInfo Hub::info(std::string_view channel) const {
   ChannelInfo info;
   info.name = channel;

@@ -99,6 +99,8 @@ class Hub : public BusListener {
   // Hands `payload` to the bus.
   void publish(std::string channel, std::string payload, Bus::PublishDone done);
 
+  // The streams that follow `channel` here.
+  std::size_t subscribers(std::string_view channel) const;
   // What is known of `channel`; zeros if it isn't open here.
   ChannelInfo info(std::string_view channel) const;
   // The open channels, at most `max` of them, most subscribers first.

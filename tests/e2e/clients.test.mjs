@@ -112,7 +112,7 @@ describe("curl", () => {
     const watching = new Program("curl", ["-sSN", `${broker.url}/channels/${channel}`]);
     await watching.printed(/^id: /m);
     const answer = await run("curl", ["-sS", "-d", '{"msg":"by curl"}', `${broker.url}/channels/${channel}`]);
-    assert.deepEqual(JSON.parse(answer), { channel, receivers: 1 });
+    assert.deepEqual(JSON.parse(answer), { channel, receivers: 1, subscribers: 1 });
     await watching.printed(/^data: \{"msg":"by curl"\}$/m);
     await watching.stop();
   });

@@ -72,7 +72,7 @@ describe("the console", () => {
     const page = await open(channel);
     await page.getByLabel("Payload").fill('{"msg":"from the box"}');
     await page.getByRole("button", { name: "Publish", exact: true }).click();
-    await hasText(page.getByTestId("answer"), /^Published: 1 receiver$/);
+    await hasText(page.getByTestId("answer"), /^Published: 1 gateway, 1 subscriber of this one$/);
     await hasText(rows(page).locator(".data"), /^\{"msg":"from the box"\}$/);
     await close(page);
   });

@@ -22,14 +22,14 @@ class MemoryBus(GatewayTest):
                                          for n in range(start, end + 1)))
                 for _ in range(start, end + 1):
                     response = connection.response()
-                    self.assertEqual((response.status, response.json()), (202, {"channel": "a", "receivers": 1}))
+                    self.assertEqual((response.status, response.json()), (202, {"channel": "a", "receivers": 1, "subscribers": 20}))
         for account in accounts:
             self.loop.until(lambda a=account: a.last == total, "the last message")
             self.assertEqual((account.received, account.gaps), (total, []))
 
     def test_nobody_listens_is_no_receiver(self):
         gateway = self.start_gateway()
-        self.assertEqual(gateway.publish("a", "x").json(), {"channel": "a", "receivers": 0})
+        self.assertEqual(gateway.publish("a", "x").json(), {"channel": "a", "receivers": 0, "subscribers": 0})
 
     def test_a_message_right_after_the_head_is_received(self):
         gateway = self.start_gateway()

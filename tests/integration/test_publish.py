@@ -8,14 +8,19 @@ from support.http import request_bytes
 
 
 class Accepted(GatewayTest):
-    def test_202_names_the_channel_and_the_receivers(self):
+    def test_202_names_the_channel_the_gateways_that_have_it_and_the_streams_of_this_one(self):
         redis, gateway = self.start_both()
         response = gateway.publish("news", "nobody")
         self.assertEqual(response.status, 202)
         self.assertEqual(response.headers["content-type"].split(";")[0], "application/json")
-        self.assertEqual(response.json(), {"channel": "news", "receivers": 0})
+        self.assertEqual(response.json(), {"channel": "news", "receivers": 0, "subscribers": 0})
         self.open(gateway, "/channels/news")
-        self.assertEqual(gateway.publish("news", "one").json(), {"channel": "news", "receivers": 1})
+        self.open(gateway, "/events?channel=other&channel=news")
+        self.assertEqual(gateway.publish("news", "one").json(), {"channel": "news", "receivers": 1, "subscribers": 2})
+        self.assertEqual(gateway.request("POST", "/channels/news/end").json(),
+                         {"channel": "news", "receivers": 1, "subscribers": 2})
+        other = self.start_gateway(redis=redis)
+        self.assertEqual(other.publish("news", "two").json(), {"channel": "news", "receivers": 1, "subscribers": 0})
 
     def test_the_body_is_the_payload_whatever_its_content_type(self):
         redis, gateway = self.start_both()

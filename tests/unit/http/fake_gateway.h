@@ -64,6 +64,7 @@ class FakeGateway final : public Gateway {
     changed_.notify_all();
   }
 
+  std::size_t subscribers(std::string_view) const override { return channel_info.subscribers; }
   ChannelInfo info(std::string_view) const override { return channel_info; }
   std::vector<ChannelInfo> channels(std::size_t) const override { return {channel_info}; }
   std::vector<SlowClient> slowest() const override { return slow_clients; }

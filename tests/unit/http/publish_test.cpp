@@ -18,12 +18,13 @@ TEST_F(Publishing, RefusesAMessageWhoseFrameWouldBeTooLarge) {
   EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"too-large\"} 2"), std::string::npos);
 }
 
-TEST_F(Publishing, Answers202WithTheReceivers) {
+TEST_F(Publishing, Answers202WithTheReceiversOfTheBusAndTheStreamsHere) {
   gateway.result.receivers = 2;
+  gateway.channel_info.subscribers = 7;
   const Response response = ask("POST", "/channels/user%3A42", "", "{\"msg\":1}");
   EXPECT_EQ(response.status, 202);
   EXPECT_EQ(response.header("content-type"), "application/json");
-  EXPECT_EQ(response.body, "{\"channel\":\"user:42\",\"receivers\":2}\n");
+  EXPECT_EQ(response.body, "{\"channel\":\"user:42\",\"receivers\":2,\"subscribers\":7}\n");
   EXPECT_EQ(gateway.wait_for_published(1)[0].channel, "user:42");
   EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "{\"msg\":1}");
 }
