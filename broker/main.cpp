@@ -54,6 +54,9 @@ std::uint64_t random_number() {
 Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listener) {
   const bool is_redis = config.bus == "redis" || (config.bus == "auto" && !config.redis_url.empty());
   if (!is_redis) {
+    log_info(
+        "messages come from this process alone, without a Redis (bus memory): publish over HTTP, or set "
+        "--redis-url");
     MemoryBusLimits limits;
     limits.message_bytes_max = config.max_message_bytes;
     limits.publishes_waiting_max = config.max_publishes_waiting;

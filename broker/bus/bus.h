@@ -49,7 +49,11 @@ struct PublishResult {
   std::string detail;
 };
 
+enum class BusKind { kMemory, kRedis };
+inline const char* bus_name(BusKind kind) { return kind == BusKind::kRedis ? "redis" : "memory"; }
+
 struct BusState {
+  BusKind kind = BusKind::kMemory;
   bool is_connected = true;        // Both connections have answered.
   bool was_ever_connected = true;  // What /readyz asks.
   std::string why_not = {};        // Where it is not connected: why, in one line, if that is known.

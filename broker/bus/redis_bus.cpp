@@ -65,6 +65,7 @@ class RedisBus : public Bus {
 
   BusState state() const override {
     BusState state;
+    state.kind = BusKind::kRedis;
     state.is_connected = subscriber_.state().is_up && publisher_.is_up();
     state.was_ever_connected = subscriber_.state().was_ever_up && publisher_.was_ever_up();
     state.wanted = subscriber_.state().wanted;

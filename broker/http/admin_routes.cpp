@@ -76,7 +76,7 @@ Reply AdminRoutes::dispatch(const Request& request) const {
   if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");
   if (head.path == "/healthz") return healthy("ok");
   if (head.path == "/readyz") return ready();
-  if (head.path == "/healthz/redis") return redis();
+  if (head.path == "/healthz/redis") return bus();
   if (head.path == "/channels") return channels();
   Reply reply;
   reply.content_type = "text/plain; version=0.0.4";
@@ -93,14 +93,17 @@ Reply AdminRoutes::ready() const {
   return healthy("ready");
 }
 
-Reply AdminRoutes::redis() const {
+Reply AdminRoutes::bus() const {
   const BusState state = gateway_.bus_state();
-  if (!state.is_connected) return error_reply(503, "Redis is away" + reason_of(state));
-  if (state.acknowledged < state.wanted) {
-    return error_reply(503, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
-                                std::to_string(state.wanted) + " subscriptions");
+  Reply reply = healthy("ok");
+  if (!state.is_connected) {
+    reply = error_reply(503, "Redis is away" + reason_of(state));
+  } else if (state.acknowledged < state.wanted) {
+    reply = error_reply(503, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
+                                 std::to_string(state.wanted) + " subscriptions");
   }
-  return healthy("ok");
+  reply.body = with_bus(std::move(reply.body), state.kind);
+  return reply;
 }
 
 Reply AdminRoutes::channels() const {

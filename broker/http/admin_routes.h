@@ -25,7 +25,7 @@ class AdminRoutes {
  private:
   Reply dispatch(const Request& request) const;
   Reply ready() const;
-  Reply redis() const;
+  Reply bus() const;
   Reply channels() const;
 
   const Access access_;

@@ -122,6 +122,10 @@ std::string channel_json(const ChannelInfo& info) {
          ",\"live\":" + (info.is_live ? "true" : "false") + "}";
 }
 
+std::string with_bus(std::string json, BusKind kind) {
+  return json.insert(json.rfind('}'), std::string(",\"bus\":\"") + bus_name(kind) + "\"");
+}
+
 Routes::Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier)
     : options_(std::move(options)),
       access_(options_.access),
@@ -321,7 +325,7 @@ Reply Routes::info(const Head& head, const std::string& channel) const {
     return std::move(*refusal);
   ChannelInfo info = gateway_.info(channel);
   info.name = channel;
-  Reply reply = json_reply(200, channel_json(info));
+  Reply reply = json_reply(200, with_bus(channel_json(info), gateway_.bus_state().kind));
   reply.headers.push_back({"Cache-Control", "no-store"});
   return reply;
 }

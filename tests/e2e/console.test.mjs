@@ -197,6 +197,21 @@ describe("the console", () => {
     await close(page);
   });
 
+  it("shows no redis-cli where there is no Redis", async () => {
+    const page = await open(channel);
+    assert.equal(await page.getByTestId("redis-cli").isVisible(), true);
+    await close(page);
+    const alone = await startBroker();
+    try {
+      const other = await openPage(browser, `${alone.url}/?channel=${channel}`);
+      await other.getByTestId("redis-cli").waitFor({ state: "hidden" });
+      assert.equal(await other.getByTestId("curl-publish").isVisible(), true);
+      await close(other);
+    } finally {
+      await alone.stop();
+    }
+  });
+
   it("shows commands that can be pasted", async () => {
     const page = await open(`${channel}.a,${channel}.b`);
     await page.getByLabel("Payload").fill("it's");

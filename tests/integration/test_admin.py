@@ -16,6 +16,15 @@ class Health(GatewayTest):
             for target in ("/healthz", "/readyz", "/healthz/redis"):
                 gateway.wait_until(lambda g=gateway, t=target: g.admin(t).status == 200, target)
 
+    def test_the_bus_is_named(self):
+        redis, gateway = self.start_both()
+        gateway.wait_until_redis_is(200)
+        self.assertEqual(gateway.admin("/healthz/redis").json(), {"status": "ok", "bus": "redis"})
+        self.assertEqual(gateway.info("a")["bus"], "redis")
+        redis.kill()
+        gateway.wait_until_redis_is(503)
+        self.assertEqual(gateway.admin("/healthz/redis").json()["bus"], "redis")
+
     def test_the_admin_side_knows_no_streams_and_the_public_side_no_metrics(self):
         gateway = self.start_gateway()
         self.assertEqual(gateway.admin("/channels/a").status, 404)

@@ -61,6 +61,12 @@ class MemoryBus(GatewayTest):
         for target in ("/healthz", "/readyz", "/healthz/redis"):
             self.assertEqual(gateway.admin(target).status, 200)
 
+    def test_it_says_that_there_is_no_redis(self):
+        gateway = self.start_gateway()
+        gateway.wait_for_log("without a Redis .bus memory.*--redis-url")
+        self.assertEqual(gateway.admin("/healthz/redis").json(), {"status": "ok", "bus": "memory"})
+        self.assertEqual(gateway.info("a")["bus"], "memory")
+
     def test_it_may_be_asked_for_by_name(self):
         gateway = self.start_gateway("--bus", "memory")
         stream = self.open(gateway, "/channels/a")

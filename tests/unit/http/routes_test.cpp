@@ -83,7 +83,7 @@ TEST_F(Routing, TellsWhatIsKnownOfAChannel) {
   EXPECT_EQ(response.body,
             "{\"channel\":\"user:42\",\"subscribers\":3,\"lastId\":\"gabcd1234.7\",\"logMessages\":2,"
             "\"logBytes\":100,"
-            "\"live\":true}\n");
+            "\"live\":true,\"bus\":\"memory\"}\n");
 }
 
 TEST_F(Routing, AnswersThePreflightOfAnAllowedOrigin) {
@@ -172,12 +172,20 @@ TEST_F(Admin, IsReadyOnceRedisWasReachedAndUntilItDrains) {
 
 TEST_F(Admin, TellsOfRedis) {
   HttpClient client = connect_admin();
-  gateway.set_state({.is_connected = false});
+  gateway.set_state({.kind = BusKind::kRedis, .is_connected = false});
+  const Response away = client.send(request("GET", "/healthz/redis")).response();
+  EXPECT_EQ(away.status, 503);
+  EXPECT_EQ(away.body,
+            "{\"error\":\"Service Unavailable\",\"detail\":\"Redis is away\",\"bus\":\"redis\"}\n");
+  gateway.set_state({.kind = BusKind::kRedis, .wanted = 2, .acknowledged = 1});
   EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
-  gateway.set_state({.wanted = 2, .acknowledged = 1});
-  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
-  gateway.set_state({.wanted = 2, .acknowledged = 2});
-  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 200);
+  gateway.set_state({.kind = BusKind::kRedis, .wanted = 2, .acknowledged = 2});
+  const Response good = client.send(request("GET", "/healthz/redis")).response();
+  EXPECT_EQ(good.status, 200);
+  EXPECT_EQ(good.body, "{\"status\":\"ok\",\"bus\":\"redis\"}\n");
+  gateway.set_state({});
+  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().body,
+            "{\"status\":\"ok\",\"bus\":\"memory\"}\n");
 }
 
 TEST_F(Admin, ShowsMetricsAndChannels) {
