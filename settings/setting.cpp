@@ -113,6 +113,7 @@ Setting Setting::text(std::string name, std::string& value, std::string help, Ch
                 return rule;
               });
   row.default_text_ = ends_with_password(row.name_) ? "" : value;
+  row.show_ = [&value] { return value; };
   return row;
 }
 
@@ -131,6 +132,11 @@ Setting Setting::list(std::string name, std::vector<std::string>& values, std::s
                 return rule;
               });
   row.clear_ = [&values] { values.clear(); };
+  row.show_ = [&values] {
+    std::string lines;
+    for (const std::string& each : values) lines += each + "\n";
+    return lines;
+  };
   row.default_text_ = join(values, ", ");
   return row;
 }
@@ -144,6 +150,7 @@ Setting Setting::flag(std::string name, bool& value, std::string help) {
                 return {};
               });
   row.default_text_ = value ? "true" : "false";
+  row.show_ = [&value]() -> std::string { return value ? "true" : "false"; };
   return row;
 }
 
@@ -151,7 +158,8 @@ Setting Setting::choice(std::string name, std::string& value, std::vector<std::s
                         std::string help) {
   std::string default_name = value;
   return named(std::move(name), std::move(default_name), names, std::move(help),
-               [&value, names](std::size_t index) { value = names[index]; });
+               [&value, names](std::size_t index) { value = names[index]; })
+      .shown_by([&value] { return value; });
 }
 
 Setting Setting::named(std::string name, std::string default_name, std::vector<std::string> names,
@@ -200,6 +208,11 @@ Setting Setting::size(std::string name, std::uint64_t value, Range range, std::s
   row.accepted_ = std::move(accepted);
   row.default_text_ = bytes_text(value);
   return row;
+}
+
+Setting Setting::shown_by(Show show) && {
+  show_ = std::move(show);
+  return std::move(*this);
 }
 
 Setting Setting::required() && {

@@ -77,8 +77,15 @@ class Setting {
       names.push_back(each.name);
       if (each.value == value) default_name = each.name;
     }
+    const auto show = [&value, choices]() -> std::string {
+      for (const auto& each : choices) {
+        if (each.value == value) return each.name;
+      }
+      return {};
+    };
     return named(std::move(name), std::move(default_name), std::move(names), std::move(help),
-                 [&value, choices = std::move(choices)](std::size_t index) { value = choices[index].value; });
+                 [&value, choices = std::move(choices)](std::size_t index) { value = choices[index].value; })
+        .shown_by(show);
   }
 
   // A whole number. `unit` is a plural noun for --help: "clients".
@@ -86,7 +93,8 @@ class Setting {
   static Setting integer(std::string name, Integer& value, Range range, std::string unit, std::string help) {
     static_assert(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>);
     return number(std::move(name), static_cast<std::uint64_t>(value), range, std::move(unit), std::move(help),
-                  [&value](std::uint64_t n) { value = static_cast<Integer>(n); });
+                  [&value](std::uint64_t n) { value = static_cast<Integer>(n); })
+        .shown_by([&value] { return std::to_string(value); });
   }
 
   // A number of bytes: 4194304, 4096K or 4M (K, M and G, also as KB or KiB, are 1024, 1024² and 1024³).
@@ -94,7 +102,8 @@ class Setting {
   static Setting bytes(std::string name, Integer& value, Range range, std::string help) {
     static_assert(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>);
     return size(std::move(name), static_cast<std::uint64_t>(value), range, std::move(help),
-                [&value](std::uint64_t n) { value = static_cast<Integer>(n); });
+                [&value](std::uint64_t n) { value = static_cast<Integer>(n); })
+        .shown_by([&value] { return std::to_string(value); });
   }
 
   // A whole number of seconds or milliseconds, as the variable's type says; the name should say it too.
@@ -104,7 +113,8 @@ class Setting {
     static_assert(kIsSeconds || std::is_same_v<Duration, std::chrono::milliseconds>);
     return number(std::move(name), static_cast<std::uint64_t>(value.count()), range, kIsSeconds ? "s" : "ms",
                   std::move(help),
-                  [&value](std::uint64_t n) { value = Duration(static_cast<typename Duration::rep>(n)); });
+                  [&value](std::uint64_t n) { value = Duration(static_cast<typename Duration::rep>(n)); })
+        .shown_by([&value] { return std::to_string(value.count()); });
   }
 
   // No default: leaving it out is an error.
@@ -118,6 +128,8 @@ class Setting {
   const std::string& accepted() const { return accepted_; }  // "0 to 100 clients"; empty for any text.
   const std::string& default_text() const { return default_text_; }  // Empty for none.
   bool is_required() const { return is_required_; }
+  // What the variable holds now, in one spelling, to be compared and not shown: it may be a password.
+  std::string value() const { return show_(); }
 
   // Sets the variable from `values`: any number of them for a list, else one. Where they are not accepted it
   // stays as it was, and the error names the setting, the value, `source` and what is accepted. A "…-file"
@@ -130,7 +142,10 @@ class Setting {
   // Takes one value; returns "must be …" if it isn't.
   using Take = std::function<std::string(const std::string&)>;
 
+  using Show = std::function<std::string()>;
+
   Setting(std::string name, std::string help, Kind kind, Take take);
+  Setting shown_by(Show show) &&;
   static Setting named(std::string name, std::string default_name, std::vector<std::string> names,
                        std::string help, std::function<void(std::size_t)> store);
   static Setting number(std::string name, std::uint64_t value, Range range, std::string unit,
@@ -142,6 +157,7 @@ class Setting {
   std::string help_;
   Kind kind_;
   Take take_;
+  Show show_;
   std::function<void()> clear_;  // Of a list: forgets the default.
   std::string accepted_;
   std::string default_text_;
@@ -174,12 +190,16 @@ class SettingsTable {
     std::optional<std::string> text;    // --help or --version: print this and exit with 0.
     std::vector<std::string> warnings;  // Unknown WEIR_* variables, one line each.
     std::map<std::string, std::string>
-        sources;  // Of each setting that was set: "the flag --to", "weir.toml:3".
+        sources;              // Of each setting that was set: "the flag --to", "weir.toml:3".
+    std::string config_path;  // The TOML file that was read; empty for none.
   };
   // Fills the bound variables. The error is one line that names the setting, its value, what is accepted and
   // where the value came from: print it and exit with 2. `environment` is environ's shape; nullptr is an
   // empty one.
   Result<Outcome> read(int argc, const char* const* argv, const char* const* environment);
+
+  // What the bound variables hold now, by the settings' names: see Setting::value().
+  std::map<std::string, std::string> values() const;
 
   std::string help() const;
   // The same in Markdown, without the epilogue.
@@ -203,7 +223,6 @@ class SettingsTable {
   std::string program_;
   std::string summary_;
   std::string epilogue_;
-  std::string config_path_;
   std::vector<Setting> positionals_;
   std::vector<Section> sections_;
   std::vector<Tables> tables_;

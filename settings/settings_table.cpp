@@ -205,11 +205,15 @@ std::string how_to_set(const Setting& row) {
          " or in the file of --config";
 }
 
-Result<TomlFile> read_config_file(const Flags& flags, const Environment& variables) {
+// Of the TOML file; empty for none.
+std::string config_path(const Flags& flags, const Environment& variables) {
   const auto flag = flags.values.find("config");
   const auto variable = variables.find(environment_name("config"));
-  std::string path = variable == variables.end() ? "" : variable->second;
-  if (flag != flags.values.end()) path = flag->second.back();
+  if (flag != flags.values.end()) return flag->second.back();
+  return variable == variables.end() ? "" : variable->second;
+}
+
+Result<TomlFile> read_config_file(const std::string& path) {
   if (path.empty()) return TomlFile{};
   auto file = read_toml_file(path);
   if (!file) return Error{"config: " + file.error().message};
@@ -237,6 +241,12 @@ std::vector<const Setting*> SettingsTable::all() const {
     for (const auto& row : section.settings) rows.push_back(&row);
   }
   return rows;
+}
+
+std::map<std::string, std::string> SettingsTable::values() const {
+  std::map<std::string, std::string> values;
+  for (const auto* row : all()) values.emplace(row->name(), row->value());
+  return values;
 }
 
 std::optional<Error> SettingsTable::fill_tables(const TomlFile& file) const {
@@ -276,7 +286,8 @@ Result<SettingsTable::Outcome> SettingsTable::read_all(int argc, const char* con
   if (outcome.text) return outcome;
 
   const auto variables = weir_variables(environment);
-  const auto file = read_config_file(*flags, variables);
+  outcome.config_path = config_path(*flags, variables);
+  const auto file = read_config_file(outcome.config_path);
   if (!file) return file.error();
   for (const auto& entry : file->top.entries) {
     const auto is_its_name = [&](const auto& each) { return each.name == entry.key; };

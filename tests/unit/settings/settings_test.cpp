@@ -240,6 +240,28 @@ TEST_F(SettingsTest, HelpListsNameVariableRangeUnitAndDefault) {
   }
 }
 
+TEST_F(SettingsTest, TellsTheValuesInOneSpelling) {
+  const auto path = file("retry-ms = 7\n");
+  const auto outcome =
+      read({"--queue-bytes=8M", "--record=a", "--record=b", "--colour=green", "--level=debug", "--end",
+            "--listen=:1", "--redis-url=redis://:secret@a", "--config", path, "here"});
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(outcome->config_path, path);
+  const auto values = table().values();
+  EXPECT_THAT(values, testing::IsSupersetOf(std::vector<std::pair<const std::string, std::string>>{
+                          {"file", "here"},
+                          {"max-clients", "10"},
+                          {"queue-bytes", "8388608"},
+                          {"linger-seconds", "120"},
+                          {"retry-ms", "7"},
+                          {"listen", ":1"},
+                          {"redis-url", "redis://:secret@a"},
+                          {"record", "a\nb\n"},
+                          {"end", "true"},
+                          {"colour", "green"},
+                          {"level", "debug"}}));
+}
+
 TEST_F(SettingsTest, TellsTheVersion) {
   const auto outcome = read({"--version"});
   ASSERT_TRUE(outcome && outcome->text);
