@@ -9,11 +9,21 @@
 namespace weir {
 namespace {
 
-sigset_t stop_signals() {
+// Those that end the process when they come a second time.
+sigset_t end_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+sigset_t stop_signals() {
+  sigset_t signals = end_signals();
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  // One that is blocked is kept for us though it is ignored.
+  if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
   return signals;
 }
 
@@ -41,7 +51,8 @@ void SignalStop::wait_for_signals() {
   if (is_over_) return;
   signal_ = signal;
   // From here on a second signal finds this thread, and its default action.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  const sigset_t ends = end_signals();
+  pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
   source_.request_stop();
   is_over_.wait(false);
 }

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as a std::stop_token.
+// SIGINT, SIGTERM and SIGHUP as a std::stop_token.
 #pragma once
 
 #include <atomic>
@@ -8,9 +8,11 @@
 
 namespace weir {
 
-// Blocks both signals in the calling thread and in those that it starts later; a thread of its own waits for
-// them. The first signal requests the stop. The second one ends the process the usual way: nobody is ever
-// locked in. Make it before any other thread, and only once.
+// Blocks these signals in the calling thread and in those that it starts later; a thread of its own waits for
+// them. The first signal requests the stop. A second SIGINT or SIGTERM ends the process the usual way: nobody
+// is ever locked in. A second SIGHUP does nothing, since a terminal that is closed sends it through the shell
+// as well; where it is ignored from the start (nohup) it stays so. Make it before any other thread, and only
+// once.
 class SignalStop {
  public:
   SignalStop();

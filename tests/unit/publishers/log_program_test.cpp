@@ -135,6 +135,19 @@ TEST_F(LogProgramTest, PublishesWhatIsThereAndTheEndWhenItIsStopped) {
   EXPECT_EQ(program->wait(), 0);
 }
 
+TEST_F(LogProgramTest, EndsTheSameWayWhenItsTerminalIsClosed) {
+  ::signal(SIGHUP, SIG_DFL);
+  Subscriber subscriber(redis_, "news");
+  const auto program = follow({"--end"});
+  folder_.append("one\n");
+  EXPECT_EQ(subscriber.take(1), Payloads{R"({"msg":"one"})"});
+  folder_.append("two\n");
+  program->signal(SIGHUP);
+  program->signal(SIGHUP);  // From the kernel, and from the shell.
+  EXPECT_EQ(subscriber.take_until(kEnd), (Payloads{R"({"msg":"two"})", kEnd}));
+  EXPECT_EQ(program->wait(), 0);
+}
+
 TEST_F(LogProgramTest, PublishesAFinishedLog) {
   folder_.append("one\ntwo");
   Subscriber subscriber(redis_, "news");

@@ -34,6 +34,27 @@ TEST(SignalStop, TurnsASignalIntoAStop) {
   EXPECT_EQ(signals.signal(), SIGTERM);
 }
 
+TEST(SignalStop, TakesAHangupForAStopAndMoreOfThemForTheSame) {
+  ::signal(SIGHUP, SIG_DFL);  // Whoever runs the tests may have it ignored.
+  const SignalStop signals;
+  ::kill(::getpid(), SIGHUP);
+  EXPECT_FALSE(wait_until(Clock::now() + hours(1), signals.token()));
+  EXPECT_EQ(signals.signal(), SIGHUP);
+  ::kill(::getpid(), SIGHUP);
+}
+
+TEST(SignalStop, LeavesAHangupIgnoredThatWasIgnored) {
+  ::signal(SIGHUP, SIG_IGN);
+  {
+    const SignalStop signals;
+    ::kill(::getpid(), SIGHUP);
+    ::kill(::getpid(), SIGTERM);
+    EXPECT_FALSE(wait_until(Clock::now() + hours(1), signals.token()));
+    EXPECT_EQ(signals.signal(), SIGTERM);
+  }
+  ::signal(SIGHUP, SIG_DFL);
+}
+
 TEST(SignalStop, EndsWithoutASignal) {
   const SignalStop signals;
   EXPECT_FALSE(signals.token().stop_requested());
