@@ -270,7 +270,7 @@ std::vector<Setting> process_rows(Config& config) {
       Setting::integer("http-threads", config.http_threads, {1, 256}, "threads",
                        "Threads that answer HTTP requests."),
       Setting::choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},
-                      "The least that is logged, on the standard error stream."),
+                      "The least that is logged, on the standard error stream; read again at SIGHUP."),
       Setting::choice("log-format", config.log_format, {"text", "json"},
                       "Lines of text, or a JSON object a line."),
       Setting::choice("access-log", config.access_log, {"on", "off"},
@@ -283,7 +283,7 @@ std::vector<Setting> process_rows(Config& config) {
   };
 }
 
-SettingsTable make_table(Config& config) {
+SettingsTable make_table(Config& config, const ChannelSettings* general = nullptr) {
   SettingsTable table("weir-broker", "the gateway from Redis pub/sub channels to Server-Sent Events.");
   table.section("Addresses and access", address_rows(config));
   table.section("Tokens", token_rows(config));
@@ -298,9 +298,11 @@ SettingsTable make_table(Config& config) {
   table.tables(
       "channel",
       "Settings of the channels whose name matches the pattern `match`: " + keys +
-          ". The first table that matches counts; what it leaves out has the value of the setting above.",
-      [&config] {
-        auto& rule = config.channel_rules.emplace_back(ChannelRule{"", config.channel});
+          ". The first table that matches counts; what it leaves out has the value of the setting above. At "
+          "SIGHUP the tables are read again, for channels that are opened from then on.",
+      [&config, general] {
+        const ChannelSettings& left_out = general != nullptr ? *general : config.channel;
+        auto& rule = config.channel_rules.emplace_back(ChannelRule{"", left_out});
         auto rows = channel_rows(rule.settings);
         rows.push_back(Setting::text("match", rule.match, "A pattern.", check_pattern).required());
         return rows;
@@ -371,13 +373,15 @@ void warn_of_open_redis(const Config& config, std::vector<std::string>& warnings
 
 }  // namespace
 
-Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment) {
+Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment,
+                                  const ChannelSettings* general) {
   CommandLine line;
-  auto table = make_table(line.config);
+  auto table = make_table(line.config, general);
   auto outcome = table.read(argc, argv, environment);
   if (!outcome) return outcome.error();
   line.warnings = std::move(outcome->warnings);
   line.text = std::move(outcome->text);
+  line.config_path = std::move(outcome->config_path);
   // Who only asks needs no more than admin-listen: the gateway itself may have been given the rest as flags.
   if (line.text || line.config.healthcheck) return line;
   if (auto error = check_together(line.config, outcome->sources)) return *error;
@@ -390,15 +394,31 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   return line;
 }
 
+std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read) {
+  Config before = running;  // Rows are bound to variables that they could set.
+  Config after = read;
+  const auto values = make_table(after).values();
+  std::vector<std::string> names;
+  for (const auto& [name, value] : make_table(before).values()) {
+    if (name != "log-level" && values.at(name) != value) names.push_back(name);
+  }
+  return names;
+}
+
 bool has_keys(const Config& config) {
   return !config.jwt_secret_file.empty() || !config.jwt_public_key_file.empty() || !config.jwks_file.empty();
 }
 
-const ChannelSettings& settings_of(const Config& config, std::string_view channel) {
-  for (const auto& rule : config.channel_rules) {
+const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const ChannelSettings& general,
+                                   std::string_view channel) {
+  for (const auto& rule : rules) {
     if (matches_pattern(rule.match, channel)) return rule.settings;
   }
-  return config.channel;
+  return general;
+}
+
+const ChannelSettings& settings_of(const Config& config, std::string_view channel) {
+  return settings_of(config.channel_rules, config.channel, channel);
 }
 
 std::string settings_markdown() {

@@ -107,16 +107,26 @@ struct CommandLine {
   Config config;
   std::optional<std::string> text;    // --help or --version: print this and exit with 0.
   std::vector<std::string> warnings;  // For the log, such as unknown WEIR_* variables.
+  std::string config_path;            // Of the TOML file; empty for none.
 };
 
 // Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names
 // the setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
-Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment);
+// What a [[channel]] table leaves out has the value of `general` where that is given, for a gateway that runs
+// already, else the one that was read.
+Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment,
+                                  const ChannelSettings* general = nullptr);
+
+// The names of the settings that differ and that a gateway which runs with `running` can't take over from
+// `read`: all but log-level and the [[channel]] tables.
+std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read);
 
 // True if there are keys: a token is then asked of everybody whom no anonymous rule lets in.
 bool has_keys(const Config& config);
 
 // The settings of `channel`: the first rule that matches, else the general ones.
+const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const ChannelSettings& general,
+                                   std::string_view channel);
 const ChannelSettings& settings_of(const Config& config, std::string_view channel);
 
 // --help in Markdown: what docs/settings.md holds.

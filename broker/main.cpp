@@ -23,6 +23,7 @@
 #include "broker/http/gateway.h"
 #include "broker/http/server.h"
 #include "broker/hub/hub.h"
+#include "broker/live_settings.h"
 #include "broker/logging.h"
 #include "broker/metrics.h"
 
@@ -84,13 +85,16 @@ std::string url_of(const std::string& listen, std::uint16_t port) {
   return "http://" + host + ":" + std::to_string(port);
 }
 
-// Waits for SIGTERM or SIGINT and keeps house meanwhile; then drains. A second signal ends the drain.
+// Waits for SIGTERM or SIGINT and keeps house meanwhile; then drains. A second signal ends the drain. SIGHUP
+// reads the settings again, during the drain too.
 class MainLoop {
  public:
-  MainLoop(Hub& hub, KeyStore& keys, std::chrono::seconds drain) : hub_(hub), keys_(keys), drain_(drain) {}
+  MainLoop(Hub& hub, KeyStore& keys, LiveSettings& settings, std::chrono::seconds drain)
+      : hub_(hub), keys_(keys), settings_(settings), drain_(drain) {}
 
   void run() {
     wait_tick();
+    wait_hangup();
     signals_.async_wait([this](const asio::error_code& error, int signal) {
       if (!error) drain(signal);
     });
@@ -105,6 +109,14 @@ class MainLoop {
       hub_.tick(std::chrono::steady_clock::now());
       keys_.poll();
       wait_tick();
+    });
+  }
+
+  void wait_hangup() {
+    hangups_.async_wait([this](const asio::error_code& error, int) {
+      if (error) return;
+      settings_.reload();
+      wait_hangup();
     });
   }
 
@@ -123,14 +135,17 @@ class MainLoop {
 
   Hub& hub_;
   KeyStore& keys_;
+  LiveSettings& settings_;
   const std::chrono::seconds drain_;
   asio::io_context loop_{1};
   asio::signal_set signals_{loop_, SIGTERM, SIGINT};
+  asio::signal_set hangups_{loop_, SIGHUP};
   asio::steady_timer timer_{loop_};
   asio::steady_timer deadline_{loop_};
 };
 
-int run(const Config& config) {
+int run(const CommandLine& line, LiveSettings::Read read_again) {
+  const Config& config = line.config;
   const std::uint64_t random = random_number();
   Metrics metrics;
   KeyStore keys({config.jwt_secret_file, config.jwt_public_key_file, config.jwks_file});
@@ -155,7 +170,8 @@ int run(const Config& config) {
     page.add(Metric::kLogLinesLost, static_cast<double>(lost_log_lines()));
   });
   // Before the first thread, so that all of them leave the signals to this loop.
-  MainLoop loop(hub, keys, config.drain);
+  LiveSettings settings(line, std::move(read_again), keys, hub);
+  MainLoop loop(hub, keys, settings, config.drain);
   hub.start();
   (*bus)->start();
   if (const auto started = http.start(); !started) {
@@ -193,11 +209,15 @@ int main(int argc, char** argv) {
     if (reason) std::fprintf(stderr, "weir-broker: %s\n", reason->c_str());
     return reason ? weir::kExitNotReady : 0;
   }
+  std::signal(SIGHUP, SIG_IGN);  // Until the main loop takes it: the settings have just been read.
   weir::start_logging(command->config.log_level, command->config.log_format);
   weir::start_log_writer();
   for (const std::string& warning : command->warnings) weir::log_warning(warning);
   weir::raise_descriptor_limit();
-  const int status = weir::run(command->config);
+  const auto read_again = [&](const weir::ChannelSettings* general) {
+    return weir::read_settings(argc, argv, environ, general);
+  };
+  const int status = weir::run(*command, read_again);
   weir::flush_log(weir::kLogFlush);
   return status;
 }

@@ -87,22 +87,24 @@ std::optional<Error> KeyStore::load() {
 }
 
 void KeyStore::poll() {
-  if (files_.empty()) return;
-  // Before reading: what changes meanwhile is then seen as another change.
-  const Stamps now = stamps();
-  if (now == seen_) return;
-  seen_ = now;
-  auto keys = read();
-  if (!keys) {
-    log_warning("the keys stay as they were: " + keys.error().message);
-    const MutexLock lock(mutex_);
-    ++failures_;
-    return;
+  if (stamps() == seen_) return;
+  if (const auto error = reload()) {
+    log_warning("the keys stay as they were: " + error->message);
+  } else {
+    log_info("keys were read again: " + std::to_string(keys()->size()) + " in use");
   }
-  log_info("keys were read again: " + std::to_string((*keys)->size()) + " in use");
-  swap_in(std::move(*keys));
+}
+
+std::optional<Error> KeyStore::reload() {
+  if (files_.empty()) return std::nullopt;
+  // Before reading: what changes meanwhile is then seen as another change.
+  seen_ = stamps();
+  auto keys = read();
+  if (keys) swap_in(std::move(*keys));
   const MutexLock lock(mutex_);
-  ++reloads_;
+  ++(keys ? reloads_ : failures_);
+  if (keys) return std::nullopt;
+  return keys.error();
 }
 
 std::shared_ptr<const KeySet> KeyStore::keys() const {

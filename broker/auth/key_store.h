@@ -1,6 +1,6 @@
 // The key files of the settings, read at start and again whenever one of them changes.
 //
-// Threads:   keys() and collect() on any thread; load() and poll() on one, which main is.
+// Threads:   keys() and collect() on any thread; load(), poll() and reload() on one, which main is.
 // Limits:    kKeyFileBytesMax a file, KeySet::kKeysMax keys.
 // Failures:  at start an error; later the keys stay as they were, with a warning and a metric.
 #pragma once
@@ -40,6 +40,8 @@ class KeyStore {
   // Reads them again if one looks different (another file under its name, another time or size), which costs
   // a stat() each. Kubernetes swaps a link; whoever writes in place may be read half-way, and is read again.
   void poll();
+  // Reads them again in any case. The error is as from load(); the keys are then what they were.
+  [[nodiscard]] std::optional<Error> reload();
 
   // The keys of now; never nullptr. Whoever holds them may go on with them while they change.
   std::shared_ptr<const KeySet> keys() const;

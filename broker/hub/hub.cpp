@@ -94,7 +94,8 @@ Hub::State::State(const Config& settings, std::uint64_t random)
       held(std::make_shared<HeldMemory>(budget.counter(), held_max_of(settings))),
       access_log(settings.access_log == "on", settings.access_log_per_second),
       addresses(random),
-      connect_rate(settings.max_connects_per_second) {
+      connect_rate(settings.max_connects_per_second),
+      channel_rules(settings.channel_rules) {
   const std::size_t count = shards_of(config);
   for (std::size_t i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint32_t>(random >> 16) + static_cast<std::uint32_t>(i) + 1;
@@ -133,7 +134,7 @@ OpenChannelPtr Hub::State::find_or_open(std::string_view name, SteadyTime now) {
 
 OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
   if (channels.size() >= config.max_channels && !make_room(now)) return nullptr;
-  const ChannelSettings& settings = settings_of(config, name);
+  const ChannelSettings& settings = settings_of(channel_rules, config.channel, name);
   auto open = std::make_shared<OpenChannel>();
   open->channel =
       std::make_shared<Channel>(std::string(name), limits_of(settings), lag_policy_of(settings.slow_client));
@@ -146,6 +147,13 @@ OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
   channels.emplace(name, open);
   bus->subscribe(std::string(name));
   return open;
+}
+
+EnvelopeMode Hub::State::envelope_of(std::string_view name) const {
+  const MutexLock lock(mutex);
+  const auto found = channels.find(name);
+  return found != channels.end() ? found->second->envelope
+                                 : settings_of(channel_rules, config.channel, name).envelope;
 }
 
 // Recorded channels that nobody watches make room for others: the sixteenth that had its last message longest
@@ -277,11 +285,16 @@ bool Hub::open_stream(StreamRequest request, int socket) {
   return true;
 }
 
+void Hub::set_channel_rules(std::vector<ChannelRule> rules) {
+  const MutexLock lock(state_->mutex);
+  state_->channel_rules.swap(rules);  // The old ones are freed without the lock.
+}
+
 bool Hub::fits(std::string_view channel, std::string_view payload) const {
   if (!state_->may_be_too_large(payload)) return true;
   const std::size_t most = state_->config.max_message_bytes;
   if (payload.size() > most) return false;
-  return encoded_bytes(parse_payload(payload, settings_of(state_->config, channel).envelope)) <= most;
+  return encoded_bytes(parse_payload(payload, state_->envelope_of(channel))) <= most;
 }
 
 void Hub::publish(std::string channel, std::string payload, Bus::PublishDone done) {

@@ -93,6 +93,10 @@ class Hub : public BusListener {
   // passed.
   bool open_stream(StreamRequest request, int socket);
 
+  // From now on these are the [[channel]] rules: for channels that are opened later; an open one keeps what
+  // it was opened with.
+  void set_channel_rules(std::vector<ChannelRule> rules);
+
   // Whether `payload` is within max_message_bytes, also as the frame that it becomes.
   bool fits(std::string_view channel, std::string_view payload) const;
 

@@ -64,6 +64,7 @@ struct Hub::State {
   OpenChannelPtr find_or_open(std::string_view name, SteadyTime now) REQUIRES(mutex);
   OpenChannelPtr make_channel(std::string_view name, SteadyTime now) REQUIRES(mutex);
   OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex);
+  EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex);
   bool make_room(SteadyTime now) REQUIRES(mutex);
   void close_idle(SteadyTime now) EXCLUDES(mutex);
   void forget_old(SteadyTime now) EXCLUDES(mutex);
@@ -85,7 +86,7 @@ struct Hub::State {
   // logs.
   void enforce_memory();
 
-  const Config& config;
+  const Config& config;  // But for the rules, which may have changed: channel_rules.
   const std::string epoch;
   const std::size_t clients_max;
   MemoryBudget budget;
@@ -104,6 +105,7 @@ struct Hub::State {
   std::function<void()> drain_done GUARDED_BY(drain_mutex);
 
   mutable Mutex mutex;
+  std::vector<ChannelRule> channel_rules GUARDED_BY(mutex);
   std::unordered_map<std::string, OpenChannelPtr, NameHash, std::equal_to<>> channels GUARDED_BY(mutex);
   std::deque<std::pair<SteadyTime, OpenChannelPtr>> idle GUARDED_BY(mutex);  // In the order of idle_since.
   std::size_t bucket GUARDED_BY(mutex) = 0;                                  // Where forget_old() goes on.

@@ -30,10 +30,13 @@ def clean_environment(extra=None):
 
 
 class Gateway:
-    def __init__(self, *flags, env=None, toml=None, descriptors=None):
-        """`descriptors`: the limit on open files that the process is started with."""
+    def __init__(self, *flags, env=None, toml=None, descriptors=None, addresses_by_flag=True):
+        """`descriptors`: the limit on open files that the process is started with. Without `addresses_by_flag`, env or
+        toml name them."""
         self._toml = None
-        command = [program(), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+        command = [program()]
+        if addresses_by_flag:
+            command += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         if toml is not None:
             self._toml = tempfile.NamedTemporaryFile("w", suffix=".toml")
             self._toml.write(toml)
@@ -183,6 +186,13 @@ class Gateway:
 
     def signal(self, number):
         self._process.send_signal(number)
+
+    def write_toml(self, text):
+        """Puts another text into the file of settings."""
+        self._toml.seek(0)
+        self._toml.truncate()
+        self._toml.write(text)
+        self._toml.flush()
 
     def wait_for_exit(self, seconds=DEADLINE_SECONDS):
         """The exit code."""

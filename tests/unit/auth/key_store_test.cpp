@@ -33,6 +33,22 @@ TEST(KeyStore, WithoutFilesHasNoKeys) {
   EXPECT_EQ(store.keys()->size(), 0U);
 }
 
+TEST(KeyStore, ReadsUnchangedFilesAgainWhenItIsToldToAndKeepsTheKeysOfBrokenOnes) {
+  const KeyFolder folder;
+  const Signer secret = Signer::secret(std::string(32, 's'));
+  KeyStore store({.secret = folder.write("secret", std::string(32, 's')), .public_key = "", .jwks = ""});
+  ASSERT_FALSE(store.load());
+  EXPECT_FALSE(store.reload());
+  EXPECT_TRUE(has_line(store, "weir_key_reloads_total{outcome=\"ok\"} 1"));
+  folder.write("secret", "short");
+  const auto error = store.reload();
+  ASSERT_TRUE(error);
+  EXPECT_NE(error->message.find("jwt-secret-file"), std::string::npos) << error->message;
+  store.poll();
+  EXPECT_TRUE(has_line(store, "weir_key_reloads_total{outcome=\"failed\"} 1")) << "It was told of once.";
+  EXPECT_TRUE(accepts(store, Algorithm::kHs256, secret));
+}
+
 TEST(KeyStore, CountsAllFilesTogether) {
   const KeyFolder folder;
   const Signer secret = Signer::secret(std::string(32, 's'));

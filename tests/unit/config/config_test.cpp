@@ -327,6 +327,54 @@ TEST(Config, AChannelWithoutATableHasTheGeneralSettings) {
   EXPECT_EQ(&settings_of(line->config, "other"), &line->config.channel);
 }
 
+TEST(Config, NamesWhatTakesARestartAndIsNotReadAgain) {
+  const auto running = read_file("heartbeat-seconds = 20\nmemory-limit = \"4M\"\n");
+  ASSERT_TRUE(running) << running.error().message;
+  const auto names_of = [&](const std::string& text, const std::vector<std::string>& flags = {}) {
+    const auto again = read_file(text, flags);
+    if (!again) return std::vector<std::string>{again.error().message};
+    return settings_for_a_restart(running->config, again->config);
+  };
+  EXPECT_THAT(names_of("heartbeat-seconds = 20\nmemory-limit = \"4096K\"\nhistory-messages = 100\n"),
+              IsEmpty())
+      << "The same value, spelt otherwise, and a default.";
+  EXPECT_THAT(names_of("heartbeat-seconds = 20\nmemory-limit = \"4M\"\nlog-level = \"debug\"\n"
+                       "[[channel]]\nmatch = \"a\"\nqueue-messages = 1\n"),
+              IsEmpty())
+      << "These are read again.";
+  EXPECT_THAT(names_of("memory-limit = \"4M\"\n", {"--heartbeat-seconds", "20"}), IsEmpty())
+      << "What counts is the value in force, wherever it is from.";
+  EXPECT_THAT(names_of(R"(
+listen = "127.0.0.1:9000"
+heartbeat-seconds = 21
+memory-limit = "4M"
+history-messages = 7
+slow-client = "latest"
+anonymous-publish = ["a", "c"]
+trusted-proxy = ["::1"]
+redis-url = "redis://:secret@127.0.0.1"
+access-log = "off"
+retry-ms = 100
+)"),
+              ElementsAre("access-log", "anonymous-publish", "heartbeat-seconds", "history-messages",
+                          "listen", "redis-url", "retry-ms", "slow-client", "trusted-proxy"));
+}
+
+TEST(Config, AChannelTableThatIsReadAgainHasTheGeneralSettingsThatAreInForce) {
+  const auto path = testing::TempDir() + "weir-config-again-" + std::to_string(getpid()) + ".toml";
+  std::ofstream(path) << "queue-messages = 50\n[[channel]]\nmatch = \"*\"\nhistory-messages = 7\n";
+  const char* const argv[] = {"weir-broker", "--config", path.c_str()};
+  ChannelSettings in_force;
+  in_force.queue_messages = 60;
+  const auto line = read_settings(3, argv, nullptr, &in_force);
+  std::remove(path.c_str());
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_EQ(line->config_path, path);
+  EXPECT_EQ(settings_of(line->config, "a").history_messages, 7);
+  EXPECT_EQ(settings_of(line->config, "a").queue_messages, 60);
+  EXPECT_EQ(line->config.channel.queue_messages, 50);
+}
+
 TEST(Config, RefusesChannelTablesWithOtherKeysOrWithoutAMatch) {
   EXPECT_THAT(read_file("[[channel]]\nmatch = \"a\"\nrecord = [\"a\"]\n").error().message,
               AllOf(StartsWith("record ("), HasSubstr(":3): no such key of [[channel]]")));

@@ -136,6 +136,51 @@ TEST_F(HubTest, DeliversToEveryStreamOfTheChannel) {
   EXPECT_EQ(b->events().back().type, "news");
 }
 
+TEST_F(HubTest, NewRulesAreForChannelsThatAreOpenedLater) {
+  config_.channel_rules = {{"*.a", {.history_messages = 1}}};
+  start();
+  const auto replayed_of = [&](const std::string& channel) {
+    for (const char* payload : {"1", "2", "3"}) publish(channel, payload);
+    auto again = open({channel}, {}, 10);
+    EXPECT_TRUE(eventually([&] {
+      again->read(1 << 20);
+      return std::any_of(again->events().begin(), again->events().end(),
+                         [](const ReceivedEvent& event) { return event.type == "weir:live"; });
+    }));
+    const auto data = data_of(*again);
+    return data.empty() ? "" : data.back();
+  };
+  auto before = open({"before.a"});
+  hub_->on_subscribed("before.a");
+  ASSERT_TRUE(has_begun(*before));
+  hub_->set_channel_rules({{"*.a", {.history_messages = 2, .envelope = EnvelopeMode::kNever}}});
+  auto after = open({"after.a"});
+  hub_->on_subscribed("after.a");
+  ASSERT_TRUE(has_begun(*after));
+  EXPECT_EQ(replayed_of("before.a"), R"({"replayed":1})");
+  EXPECT_EQ(replayed_of("after.a"), R"({"replayed":2})");
+  publish("before.a", R"({"data":"x"})");
+  publish("after.a", R"({"data":"x"})");
+  ASSERT_TRUE(read_data(*before, 4) && read_data(*after, 4));
+  EXPECT_EQ(data_of(*before).back(), "x");
+  EXPECT_EQ(data_of(*after).back(), R"({"data":"x"})");
+}
+
+TEST_F(HubTest, WhatFitsIsAskedOfTheRuleThatTheChannelWasOpenedWith) {
+  config_.max_message_bytes = 100;
+  config_.channel_rules = {{"*", {.envelope = EnvelopeMode::kNever}}};
+  start();
+  // As text each of its lines gets a "data:"; as an envelope it is one line.
+  std::string payload = "{";
+  for (int i = 0; i < 40; ++i) payload += '\n';
+  payload += R"("data":1})";
+  auto before = open({"before"});
+  EXPECT_FALSE(hub_->fits("before", payload));
+  hub_->set_channel_rules({});
+  EXPECT_FALSE(hub_->fits("before", payload));
+  EXPECT_TRUE(hub_->fits("after", payload));
+}
+
 TEST_F(HubTest, UnsubscribesALingerAfterTheLastClient) {
   config_.linger = std::chrono::seconds(60);
   start();

@@ -1,0 +1,61 @@
+#include "broker/live_settings.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/auth/key_store.h"
+#include "broker/hub/hub.h"
+#include "broker/logging.h"
+
+namespace weir {
+namespace {
+
+// A pipe has given what it had at the start, and whoever reads it again may wait for ever.
+bool can_be_read_again(const std::string& path) {
+  struct stat status {};
+  return path.empty() || ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+LiveSettings::LiveSettings(const CommandLine& running, Read read, KeyStore& keys, Hub& hub)
+    : running_(running), read_(std::move(read)), keys_(keys), hub_(hub) {}
+
+void LiveSettings::reload() {
+  if (const auto error = try_reload()) log_error("SIGHUP: everything stays as it was: " + error->message);
+}
+
+// All that can fail comes before all that changes something; reading the keys is both, and the last to fail.
+std::optional<Error> LiveSettings::try_reload() {
+  if (!can_be_read_again(running_.config_path)) {
+    return Error{"config: " + running_.config_path + ": is no regular file and can't be read again"};
+  }
+  auto line = read_(&running_.config.channel);
+  if (!line) return line.error();
+  if (auto error = keys_.reload()) return error;
+  Config& config = line->config;
+  const std::size_t rules = config.channel_rules.size();
+  hub_.set_channel_rules(std::move(config.channel_rules));
+
+  // What follows is logged if either level lets it.
+  const LogLevel level = *parse_log_level(config.log_level);
+  set_log_level(std::min(level, log_level()));
+  log_info("SIGHUP: key files, log level and [[channel]] rules were read again",
+           {{"keys", keys_.keys()->size()}, {"log_level", config.log_level}, {"rules", rules}});
+  const auto names = settings_for_a_restart(running_.config, config);
+  if (!names.empty()) log_warning("SIGHUP: restart to apply what changed: " + joined(names));
+  set_log_level(level);
+  return std::nullopt;
+}
+
+}  // namespace weir
