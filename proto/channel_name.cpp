@@ -22,11 +22,14 @@ int hex_value(char c) {
 }  // namespace
 
 const char* const kChannelNameRule =
-    "a channel name has 1 to 128 of A-Z a-z 0-9 _ . : @ - and begins neither with \"__\" nor with \"weir:\"";
+    "a channel name has 1 to 128 of A-Z a-z 0-9 _ . : @ -, begins neither with \"__\" nor with \"weir:\" and "
+    "is "
+    "neither \".\" nor \"..\"";
 
 bool is_channel_name(std::string_view name) {
   return !name.empty() && name.size() <= kChannelNameBytesMax && !name.starts_with("__") &&
-         !name.starts_with("weir:") && std::all_of(name.begin(), name.end(), is_channel_character);
+         !name.starts_with("weir:") && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(), is_channel_character);
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -8,7 +8,8 @@
 namespace weir {
 
 // 1 to 128 of A-Z a-z 0-9 _ . : @ - ; names that begin with "__" (Redis keeps its own there) or "weir:" are
-// refused.
+// refused. So are "." and "..": browsers and proxies take them out of a path, also as %2e, and would ask for
+// something else.
 bool is_channel_name(std::string_view name);
 // The same rules as one sentence, for error texts.
 extern const char* const kChannelNameRule;

@@ -22,7 +22,8 @@ void check_name(std::string_view text) {
   constexpr std::string_view kCharacters =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:@-";
   const bool is_good = !text.empty() && text.size() <= 128 && contains_only(text, kCharacters) &&
-                       text.substr(0, 2) != "__" && text.substr(0, 5) != "weir:";
+                       text.substr(0, 2) != "__" && text.substr(0, 5) != "weir:" && text != "." &&
+                       text != "..";
   assert(is_channel_name(text) == is_good);
   if (is_good) assert(percent_decode(text) == std::string(text));
 }

@@ -240,6 +240,7 @@ for (const major of majors) {
       'a pattern that ends its string': [{...minimal, channels: [{match: 'a"\n[x]', envelope: 'auto'}]}, /match/],
       'fewer pods at most than at least': [{...minimal, autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 2}}, /minReplicas/],
       'a channel that is the gateway\'s own': [{...minimal, publishers: {demo: {channel: 'weir:x'}}}, /channel/],
+      'a channel that is no place in a path': [{...minimal, publishers: {demo: {channel: '..'}}}, /channel/],
       'a reserved channel': [{...minimal, publishers: {demo: {channel: '__keyspace'}}}, /channel/],
       'a label that selects pods': [{...minimal, podLabels: {'app.kubernetes.io/name': 'x'}}, /podLabels/],
     };

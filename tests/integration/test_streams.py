@@ -227,7 +227,7 @@ class OtherClients(GatewayTest):
 class Names(GatewayTest):
     def test_names_of_the_allowed_characters_up_to_128_work(self):
         redis, gateway = self.start_both()
-        for name in ("a", "0", "x" * 128, "A-Z.a_z:0@9", "user:42", "-", ".", "..", "_x", "weir", "weirdo:1"):
+        for name in ("a", "0", "x" * 128, "A-Z.a_z:0@9", "user:42", "-", "...", ".a", "a.", "_x", "weir", "weirdo:1"):
             with self.subTest(name=name):
                 stream = self.open(gateway, f"/channels/{name}")
                 self.assertEqual(redis.publish(name, "hit"), 1)
@@ -243,7 +243,7 @@ class Names(GatewayTest):
     def test_other_names_are_refused(self):
         gateway = self.start_gateway()
         for name in ("x" * 129, "a%20b", "a%2Fb", "a*", "a%2A", "__redis", "weir:gap", "weir%3Agap", "%5F%5Fx",
-                     "%C3%A9", "a%", "a%2", "a%zz", "a,b", "a+b", "a$b"):
+                     ".", "..", "%2e", "%2E%2e", "%C3%A9", "a%", "a%2", "a%zz", "a,b", "a+b", "a$b"):
             with self.subTest(name=name):
                 response = gateway.request("GET", f"/channels/{name}")
                 self.assertEqual(response.status, 400)

@@ -23,9 +23,10 @@ TEST(ChannelName, IsPercentDecodedAsTheVectorsSay) {
   }
 }
 
-TEST(ChannelName, RuleNamesBothRefusedBeginnings) {
-  EXPECT_NE(std::string(kChannelNameRule).find("\"__\""), std::string::npos);
-  EXPECT_NE(std::string(kChannelNameRule).find("\"weir:\""), std::string::npos);
+TEST(ChannelName, RuleNamesAllThatIsRefused) {
+  for (const char* const refused : {"\"__\"", "\"weir:\"", "\".\"", "\"..\""}) {
+    EXPECT_NE(std::string(kChannelNameRule).find(refused), std::string::npos) << refused;
+  }
 }
 
 TEST(Pattern, MatchesWhatTheVectorsSay) {
