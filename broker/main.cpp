@@ -26,6 +26,7 @@
 #include "broker/live_settings.h"
 #include "broker/logging.h"
 #include "broker/metrics.h"
+#include "process/standard_descriptors.h"
 
 namespace weir {
 namespace {
@@ -194,6 +195,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
 }  // namespace weir
 
 int main(int argc, char** argv) {
+  weir::open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   const auto command = weir::read_settings(argc, argv, environ);
   if (!command) {

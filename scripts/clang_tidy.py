@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-FOLDERS = ("bench", "broker", "proto", "publishers", "redis", "settings")
+FOLDERS = ("bench", "broker", "process", "proto", "publishers", "redis", "settings")
 # gcc's warnings are not clang's: what the build accepts is no finding here. But gcc can't tell who holds which mutex.
 WARNINGS = ["--extra-arg=-Wno-everything", "--extra-arg=-Wthread-safety", "--extra-arg=-Werror=thread-safety"]
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "process/standard_descriptors.h"
 #include "proto/channel_name.h"
 #include "publishers/common/sink.h"
 #include "publishers/common/target.h"
@@ -101,6 +102,7 @@ std::vector<Setting> CommonSettings::delivery() {
 
 int run_program(SettingsTable table, CommonSettings& settings, int argc, const char* const* argv,
                 const std::function<WorkResult(const Work&)>& work) {
+  open_standard_descriptors();
   const std::string path = argv[0];
   const std::string program = path.substr(path.rfind('/') + 1);
   const auto outcome = table.read(argc, argv, environ);
