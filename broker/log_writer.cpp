@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "process/thread.h"
+
 namespace weir {
 namespace {
 
@@ -30,7 +32,7 @@ LogWriter::LogWriter(int descriptor, std::size_t waiting_bytes_max, SayLost say_
     : descriptor_(descriptor),
       waiting_bytes_max_(waiting_bytes_max),
       say_lost_(std::move(say_lost)),
-      thread_([this] { run(); }) {}
+      thread_(start_thread("weir-log", [this] { run(); })) {}
 
 LogWriter::~LogWriter() {
   {

@@ -3,14 +3,14 @@
 // Threads: start() and stop() from one other thread; stop() never from the bus thread itself.
 #pragma once
 
-#include <pthread.h>
-
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <cassert>
 #include <thread>
 #include <utility>
+
+#include "process/thread.h"
 
 namespace weir {
 
@@ -23,8 +23,7 @@ class BusThread {
 
   void start() {
     assert(!thread_.joinable());
-    thread_ = std::thread([this] { io_.run(); });
-    pthread_setname_np(thread_.native_handle(), "weir-bus");
+    thread_ = start_thread("weir-bus", [this] { io_.run(); });
   }
 
   // Runs `last` on the bus thread, after all that was posted before, and ends the thread. Without a thread,

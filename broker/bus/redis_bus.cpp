@@ -13,6 +13,7 @@
 //   (redis_publisher.h).
 #include "broker/bus/redis_bus.h"
 
+#include <asio/ip/tcp.hpp>
 #include <atomic>
 #include <cassert>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "broker/bus/job_queue.h"
 #include "broker/bus/redis_publisher.h"
 #include "broker/bus/redis_subscriber.h"
+#include "process/thread.h"
 
 namespace weir {
 namespace {
@@ -39,6 +41,7 @@ class RedisBus : public Bus {
   ~RedisBus() override { RedisBus::stop(); }
 
   void start() override {
+    start_resolver();
     asio::post(thread_.io(), [this] {
       subscriber_.open();
       publisher_.open();
@@ -80,6 +83,16 @@ class RedisBus : public Bus {
   }
 
  private:
+  // asio resolves names on a thread that it starts for the first one. Here: that there is none can be said as
+  // the program starts, and not in the middle of an outage.
+  void start_resolver() {
+    if (!options_.url.path.empty()) return;
+    asio::ip::tcp::resolver resolver(thread_.io());
+    start_or_end("weir-resolver", [&] {
+      resolver.async_resolve("127.0.0.1", "0", asio::ip::resolver_base::numeric_host, [](auto&&...) {});
+    });
+  }
+
   // All that was asked for since the last time, then one write per connection.
   void do_jobs() {
     queue_.take(jobs_);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "broker/fanout/client.h"
+#include "process/thread.h"
 
 namespace weir {
 
@@ -35,7 +36,7 @@ Shard::Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::u
 Shard::~Shard() { stop(); }
 
 void Shard::start() {
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = start_thread("weir-shard", [this] { loop_.run(); });
 }
 
 void Shard::stop() {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "process/thread.h"
+
 namespace weir {
 
 namespace {
@@ -15,7 +17,9 @@ constexpr std::size_t kEnough = 32;
 }  // namespace
 
 Pool::Pool(std::size_t threads, std::size_t jobs_max) : jobs_max_(jobs_max) {
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.push_back(start_thread("weir-http", [this] { work(); }));
+  }
 }
 
 Pool::~Pool() { stop(); }

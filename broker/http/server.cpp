@@ -15,6 +15,7 @@
 #include "broker/http/pool.h"
 #include "broker/http/routes.h"
 #include "broker/metrics.h"
+#include "process/thread.h"
 
 namespace weir {
 namespace {
@@ -133,7 +134,7 @@ Result<bool> HttpServer::start() {
   state_->admin_port = *admin_port;
   state_->front.start();
   state_->admin_front.start();
-  state_->thread = std::thread([state = state_.get()] { state->loop.run(); });
+  state_->thread = start_thread("weir-front", [state = state_.get()] { state->loop.run(); });
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <optional>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -104,9 +105,13 @@ BatchResult HttpSink::post(const std::string& path, const std::string& body, con
   if (stop.stop_requested()) return {.outcome = Outcome::kStopped, .error = {}};
   std::jthread last_answer;
   const std::stop_callback interrupt(stop, [&] {
-    last_answer = std::jthread([this](const std::stop_token& answered) {
-      if (wait_until(std::chrono::steady_clock::now() + kLastAnswerMax, answered)) client_->http.stop();
-    });
+    try {
+      last_answer = std::jthread([this](const std::stop_token& answered) {
+        if (wait_until(std::chrono::steady_clock::now() + kLastAnswerMax, answered)) client_->http.stop();
+      });
+    } catch (const std::system_error&) {
+      client_->http.stop();  // No thread to wait on: the answer is not waited for.
+    }
   });
   const std::string name = target_.redacted() + ": ";
   httplib::Headers headers;

@@ -5,6 +5,9 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
+
+#include "process/thread.h"
 
 namespace weir {
 namespace {
@@ -32,7 +35,7 @@ sigset_t stop_signals() {
 SignalStop::SignalStop() {
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  thread_ = std::thread([this] { wait_for_signals(); });
+  thread_ = start_thread("weir-signals", [this] { wait_for_signals(); });
 }
 
 SignalStop::~SignalStop() {
@@ -65,9 +68,14 @@ bool wait_until(std::chrono::steady_clock::time_point when, const std::stop_toke
   return !stop.stop_requested();
 }
 
-Grace::Grace(std::chrono::milliseconds time)
-    : timer_([this, time](const std::stop_token& over) {
-        if (wait_until(std::chrono::steady_clock::now() + time, over)) source_.request_stop();
-      }) {}
+Grace::Grace(std::chrono::milliseconds time) {
+  try {
+    timer_ = std::jthread([this, time](const std::stop_token& over) {
+      if (wait_until(std::chrono::steady_clock::now() + time, over)) source_.request_stop();
+    });
+  } catch (const std::system_error&) {
+    source_.request_stop();
+  }
+}
 
 }  // namespace weir

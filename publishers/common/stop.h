@@ -36,7 +36,8 @@ class SignalStop {
 // Waits until `when`. False if a stop was requested first.
 bool wait_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop);
 
-// Requests a stop after a time: how long the last messages of a program that was stopped may take.
+// Requests a stop after a time: how long the last messages of a program that was stopped may take. At once
+// where the thread that would measure it can't be started.
 class Grace {
  public:
   explicit Grace(std::chrono::milliseconds time);

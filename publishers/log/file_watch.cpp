@@ -10,6 +10,8 @@
 #include <cassert>
 #include <utility>
 
+#include "process/thread.h"
+
 namespace weir {
 namespace {
 
@@ -37,7 +39,7 @@ FileWatch::FileWatch(std::string path, Options options)
   inotify_.watch_directory();
   look();
   has_started_ = true;
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread("weir-watch", [this] { run(); });
 }
 
 FileWatch::~FileWatch() {
