@@ -265,8 +265,10 @@ std::vector<Setting> limit_rows(Config& config) {
 
 std::vector<Setting> process_rows(Config& config) {
   return {
-      Setting::integer("shards", config.shards, {0, 256}, "threads",
-                       "Threads that write to streams; 0: one per core."),
+      Setting::integer(
+          "shards", config.shards, {0, 256}, "threads",
+          "Threads that write to streams; 0: one per core, or per core's worth of the cgroup's CPU "
+          "quota, rounded up."),
       Setting::integer("http-threads", config.http_threads, {1, 256}, "threads",
                        "Threads that answer HTTP requests."),
       Setting::choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},

@@ -93,7 +93,7 @@ struct Config {
   std::size_t max_publishes_waiting = 10'000;
   std::chrono::milliseconds publish_timeout{5'000};
 
-  std::size_t shards = 0;  // 0: one per core.
+  std::size_t shards = 0;  // 0: one per core that may be used (process/processors.h).
   std::size_t http_threads = 4;
   std::string log_level = "info";
   std::string log_format = "text";

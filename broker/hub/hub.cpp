@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "broker/fanout/client.h"
 #include "broker/hub/hub_state.h"
 #include "broker/logging.h"
 #include "broker/metrics.h"
+#include "process/processors.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
 
@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kTicksPerRound = 16;
 
 std::size_t shards_of(const Config& config) {
-  return config.shards != 0 ? config.shards : std::max(1U, std::thread::hardware_concurrency());
+  return config.shards != 0 ? config.shards : usable_processors();
 }
 
 // --max-clients, but below the descriptor limit with a reserve for Redis, requests, files and the loops,
