@@ -5,12 +5,12 @@
 #include <cassert>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "broker/bus/bus_thread.h"
 #include "broker/bus/job_queue.h"
+#include "broker/keyed_hash.h"
 #include "proto/channel_name.h"
 
 namespace weir {
@@ -108,7 +108,7 @@ class MemoryBus : public Bus {
 
   BusListener& listener_;
   std::vector<std::string> patterns_;  // Fixed at start().
-  std::unordered_set<std::string> subscribed_;
+  NameSet subscribed_;
   std::vector<BusJob> jobs_;  // Those in hand, kept for its memory.
   std::atomic<std::uint64_t> wanted_ = 0;
   std::atomic<std::uint64_t> acknowledged_ = 0;

@@ -332,7 +332,7 @@ void RedisSubscriber::acknowledge(Entry& entry) {
 // channels were gone through: what is to be told of `channel` comes first, or the gap of a loss would follow
 // the messages that it stands before.
 void RedisSubscriber::acknowledge_covered(std::string_view channel) {
-  const auto found = channels_.find(std::string(channel));
+  const auto found = channels_.find(channel);
   if (found == channels_.end()) return;
   const Channel& covered = found->second;
   if (covered.is_wanted && !covered.is_acknowledged && covered.unanswered == 0) acknowledge(*found);

@@ -21,11 +21,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "broker/bus/redis_connection.h"
+#include "broker/keyed_hash.h"
 
 namespace weir {
 
@@ -61,7 +61,7 @@ class RedisSubscriber : private RedisConnection::Owner {
     bool is_sent_alone = false;    // It was in a SUBSCRIBE of many that was refused as a whole.
     std::uint32_t unanswered = 0;  // Commands sent for it that have no answer yet.
   };
-  using Channels = std::unordered_map<std::string, Channel>;
+  using Channels = NameMap<Channel>;
   using Entry = Channels::value_type;  // Stays where it is: the map's nodes don't move.
 
   struct Pattern {

@@ -1,20 +1,10 @@
 #include "broker/hub/address_counts.h"
 
-#include <cstring>
-
 namespace weir {
 
-std::size_t AddressCounts::Hash::operator()(const IpAddress& address) const {
-  std::uint64_t mixed = seed;
-  for (std::size_t at = 0; at < address.bytes.size(); at += sizeof(std::uint64_t)) {
-    std::uint64_t part = 0;
-    std::memcpy(&part, address.bytes.data() + at, sizeof(part));
-    // The steps of splitmix64.
-    mixed = (mixed ^ part) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-    mixed ^= mixed >> 31;
-  }
-  return static_cast<std::size_t>(mixed);
+std::size_t AddressHash::operator()(const IpAddress& address) const {
+  const auto* const bytes = reinterpret_cast<const char*>(address.bytes.data());
+  return static_cast<std::size_t>(keyed_hash(key, {bytes, address.bytes.size()}));
 }
 
 AddressCounts::Entry* AddressCounts::take(const IpAddress& network, std::size_t most) {

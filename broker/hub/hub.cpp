@@ -93,7 +93,6 @@ Hub::State::State(const Config& settings, std::uint64_t random)
       budget(settings.memory_limit, held_max_of(settings)),
       held(std::make_shared<HeldMemory>(budget.counter(), held_max_of(settings))),
       access_log(settings.access_log == "on", settings.access_log_per_second),
-      addresses(random),
       connect_rate(settings.max_connects_per_second),
       channel_rules(settings.channel_rules) {
   const std::size_t count = shards_of(config);

@@ -11,8 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "broker/bus/bus.h"
@@ -24,6 +22,7 @@
 #include "broker/hub/address_counts.h"
 #include "broker/hub/connect_rate.h"
 #include "broker/hub/hub.h"
+#include "broker/keyed_hash.h"
 #include "broker/log/memory_budget.h"
 #include "broker/log/mutex.h"
 #include "proto/message.h"
@@ -40,11 +39,6 @@ struct OpenChannel {
   SteadyTime idle_since;     // When the last holder left, or it was made without one.
 };
 using OpenChannelPtr = std::shared_ptr<OpenChannel>;
-
-struct NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-};
 
 struct Hub::State {
   State(const Config& settings, std::uint64_t random);
@@ -106,7 +100,7 @@ struct Hub::State {
 
   mutable Mutex mutex;
   std::vector<ChannelRule> channel_rules GUARDED_BY(mutex);
-  std::unordered_map<std::string, OpenChannelPtr, NameHash, std::equal_to<>> channels GUARDED_BY(mutex);
+  NameMap<OpenChannelPtr> channels GUARDED_BY(mutex);
   std::deque<std::pair<SteadyTime, OpenChannelPtr>> idle GUARDED_BY(mutex);  // In the order of idle_since.
   std::size_t bucket GUARDED_BY(mutex) = 0;                                  // Where forget_old() goes on.
   bool is_full_logged GUARDED_BY(mutex) = false;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -9,7 +11,7 @@ namespace weir {
 namespace {
 
 TEST(AddressCounts, GivesEachAddressAsManyPlacesAsItMayHave) {
-  AddressCounts counts(1);
+  AddressCounts counts;
   const IpAddress a = *parse_ip_address("192.0.2.1");
   const IpAddress b = *parse_ip_address("2001:db8::");
   auto* const first = counts.take(a, 2);
@@ -23,7 +25,7 @@ TEST(AddressCounts, GivesEachAddressAsManyPlacesAsItMayHave) {
 }
 
 TEST(AddressCounts, ForgetsAnAddressWithItsLastPlace) {
-  AddressCounts counts(1);
+  AddressCounts counts;
   std::vector<AddressCounts::Entry*> taken;
   IpAddress address = *parse_ip_address("192.0.2.1");
   for (int i = 0; i < 200; ++i) {
@@ -38,7 +40,7 @@ TEST(AddressCounts, ForgetsAnAddressWithItsLastPlace) {
 }
 
 TEST(AddressCounts, AddsUpWhenManyThreadsComeAndGo) {
-  AddressCounts counts(1);
+  AddressCounts counts;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&counts] {
@@ -51,6 +53,30 @@ TEST(AddressCounts, AddsUpWhenManyThreadsComeAndGo) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(counts.addresses(), 0U);
+}
+
+// The sixteen bytes went through the steps of splitmix64 once, under a number that event ids show: to any
+// first half there is a second one that gives the same.
+TEST(AddressCounts, SpreadsAddressesThatWereChosenForOneBucket) {
+  constexpr std::uint64_t kShown = 42;
+  const auto mixed = [](std::uint64_t state, std::uint64_t part) {
+    state = (state ^ part) * 0xbf58476d1ce4e5b9;
+    state = (state ^ (state >> 27)) * 0x94d049bb133111eb;
+    return state ^ (state >> 31);
+  };
+  constexpr std::uint64_t kCount = 4'096;
+  AddressCounts::Map map;
+  for (std::uint64_t first = 0; first < kCount; ++first) {
+    const std::uint64_t second = mixed(kShown, first);
+    IpAddress address;
+    std::memcpy(address.bytes.data(), &first, sizeof(first));
+    std::memcpy(address.bytes.data() + sizeof(first), &second, sizeof(second));
+    map.emplace(address, 1);
+  }
+  ASSERT_EQ(map.size(), kCount);
+  std::size_t fullest = 0;
+  for (std::size_t i = 0; i < map.bucket_count(); ++i) fullest = std::max(fullest, map.bucket_size(i));
+  EXPECT_LE(fullest, 16U);
 }
 
 }  // namespace
