@@ -24,6 +24,8 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
      "Client addresses that have a stream now; counted only where max-clients-per-address is set."},
     {"weir_channels", kGauge, nullptr,
      "Channels open now: followed by a client, lingering after one, or recorded."},
+    {"weir_channels_lingering", kGauge, nullptr,
+     "Of these, channels whose last client has left within linger-seconds."},
     {"weir_streams_opened_total", kCounter, nullptr, "Streams that were opened."},
     {"weir_streams_closed_total", kCounter, "reason", "Streams that ended, by reason."},
     {"weir_messages_in_total", kCounter, nullptr, "Messages that arrived from the bus."},

@@ -26,6 +26,7 @@ enum class Metric : std::size_t {
   kClientsLimit,
   kClientAddresses,
   kChannels,
+  kChannelsLingering,
   kStreamsOpened,
   kStreamsClosed,  // reason
   kMessagesIn,

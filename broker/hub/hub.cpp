@@ -106,11 +106,9 @@ Hub::State::State(const Config& settings, std::uint64_t random)
 Hub::State::Held::~Held() {
   const auto now = std::chrono::steady_clock::now();
   const MutexLock lock(state.mutex);
-  for (OpenChannelPtr& open : channels) {
+  for (const OpenChannelPtr& open : channels) {
     open->channel->clients.fetch_sub(1, std::memory_order_relaxed);
-    if (--open->holders > 0) continue;
-    open->idle_since = now;
-    if (!open->is_recorded) state.idle.emplace_back(now, std::move(open));
+    if (--open->holders == 0) state.begin_lingering(open, now);
   }
 }
 
@@ -126,9 +124,26 @@ OpenChannelPtr Hub::State::find_or_open(std::string_view name, SteadyTime now) {
   const OpenChannel& open = *found->second;
   if (!open.channel->is_refused || open.holders > 0) return found->second;
   // Refused to whoever came before, perhaps no longer: the bus is asked again.
-  bus->unsubscribe(open.channel->name);
-  channels.erase(found);
+  close(found->second);
   return make_channel(name, now);
+}
+
+// By value: what the map and the list hold of it goes.
+void Hub::State::close(OpenChannelPtr open) {
+  end_lingering(*open);
+  bus->unsubscribe(open->channel->name);
+  channels.erase(channels.find(open->channel->name));
+}
+
+void Hub::State::begin_lingering(const OpenChannelPtr& open, SteadyTime now) {
+  open->idle_since = now;
+  if (open->is_recorded) return;
+  open->in_lingering = lingering.insert(lingering.end(), open);
+  open->is_lingering = true;
+}
+
+void Hub::State::end_lingering(OpenChannel& open) {
+  if (std::exchange(open.is_lingering, false)) lingering.erase(open.in_lingering);
 }
 
 OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
@@ -171,26 +186,14 @@ bool Hub::State::make_room(SteadyTime now) {
   const auto count = static_cast<std::ptrdiff_t>(candidates.size() / 16 + 1);
   std::nth_element(candidates.begin(), candidates.begin() + (count - 1), candidates.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const std::string& name = candidates[static_cast<std::size_t>(i)].second->channel->name;
-    bus->unsubscribe(name);
-    channels.erase(name);
-  }
+  for (std::ptrdiff_t i = 0; i < count; ++i) close(candidates[static_cast<std::size_t>(i)].second);
   return true;
 }
 
 // Drops the channels whose linger has passed.
 void Hub::State::close_idle(SteadyTime now) {
   const MutexLock lock(mutex);
-  while (!idle.empty() && now - idle.front().first >= config.linger) {
-    const auto [since, open] = std::move(idle.front());
-    idle.pop_front();
-    if (open->holders > 0 || open->idle_since != since) continue;  // It was opened again.
-    const auto found = channels.find(open->channel->name);
-    if (found == channels.end() || found->second != open) continue;  // Another one took its place.
-    bus->unsubscribe(open->channel->name);
-    channels.erase(found);
-  }
+  while (!lingering.empty() && now - lingering.front()->idle_since >= config.linger) close(lingering.front());
 }
 
 void Hub::State::forget_old(SteadyTime now) {
@@ -262,6 +265,7 @@ bool Hub::open_stream(StreamRequest request, int socket) {
     for (const std::string& name : request.channels) {
       OpenChannelPtr open = state_->find_or_open(name, now);
       if (!open) break;
+      state_->end_lingering(*open);
       ++open->holders;
       open->channel->clients.fetch_add(1, std::memory_order_relaxed);
       start.channels.push_back(open->channel);
@@ -405,6 +409,7 @@ void Hub::collect(MetricsPage& page) const {
   {
     const MutexLock lock(state.mutex);
     page.add(Metric::kChannels, static_cast<double>(state.channels.size()));
+    page.add(Metric::kChannelsLingering, static_cast<double>(state.lingering.size()));
   }
   page.add(Metric::kAccessLogLeftOut, static_cast<double>(state.access_log.left_out()));
   page.add(Metric::kMessagesIn, static_cast<double>(state.messages_in.value()));

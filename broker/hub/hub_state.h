@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +37,8 @@ struct OpenChannel {
   bool is_recorded = false;  // A --record pattern covers it: it stays without holders.
   bool is_pinned = false;    // That pattern is its very name: it stays for ever.
   SteadyTime idle_since;     // When the last holder left, or it was made without one.
+  bool is_lingering = false;
+  std::list<std::shared_ptr<OpenChannel>>::iterator in_lingering;  // Where it is_lingering.
 };
 using OpenChannelPtr = std::shared_ptr<OpenChannel>;
 
@@ -59,6 +61,9 @@ struct Hub::State {
   OpenChannelPtr make_channel(std::string_view name, SteadyTime now) REQUIRES(mutex);
   OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex);
   EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex);
+  void close(OpenChannelPtr open) REQUIRES(mutex);
+  void begin_lingering(const OpenChannelPtr& open, SteadyTime now) REQUIRES(mutex);
+  void end_lingering(OpenChannel& open) REQUIRES(mutex);
   bool make_room(SteadyTime now) REQUIRES(mutex);
   void close_idle(SteadyTime now) EXCLUDES(mutex);
   void forget_old(SteadyTime now) EXCLUDES(mutex);
@@ -101,8 +106,9 @@ struct Hub::State {
   mutable Mutex mutex;
   std::vector<ChannelRule> channel_rules GUARDED_BY(mutex);
   NameMap<OpenChannelPtr> channels GUARDED_BY(mutex);
-  std::deque<std::pair<SteadyTime, OpenChannelPtr>> idle GUARDED_BY(mutex);  // In the order of idle_since.
-  std::size_t bucket GUARDED_BY(mutex) = 0;                                  // Where forget_old() goes on.
+  // The channels of the map that have no holder and are not recorded, each once, in the order of idle_since.
+  std::list<OpenChannelPtr> lingering GUARDED_BY(mutex);
+  std::size_t bucket GUARDED_BY(mutex) = 0;  // Where forget_old() goes on.
   bool is_full_logged GUARDED_BY(mutex) = false;
 
   // Written on the bus thread.

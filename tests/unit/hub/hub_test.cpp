@@ -79,6 +79,13 @@ class HubTest : public ::testing::Test {
     hub_->on_message(channel, payload);
     hub_->on_idle();
   }
+  // Of a metric without a label.
+  double value_of(const std::string& metric) const {
+    Metrics metrics;
+    metrics.add_source([this](MetricsPage& page) { hub_->collect(page); });
+    const std::string text = metrics.render();
+    return std::stod(text.substr(text.find("\n" + metric + " ") + metric.size() + 2));
+  }
   static bool eventually(const std::function<bool()>& is_true) {
     const auto deadline = steady_clock::now() + kDeadline;
     while (!is_true()) {
@@ -196,6 +203,47 @@ TEST_F(HubTest, UnsubscribesALingerAfterTheLastClient) {
   hub_->tick(steady_clock::now() + std::chrono::seconds(61));
   EXPECT_THAT(bus_.wanted, IsEmpty());
   EXPECT_THAT(hub_->channels(10), IsEmpty());
+}
+
+TEST_F(HubTest, AChannelLingersOnceHoweverManyStreamsCameAndWent) {
+  config_.linger = std::chrono::hours(1);
+  start();
+  std::vector<std::string> names;
+  for (int i = 0; i < 100; ++i) names.push_back("c" + std::to_string(i));
+  for (int round = 0; round < 20; ++round) {
+    {
+      const auto reader = open(names);
+      ASSERT_TRUE(reader);
+      EXPECT_EQ(value_of("weir_channels_lingering"), 0) << "Those that are followed don't.";
+    }
+    ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+    EXPECT_EQ(value_of("weir_channels_lingering"), 100);
+  }
+  const auto reader = open({"c7"});
+  hub_->tick(steady_clock::now() + std::chrono::hours(2));
+  EXPECT_EQ(value_of("weir_channels_lingering"), 0);
+  EXPECT_EQ(value_of("weir_channels"), 1);
+  EXPECT_THAT(bus_.wanted, ElementsAre("c7"));
+}
+
+TEST_F(HubTest, ARefusedChannelThatIsAskedForAgainLingersOnce) {
+  config_.linger = std::chrono::hours(1);
+  start();
+  for (int round = 0; round < 20; ++round) {
+    {
+      auto refused = open({"secret"});
+      hub_->on_refused("secret", "NOPERM");
+      ASSERT_TRUE(eventually([&] {
+        refused->read(1 << 20);
+        return refused->is_closed();
+      }));
+    }
+    ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
+    EXPECT_EQ(value_of("weir_channels_lingering"), 1);
+  }
+  hub_->tick(steady_clock::now() + std::chrono::hours(2));
+  EXPECT_EQ(value_of("weir_channels_lingering"), 0);
+  EXPECT_EQ(value_of("weir_channels"), 0);
 }
 
 TEST_F(HubTest, AClientThatComesWithinTheLingerKeepsTheChannelAndItsHistory) {
@@ -418,12 +466,7 @@ TEST_F(HubTest, AFormThatIsMadeForReadersIsWithinTheMemoryLimitAfterTheNextTick)
   start();
   hub_->on_recording("*");
   for (int i = 0; i < 50; ++i) publish("a", std::string(1'000, 'x'));
-  const auto frame_bytes = [&] {
-    Metrics metrics;
-    metrics.add_source([&](MetricsPage& page) { hub_->collect(page); });
-    const std::string text = metrics.render();
-    return std::stod(text.substr(text.find("\nweir_frame_bytes ") + 18));
-  };
+  const auto frame_bytes = [&] { return value_of("weir_frame_bytes"); };
   ASSERT_GT(frame_bytes(), 50'000);
   auto reader = open({"a", "b"}, {}, 100);
   hub_->on_subscribed("b");
