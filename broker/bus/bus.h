@@ -59,7 +59,9 @@ struct BusState {
   std::string why_not = {};        // Where it is not connected: why, in one line, if that is known.
   std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).
   std::uint64_t acknowledged = 0;  // Of these, confirmed on the present connection.
-  std::uint64_t reconnects = 0;    // Times the subscriber connection was lost.
+  // Of channels, those that wait to be asked for, are wanted, or were given up and not answered for yet.
+  std::uint64_t subscriptions_held = 0;
+  std::uint64_t reconnects = 0;  // Times the subscriber connection was lost.
   std::uint64_t publishes_waiting = 0;
 };
 

@@ -1,17 +1,27 @@
 #include "broker/bus/job_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir {
+namespace {
+
+bool is_subscription(const BusJob& job) {
+  return job.kind == BusJob::Kind::kSubscribe || job.kind == BusJob::Kind::kUnsubscribe;
+}
+
+}  // namespace
 
 JobQueue::JobQueue(PublishLimits limits, std::function<void()> wake)
     : limits_(limits), wake_(std::move(wake)) {}
 
 void JobQueue::subscribe(std::string channel) {
+  ++subscriptions_waiting_;
   add({BusJob::Kind::kSubscribe, std::move(channel), {}, {}, {}});
 }
 
 void JobQueue::unsubscribe(std::string channel) {
+  ++subscriptions_waiting_;
   add({BusJob::Kind::kUnsubscribe, std::move(channel), {}, {}, {}});
 }
 
@@ -30,8 +40,12 @@ void JobQueue::publish(std::string channel, std::string payload, Bus::PublishDon
 
 void JobQueue::take(std::vector<BusJob>& jobs) {
   jobs.clear();
-  const MutexLock lock(mutex_);
-  jobs.swap(jobs_);
+  {
+    const MutexLock lock(mutex_);
+    jobs.swap(jobs_);
+  }
+  subscriptions_waiting_ -=
+      static_cast<std::size_t>(std::count_if(jobs.begin(), jobs.end(), is_subscription));
 }
 
 // A message that is larger than all of waiting_bytes_max is let in when nothing else waits: it would never

@@ -2,7 +2,7 @@
 //
 // Threads: take() and close() on the bus thread, everything else on any thread. Publishes are counted at the
 //          caller's side, so a burst is bounded before the bus thread has seen any of it.
-// Limits:  PublishLimits. Subscriptions are bounded by whoever wants them.
+// Limits:  PublishLimits. Subscriptions are bounded by whoever wants them, who asks how many wait.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,8 @@ class JobQueue {
   void close();
 
   std::uint64_t publishes_waiting() const { return waiting_.load(); }
+  // Calls of subscribe() and unsubscribe() that were not taken yet.
+  std::uint64_t subscriptions_waiting() const { return subscriptions_waiting_.load(); }
 
  private:
   void add(BusJob job);
@@ -65,6 +67,7 @@ class JobQueue {
   const std::function<void()> wake_;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::size_t> waiting_bytes_ = 0;
+  std::atomic<std::size_t> subscriptions_waiting_ = 0;
 
   Mutex mutex_;  // Leaf lock.
   std::vector<BusJob> jobs_ GUARDED_BY(mutex_);

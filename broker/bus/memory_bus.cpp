@@ -51,6 +51,7 @@ class MemoryBus : public Bus {
     BusState state;
     state.wanted = wanted_;
     state.acknowledged = acknowledged_;
+    state.subscriptions_held = held_ + queue_.subscriptions_waiting();
     state.publishes_waiting = queue_.publishes_waiting();
     return state;
   }
@@ -104,7 +105,10 @@ class MemoryBus : public Bus {
                        [&](const std::string& pattern) { return matches_pattern(pattern, channel); });
   }
 
-  void count_subscriptions() { acknowledged_ = wanted_ = subscribed_.size() + patterns_.size(); }
+  void count_subscriptions() {
+    held_ = subscribed_.size();
+    acknowledged_ = wanted_ = subscribed_.size() + patterns_.size();
+  }
 
   BusListener& listener_;
   std::vector<std::string> patterns_;  // Fixed at start().
@@ -112,6 +116,7 @@ class MemoryBus : public Bus {
   std::vector<BusJob> jobs_;  // Those in hand, kept for its memory.
   std::atomic<std::uint64_t> wanted_ = 0;
   std::atomic<std::uint64_t> acknowledged_ = 0;
+  std::atomic<std::uint64_t> held_ = 0;
   JobQueue queue_;
   BusThread thread_;
 };

@@ -73,6 +73,7 @@ class RedisBus : public Bus {
     state.was_ever_connected = subscriber_.state().was_ever_up && publisher_.was_ever_up();
     state.wanted = subscriber_.state().wanted;
     state.acknowledged = subscriber_.state().acknowledged;
+    state.subscriptions_held = subscriber_.state().held + queue_.subscriptions_waiting();
     state.reconnects = subscriber_.state().losses;
     state.publishes_waiting = queue_.publishes_waiting();
     if (!state.is_connected) {

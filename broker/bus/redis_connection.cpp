@@ -289,10 +289,13 @@ void RedisConnection::parse(std::string_view bytes) {
   while (link == link_) {
     void* parsed = nullptr;
     if (redisReaderGetReply(reader_.get(), &parsed) != REDIS_OK) return fail(reader_->errstr);
-    if (parsed == nullptr) return;
+    if (parsed == nullptr) break;
     const ReplyPtr reply(static_cast<redisReply*>(parsed));
     is_up_ ? owner_.on_reply(*reply) : on_greeting_reply(*reply);
   }
+  // The filter has taken out strings that are too large; a line or a header may still go on and on.
+  const std::size_t waiting = link == link_ ? reader_->len - reader_->pos : 0;
+  if (waiting > options_.message_bytes_max + 2 * kOversizeSlackBytes) fail("an answer without an end");
 }
 
 void RedisConnection::send(std::span<const std::string_view> words) {

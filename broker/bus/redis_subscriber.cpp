@@ -50,6 +50,7 @@ void RedisSubscriber::close() {
 
 void RedisSubscriber::subscribe(std::string channel) {
   Entry& entry = *channels_.try_emplace(std::move(channel)).first;
+  state_.held = channels_.size();
   if (!entry.second.is_wanted) {
     entry.second.is_wanted = true;
     ++state_.wanted;
@@ -94,6 +95,7 @@ void RedisSubscriber::on_down() {
     it->second = Channel{.is_wanted = is_wanted};
     it = is_wanted ? std::next(it) : channels_.erase(it);
   }
+  state_.held = channels_.size();
   // Cut again before anything was acknowledged: nothing was lost that was not lost already.
   if (!was_anything_live) return;
   listener_.on_lost();
@@ -252,7 +254,7 @@ void RedisSubscriber::queue(Entry& entry) {
     entry.second.is_queued = true;
     changed_.push_back(&entry);
   } else if (!entry.second.is_wanted) {
-    channels_.erase(channels_.find(entry.first));  // on_up() queues all that is wanted then.
+    erase(entry);  // on_up() queues all that is wanted then.
   }
 }
 
@@ -313,12 +315,14 @@ void RedisSubscriber::conclude(Entry& entry) {
   Channel& channel = entry.second;
   if (channel.unanswered > 0 || channel.is_queued) return;
   if (belongs_on_server(entry) != channel.is_on_server) return queue(entry);
-  if (!channel.is_wanted) {
-    channels_.erase(channels_.find(entry.first));
-    return;
-  }
+  if (!channel.is_wanted) return erase(entry);
   const bool is_live = channel.is_on_server || pattern_of(entry.first)->is_acknowledged;
   if (is_live && !channel.is_acknowledged) acknowledge(entry);
+}
+
+void RedisSubscriber::erase(Entry& entry) {
+  channels_.erase(channels_.find(entry.first));
+  state_.held = channels_.size();
 }
 
 void RedisSubscriber::acknowledge(Entry& entry) {

@@ -36,6 +36,7 @@ class RedisSubscriber : private RedisConnection::Owner {
     std::atomic<bool> was_ever_up = false;
     std::atomic<std::uint64_t> wanted = 0;
     std::atomic<std::uint64_t> acknowledged = 0;
+    std::atomic<std::uint64_t> held = 0;  // Channels: also those that were given up and not answered for yet.
     std::atomic<std::uint64_t> losses = 0;
   };
 
@@ -101,6 +102,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   void send_changes();
   std::vector<Entry*> take_changes();
   void conclude(Entry& entry);
+  void erase(Entry& entry);
   void acknowledge(Entry& entry);
   void acknowledge_covered(std::string_view channel);
   void forget_acknowledgement(Entry& entry);

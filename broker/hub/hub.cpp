@@ -21,6 +21,10 @@ namespace {
 // A share of the buckets of the map that each tick looks at for old frames, so that no tick is long.
 constexpr std::size_t kTicksPerRound = 16;
 
+// Channels that come and go faster than the bus can follow (its thread is busy, Redis does not answer): past
+// twice max_channels, and these, newcomers are refused.
+constexpr std::size_t kHeldSlack = 1'024;
+
 std::size_t shards_of(const Config& config) {
   return config.shards != 0 ? config.shards : usable_processors();
 }
@@ -147,6 +151,7 @@ void Hub::State::end_lingering(OpenChannel& open) {
 }
 
 OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
+  if (bus->state().subscriptions_held >= 2 * config.max_channels + kHeldSlack) return nullptr;
   if (channels.size() >= config.max_channels && !make_room(now)) return nullptr;
   const ChannelSettings& settings = settings_of(channel_rules, config.channel, name);
   auto open = std::make_shared<OpenChannel>();

@@ -167,6 +167,7 @@ TEST_F(MemoryBusTest, CountsSubscriptionsInItsState) {
   EXPECT_TRUE(state.was_ever_connected);
   EXPECT_EQ(state.wanted, 2u);
   EXPECT_EQ(state.acknowledged, 2u);
+  EXPECT_EQ(state.subscriptions_held, 1u);
 }
 
 }  // namespace

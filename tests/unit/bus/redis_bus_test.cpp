@@ -448,19 +448,69 @@ TEST_F(RedisBusTest, StaysConnectedWhileItIsAnsweredThoughNothingElseHappens) {
   EXPECT_THAT(observer_.lines(), Not(Contains("lost")));
 }
 
-TEST_F(RedisBusTest, GivesUpAServerThatAcceptsAndSaysNothing) {
+// A socket that listens on a free port of 127.0.0.1, which goes to `port`.
+int listen_anywhere(std::uint16_t& port) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
   const timeval deadline{60, 0};
-  ASSERT_EQ(::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)), 0);
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 16), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  EXPECT_EQ(::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)), 0);
+  EXPECT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::listen(listener, 16), 0);
+  EXPECT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  port = ntohs(address.sin_port);
+  return listener;
+}
 
-  RedisBusOptions options = options_for("redis://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+TEST_F(RedisBusTest, HoldsNoMoreOfAnAnswerThanALargestMessage) {
+  std::uint16_t port = 0;
+  const int listener = listen_anywhere(port);
+  RedisBusOptions options = options_for("redis://127.0.0.1:" + std::to_string(port));
+  options.message_bytes_max = 1'000;
+  options.answer_timeout = std::chrono::minutes(5);
+  start(options);
+  const int server = ::accept(listener, nullptr, nullptr);
+  ASSERT_GE(server, 0);
+  ASSERT_EQ(::send(server, "+", 1, MSG_NOSIGNAL), 1);
+  const std::string more(1 << 20, 'x');
+  // What the sockets of both ends hold is a few megabytes.
+  constexpr int kMegabytesMax = 64;
+  int megabytes = 0;
+  while (megabytes<kMegabytesMax&& ::send(server, more.data(), more.size(), MSG_NOSIGNAL)> 0) {
+    ++megabytes;
+  }
+  EXPECT_LT(megabytes, kMegabytesMax) << "It was not cut.";
+  bus_->stop();
+  ::close(server);
+  ::close(listener);
+}
+
+// A channel that was given up counts until Redis has answered for it.
+TEST_F(RedisBusTest, CountsTheChannelsThatItHolds) {
+  RedisServer server;
+  RedisBusOptions options = options_for(server.url());
+  options.answer_timeout = std::chrono::minutes(5);
+  start(options);
+  ASSERT_TRUE(subscribe_and_wait("a"));
+  ASSERT_TRUE(subscribe_and_wait("b"));
+  EXPECT_EQ(bus_->state().subscriptions_held, 2u);
+  server.pause();
+  for (int i = 0; i < 100; ++i) {
+    bus_->subscribe("x" + std::to_string(i));
+    bus_->unsubscribe("x" + std::to_string(i));
+  }
+  bus_->unsubscribe("a");
+  EXPECT_GE(bus_->state().subscriptions_held, 2u);
+  server.resume();
+  EXPECT_TRUE(poll([&] { return bus_->state().subscriptions_held == 1; }));
+}
+
+TEST_F(RedisBusTest, GivesUpAServerThatAcceptsAndSaysNothing) {
+  std::uint16_t port = 0;
+  const int listener = listen_anywhere(port);
+  RedisBusOptions options = options_for("redis://127.0.0.1:" + std::to_string(port));
   options.answer_timeout = std::chrono::milliseconds(20);
   start(options);
   // Two connections, and each tries again.

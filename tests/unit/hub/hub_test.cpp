@@ -36,8 +36,13 @@ class FakeBus : public Bus {
   void publish(std::string, std::string, PublishDone done) override {
     done({PublishOutcome::kDelivered, 1, {}});
   }
-  BusState state() const override { return {}; }
+  BusState state() const override {
+    BusState state;
+    state.subscriptions_held = held;
+    return state;
+  }
 
+  std::uint64_t held = 0;
   std::vector<std::string> wanted;
   std::vector<std::string> recorded;
 };
@@ -244,6 +249,18 @@ TEST_F(HubTest, ARefusedChannelThatIsAskedForAgainLingersOnce) {
   hub_->tick(steady_clock::now() + std::chrono::hours(2));
   EXPECT_EQ(value_of("weir_channels_lingering"), 0);
   EXPECT_EQ(value_of("weir_channels"), 0);
+}
+
+TEST_F(HubTest, WhileTheBusCanNotFollowNoChannelIsOpened) {
+  config_.max_channels = 10;
+  start();
+  auto reader = open({"news"});
+  ASSERT_TRUE(reader);
+  bus_.held = 2 * 10 + 1'024;
+  EXPECT_FALSE(open({"other"}));
+  EXPECT_TRUE(open({"news"})) << "One that is open is not concerned.";
+  bus_.held -= 1;
+  EXPECT_TRUE(open({"other"}));
 }
 
 TEST_F(HubTest, AClientThatComesWithinTheLingerKeepsTheChannelAndItsHistory) {
