@@ -90,9 +90,9 @@ std::string encode_block(const Event& event) {
     write_retry_digits(digits, *event.retry);
     append_field(block, kRetryField, {digits, kRetryDigits});
   }
-  if (!event.id.empty()) append_field(block, kIdField, event.id);
   if (!event.type.empty()) append_field(block, kTypeField, event.type);
   for_each_line(event.data, [&](std::string_view line) { append_field(block, kDataField, line); });
+  if (!event.id.empty()) append_field(block, kIdField, event.id);
   block += '\n';
   return block;
 }

@@ -26,7 +26,9 @@ struct Event {
 // overwritten for each client without moving a byte. The retry line is always the first of its block.
 inline constexpr std::size_t kRetryDigits = 5;
 
-// The block of one event: [retry:] [id:] [event:] data:... and the blank line.
+// The block of one event: [retry:] [event:] data:... [id:] and the blank line. The id comes last: some
+// clients take it for received as soon as its line is there, and would never ask again for a message that was
+// cut behind it.
 std::string encode_block(const Event& event);
 // Where the digits of the retry line stand in a block that begins with one.
 inline constexpr std::size_t kRetryOffset = 7;

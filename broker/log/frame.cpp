@@ -35,9 +35,9 @@ FramePtr Frame::of_message(const Message& message, std::string_view channel, std
   parts.has_retry = message.retry.has_value();
   const std::string_view type = message.is_end ? kWeirEnd : std::string_view(message.type);
   if (!type.empty()) {
-    // [retry: ddddd LF] [id: … LF] event: <type> LF, as encode_block() writes them.
-    parts.type_offset = head_bytes_of(parts.chunk) + (parts.has_retry ? kRetryOffset + kRetryDigits + 1 : 0) +
-                        (id.empty() ? 0 : 4 + id.size() + 1) + 7;
+    // [retry: ddddd LF] event: <type> LF, as encode_block() writes them.
+    parts.type_offset =
+        head_bytes_of(parts.chunk) + (parts.has_retry ? kRetryOffset + kRetryDigits + 1 : 0) + 7;
     parts.type_bytes = type.size();
     assert(std::string_view(parts.chunk).substr(parts.type_offset, parts.type_bytes) == type);
   }

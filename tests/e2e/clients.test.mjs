@@ -103,7 +103,7 @@ describe("curl", () => {
     assert.match(curl.output, /^x-accel-buffering: no\r$/im);
     assert.match(curl.output, /^retry: \d+$/m);
     await redis.publish(channel, '{"msg":"aaa"}');
-    await curl.printed(/^id: g\w+\.\d+\ndata: \{"msg":"aaa"\}\n\n/m);
+    await curl.printed(/^data: \{"msg":"aaa"\}\nid: g\w+\.\d+\n\n/m);
     await redis.publish(channel, '{"type":"weir:end"}');
     assert.equal(await within(curl.ended, "end of curl"), 0); // 0: the response was complete.
   });
@@ -125,7 +125,7 @@ describe("curl", () => {
     await first.printed(/^data: two$/m);
     for (const args of [["-H", `Last-Event-ID: ${id}`, url], [`${url}?lastEventId=${id}`]]) {
       const again = new Program("curl", ["-sSN", ...args]);
-      await again.printed(/^data: one\n\n[^]*^data: two\n\n/m);
+      await again.printed(/^data: one\nid: .+\n\n[^]*^data: two\nid: .+\n\n/m);
       await again.stop();
     }
     await first.stop();

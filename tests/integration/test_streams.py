@@ -185,8 +185,8 @@ class OtherClients(GatewayTest):
             redis.publish_all([("news", '{"msg":"aaa"}'), ("news", '{"data":{"msg":"bbb"},"type":"weir:end"}')])
             output = curl.stdout.read().decode()
             self.assertEqual(curl.wait(), 0)
-        self.assertIn('\ndata: {"msg":"aaa"}\n\n', output)
-        self.assertIn('\nevent: weir:end\ndata: {"msg":"bbb"}\n\n', output)
+        self.assertRegex(output, r'\n\ndata: {"msg":"aaa"}\nid: \S+\n\n')
+        self.assertRegex(output, r'\n\nevent: weir:end\ndata: {"msg":"bbb"}\nid: \S+~end\n\n')
 
     def test_head_answers_like_get_without_a_body(self):
         gateway = self.start_gateway()

@@ -104,36 +104,71 @@ const openPython = (url) =>
   openProgram("python3", [join(SOURCE, "web/examples/follow.py"), url], (output) =>
     output.split("\n").slice(0, -1).map((line) => JSON.parse(line)),
   );
+// Its function in a thread for each URL: a process for each would take longer to start than all the rest.
+const FOLLOW_MANY = `
+import json, sys, threading
+from follow import events
+def follow(index, url):
+    for event in events(url):
+        sys.stdout.write(json.dumps({"index": index, **event}) + "\\n")
+        sys.stdout.flush()
+for index, url in enumerate(sys.argv[1:]):
+    threading.Thread(target=follow, args=(index, url)).start()
+`;
+function openManyInPython(urls) {
+  const env = { ...process.env, PYTHONPATH: join(SOURCE, "web/examples"), PYTHONDONTWRITEBYTECODE: "1" };
+  const program = new Program("python3", ["-c", FOLLOW_MANY, ...urls], { env });
+  const clients = urls.map((_, index) => ({ events: new Events(), close: async () => index === 0 && program.stop() }));
+  let passed = 0;
+  program.child.stdout.on("data", () => {
+    const lines = program.output.split("\n").slice(0, -1);
+    for (const line of lines.slice(passed)) {
+      const { index, type, data, id } = JSON.parse(line);
+      clients[index].events.add(type, data, id);
+    }
+    passed = lines.length;
+  });
+  return clients;
+}
 // curl shows bytes; the specification says what they mean.
 const openCurl = (url) => openProgram("curl", ["-sSN", url], parseEventStream);
 
-async function openChromium(url, types, { browser, pages }) {
-  const events = new Events();
+// One page for all of them.
+async function openManyInChromium(urls, types, { browser, pages }) {
   const page = await openPage(browser, `${pages.url}/blank`, { expected: /net::ERR_/ });
-  await page.exposeFunction("seen", ({ type, data, id }) => events.add(type, data, id));
-  await page.evaluate(([address, wanted]) => {
-    const source = new EventSource(address);
-    for (const type of wanted)
-      source.addEventListener(type, (event) => window.seen({ type: event.type, data: event.data, id: event.lastEventId }));
-  }, [url, types]);
-  return { events, close: () => page.context().close() };
+  const clients = urls.map((_, index) => ({
+    events: new Events(),
+    close: async () => index === 0 && page.context().close(),
+  }));
+  await page.exposeFunction("seen", (index, { type, data, id }) => clients[index].events.add(type, data, id));
+  await page.evaluate(([addresses, wanted]) => {
+    for (const [index, address] of addresses.entries()) {
+      const source = new EventSource(address);
+      for (const type of wanted)
+        source.addEventListener(type, ({ type, data, lastEventId }) => window.seen(index, { type, data, id: lastEventId }));
+    }
+  }, [urls, types]);
+  return clients;
 }
+const openChromium = async (url, ...rest) => (await openManyInChromium([url], ...rest))[0];
 
-// `open` takes the URL, the types of the events that are awaited, and {browser, pages}. `reconnects`: it comes back by
+// `open` takes the URL (`openMany` several, where one at a time would be slow), the types of the events that are awaited, and {browser, pages}. `reconnects`: it comes back by
 // itself, with its Last-Event-ID. Where it strays from the specification, `bends` is what it makes of an event, and `tears`
-// says that it takes an event for received whose id has come, even if it is cut before its end.
+// says what becomes of a message that is cut within: "extra", what had come of it is handed on as a message of its own,
+// before the whole one; "last byte", its id counts as soon as the line is there, so that it is lost if it was cut just
+// behind that line.
 export const CLIENTS = {
-  "Chromium's EventSource": { open: openChromium, reconnects: true },
+  "Chromium's EventSource": { open: openChromium, openMany: openManyInChromium, reconnects: true },
   "npm's eventsource": { open: (...args) => openEventSource(EventSource, ...args), reconnects: true },
-  "npm's eventsource 2": { open: (...args) => openEventSource(EventSource2, ...args), reconnects: true, tears: true },
+  "npm's eventsource 2": { open: (...args) => openEventSource(EventSource2, ...args), reconnects: true, tears: "extra" },
   "undici's EventSource": { open: (...args) => openEventSource(UndiciEventSource, ...args), reconnects: true },
   "npm's eventsource-parser": { open: openParser },
   "@microsoft/fetch-event-source": {
     open: openFetchEventSource,
     bends: bendFetchEventSource,
     reconnects: true,
-    tears: true,
+    tears: "last byte",
   },
-  "the Python example": { open: openPython, reconnects: true },
+  "the Python example": { open: openPython, openMany: openManyInPython, reconnects: true },
   curl: { open: openCurl },
 };

@@ -29,9 +29,8 @@ TEST(Stamp, PayloadHasTheSizeThatWasAskedFor) {
 TEST(StampScanner, FindsEveryStampWhereverTheBytesAreCut) {
   std::string text;
   for (std::uint64_t i = 0; i < 3; ++i) {
-    text += "id: 0Q-" + std::to_string(i) +
-            "\ndata: " + make_payload(kPayloadBytesMin + i, {i, static_cast<std::int64_t>(1000 + i)}) +
-            "\n\n";
+    text += "data: " + make_payload(kPayloadBytesMin + i, {i, static_cast<std::int64_t>(1000 + i)}) +
+            "\nid: 0Q-" + std::to_string(i) + "\n\n";
   }
   for (std::size_t piece = 1; piece <= text.size(); ++piece) {
     const auto stamps = stamps_of(text, piece);

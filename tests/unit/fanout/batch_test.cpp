@@ -31,7 +31,7 @@ TEST_F(BatchTest, IsTheBytesOfItsFramesInARow) {
 TEST_F(BatchTest, WithoutChunksItIsTheBlocks) {
   const auto a = frame("a");
   batch_.add(*a, {Form::kChannel, false}, "news");
-  EXPECT_EQ(batch_.bytes(), "id: gepoch000.1\ndata: a\n\n");
+  EXPECT_EQ(batch_.bytes(), "data: a\nid: gepoch000.1\n\n");
 }
 
 TEST_F(BatchTest, FindsTheFrameThatAByteLiesIn) {

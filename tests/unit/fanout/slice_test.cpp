@@ -23,7 +23,7 @@ class SliceTest : public ::testing::Test {
     message.is_end = is_end;
     log_.append(Frame::of_message(message, "news", "gepoch000.1", counter_), ++sequence_, SteadyTime{});
   }
-  static std::string block(const std::string& data) { return "id: gepoch000.1\ndata: " + data + "\n\n"; }
+  static std::string block(const std::string& data) { return "data: " + data + "\nid: gepoch000.1\n\n"; }
 
   std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
   ChannelLog log_{ChannelLog::Limits{}};

@@ -19,10 +19,10 @@ class FrameTest : public LogTest {
 
 TEST_F(FrameTest, IsOneChunkInTheChannelForm) {
   EXPECT_EQ(frame_of(message_of("hello"))->chunk(Form::kChannel, "news"),
-            "1d\r\nid: gepoch000.1\ndata: hello\n\n\r\n");
+            "1d\r\ndata: hello\nid: gepoch000.1\n\n\r\n");
 }
 
-TEST_F(FrameTest, KnowsItsTypeBehindRetryAndId) {
+TEST_F(FrameTest, KnowsItsTypeBehindRetry) {
   Message message = message_of("x", "price");
   EXPECT_EQ(frame_of(message)->type(), "price");
   message.retry = std::chrono::seconds(3);

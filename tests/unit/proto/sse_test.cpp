@@ -96,17 +96,17 @@ TEST(Sse, BlocksAreTakenApartAgain) {
 TEST(Sse, RetryIsOverwrittenInPlace) {
   std::string block = encode_block({.id = "1", .type = {}, .data = "a", .retry = milliseconds(2'500)});
   write_retry_digits(block.data() + kRetryOffset, milliseconds(31'007));
-  EXPECT_EQ(block, "retry: 31007\nid: 1\ndata: a\n\n");
+  EXPECT_EQ(block, "retry: 31007\ndata: a\nid: 1\n\n");
   write_retry_digits(block.data() + kRetryOffset, milliseconds(-1));
-  EXPECT_EQ(block, "retry: 00000\nid: 1\ndata: a\n\n");
+  EXPECT_EQ(block, "retry: 00000\ndata: a\nid: 1\n\n");
   write_retry_digits(block.data() + kRetryOffset, milliseconds(100'000));
-  EXPECT_EQ(block, "retry: 99999\nid: 1\ndata: a\n\n");
+  EXPECT_EQ(block, "retry: 99999\ndata: a\nid: 1\n\n");
 }
 
 TEST(Sse, EndThatTheGatewayMakesItselfNeedsNoData) {
   const Message end{.data = {}, .type = {}, .id = {}, .retry = {}, .is_end = true, .has_data = false};
   const std::string block = encode_message(end, "news", "gabcd1234.7~end");
-  EXPECT_EQ(block, "id: gabcd1234.7~end\nevent: weir:end\ndata: {\"channel\":\"news\"}\n\n");
+  EXPECT_EQ(block, "event: weir:end\ndata: {\"channel\":\"news\"}\nid: gabcd1234.7~end\n\n");
   EXPECT_EQ(encode_form(block, end.data_kind, "news", Form::kEvents), block);
   EXPECT_EQ(encode_form(block, end.data_kind, "news", Form::kJson), block);
 }
