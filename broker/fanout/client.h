@@ -49,6 +49,7 @@ struct ClientStart {
   std::size_t replay = 0;
   std::optional<std::chrono::system_clock::time_point> expires_at;
   std::string head;
+  std::string comments;  // Lines of the first block.
   IpAddress address;
   int socket = -1;
   Lease lease;  // Of everything the hub counts for this client.
@@ -148,6 +149,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
 
   // client_start.cpp: from the request to the first bytes.
   void begin_stream();
+  std::string first_comment() const;
   Sequence resume(const std::string& last_event_id, std::string& gaps, bool& is_known);
   void resume_one(std::uint32_t subscription, Sequence sequence);
   Sequence replay_last(std::size_t messages);

@@ -87,13 +87,19 @@ void Client::begin_stream() {
   }
   const auto retry = jittered(shard_.options().retry, jitter_);
   private_ = std::move(start->head);
-  append_private(": weir\nretry: " + std::to_string(retry.count()) +
+  append_private(first_comment() + start->comments + "retry: " + std::to_string(retry.count()) +
                  "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
   if (!gaps.empty()) append_private(gaps);
   tell_expiring();
   if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);
   schedule();
   pump();
+}
+
+// By `heartbeat` a client knows after how many seconds of silence the connection is dead.
+std::string Client::first_comment() const {
+  const auto heartbeat = std::chrono::ceil<std::chrono::seconds>(shard_.options().heartbeat);
+  return ": weir heartbeat=" + std::to_string(heartbeat.count()) + "\n";
 }
 
 // Puts the cursors where `last_event_id` says. Returns the position that the stream begins with.

@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "broker/http/parameters.h"
+
 namespace weir {
 namespace {
-
-constexpr std::string_view kParameter = "access_token";
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -39,7 +39,7 @@ bool find_in_headers(const Head& head, std::optional<std::string>& found) {
 
 bool find_in_query(const QueryParameters& query, std::optional<std::string>& found) {
   for (const auto& [name, value] : query) {
-    if (name == kParameter && !note(found, value)) return false;
+    if (name == parameter::kAccessToken && !note(found, value)) return false;
   }
   return true;
 }
@@ -78,7 +78,8 @@ std::string redacted_query(std::string_view query) {
     const std::string_view parameter = take_until(query, '&');
     const std::string_view encoded_name = parameter.substr(0, parameter.find('='));
     const auto decoded = parse_query(encoded_name);
-    const bool is_harmless = decoded && (decoded->empty() || decoded->front().first != kParameter);
+    const bool is_harmless =
+        decoded && (decoded->empty() || decoded->front().first != parameter::kAccessToken);
     if (!redacted.empty()) redacted += '&';
     if (is_harmless) {
       redacted += parameter;

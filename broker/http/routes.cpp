@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/http/credential.h"
+#include "broker/http/parameters.h"
 #include "broker/logging.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
@@ -48,11 +49,17 @@ const std::string* find(const QueryParameters& query, std::string_view name) {
   return nullptr;
 }
 
-// The header wins: a browser reconnects with the old URL.
+// The header wins: a browser reconnects with the old URL. In the query the last one counts: some clients
+// append theirs to the URL each time they come back.
 std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
   const std::string* id = head.find("last-event-id");
-  if (id == nullptr || id->empty()) id = find(query, "lastEventId");
-  if (id == nullptr || id->empty()) return std::nullopt;
+  if (id != nullptr && !id->empty()) return *id;
+  id = nullptr;
+  for (const auto& [name, value] : query) {
+    const bool is_id = name == parameter::kLastEventId || name == parameter::kLastEventIdSnakeCase;
+    if (is_id && !value.empty()) id = &value;
+  }
+  if (id == nullptr) return std::nullopt;
   return *id;
 }
 
@@ -214,7 +221,7 @@ Reply Routes::open_events(const Request& request) {
   const Caller& caller = std::get<Caller>(who);
   std::vector<std::string> channels;
   for (const auto& [name, value] : *query) {
-    if (name != "channel") continue;
+    if (name != parameter::kChannel) continue;
     if (!is_channel_name(value))
       return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
     if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, value)) return std::move(*refusal);
@@ -243,13 +250,15 @@ Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::s
   request.form = form;
   if (caller.claims) request.expires_at = caller.claims->expires_at;
   request.last_event_id = last_event_id(head, query);
-  if (const std::string* replay = find(query, "replay")) {
+  const auto route = form == Form::kChannel ? StreamRoute::kChannel : StreamRoute::kEvents;
+  request.comments = unknown_parameter_comments(query, route);
+  if (const std::string* replay = find(query, parameter::kReplay)) {
     const char* end = replay->data() + replay->size();
     const auto [parsed, error] = std::from_chars(replay->data(), end, request.replay);
     if (error != std::errc() || parsed != end) return error_reply(400, "replay is not a number of messages");
     if (request.last_event_id) request.replay = 0;
   }
-  if (const std::string* name = find(query, "form")) {
+  if (const std::string* name = find(query, parameter::kForm)) {
     if (*name != "json") return error_reply(400, "the only other form is ?form=json");
     request.form = Form::kJson;
   }

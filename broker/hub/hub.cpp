@@ -283,6 +283,7 @@ bool Hub::open_stream(StreamRequest request, int socket) {
   start.replay = request.replay;
   start.expires_at = request.expires_at;
   start.head = std::move(request.head);
+  start.comments = std::move(request.comments);
   start.address = request.client_address;
   start.socket = socket;
   start.lease = std::move(held);

@@ -58,6 +58,7 @@ struct StreamRequest {
   // When whoever asked is no longer allowed to: the stream ends then, and is told of it before.
   std::optional<std::chrono::system_clock::time_point> expires_at;
   std::string head;          // The response head, not sent yet.
+  std::string comments;      // Comment lines for the first block, each with its line feed.
   IpAddress client_address;  // "::" where it is not known.
   Place place;
 };

@@ -19,7 +19,9 @@ class Known(GatewayTest):
         redis.publish_all([("news", str(n)) for n in range(10)])
         watched = watcher.next_events(10)
         for stream in (self.resume(gateway, "/channels/news", watched[3].id),
-                       self.open(gateway, f"/channels/news?lastEventId={watched[3].id}")):
+                       self.open(gateway, f"/channels/news?lastEventId={watched[3].id}"),
+                       self.open(gateway, f"/channels/news?lastEventId={watched[0].id}&lastEventId={watched[3].id}"),
+                       self.open(gateway, f"/channels/news?last_event_id={watched[3].id}")):
             self.assertEqual(stream.next_events(6), watched[4:])
             stream.next_event("weir:live")
         redis.publish("news", "new")

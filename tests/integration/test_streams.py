@@ -18,12 +18,26 @@ class Head(GatewayTest):
         stream = self.open(gateway, "/channels/news", keep_body=True)
         block = bytes(stream.body).decode()
         self.assertTrue(block.endswith("\n\n"), block)
-        self.assertEqual(len(stream.comments), 1)
+        self.assertEqual(stream.comments, ["weir heartbeat=15"])
         self.assertEqual(len(stream.retries), 1)
         self.assertRegex(stream.last_event_id, LIVE_ID)
         redis.publish("news", "first")
         event = stream.next_event()
         self.assertEqual((event.type, event.data), ("message", "first"))
+
+    def test_the_first_block_says_how_long_a_silence_may_be(self):
+        gateway = self.start_gateway("--heartbeat-seconds", "7")
+        self.assertEqual(self.open(gateway, "/channels/news").comments, ["weir heartbeat=7"])
+
+    def test_unknown_parameters_are_named_in_the_first_block_and_their_values_are_not(self):
+        gateway = self.start_gateway()
+        target = "/channels/news?lastid=secret&t=1&_=2&b%C3%A9data:%20x=secret&channel=secret&more=secret"
+        stream = self.open(gateway, target, keep_body=True)
+        self.assertEqual(stream.comments[1:], [
+            'unknown parameter "lastid"', 'unknown parameter "b??data: x"', 'unknown parameter "channel"'])
+        self.assertNotIn(b"secret", stream.body)
+        self.assertEqual(bytes(stream.body).count(b"\n\n"), 1)
+        self.assertRegex(stream.last_event_id, LIVE_ID)
 
     def test_headers_keep_proxies_and_caches_out_of_the_way(self):
         gateway = self.start_gateway()

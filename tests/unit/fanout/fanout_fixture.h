@@ -93,6 +93,7 @@ struct Visit {
   std::optional<std::string> last_event_id;
   std::size_t replay = 0;
   std::optional<std::chrono::system_clock::time_point> expires_at = {};
+  std::string comments = {};
 };
 
 inline StreamReader open_stream(Shard& shard, Visit visit) {
@@ -103,6 +104,7 @@ inline StreamReader open_stream(Shard& shard, Visit visit) {
   start.last_event_id = std::move(visit.last_event_id);
   start.replay = visit.replay;
   start.expires_at = visit.expires_at;
+  start.comments = std::move(visit.comments);
   start.head = "HTTP/1.1 200 OK\r\n\r\n";
   start.socket = reader.take_socket();
   shard.add(std::move(start));

@@ -304,7 +304,7 @@ class Simulation {
     const auto& events = stream.reader.events();
     if (events.empty() && !is_settled) return;  // It waits for the bus, perhaps.
     ASSERT_FALSE(events.empty());
-    ASSERT_EQ(events[0].comment, "weir");
+    ASSERT_EQ(events[0].comment, "weir heartbeat=15");
     ASSERT_FALSE(events[0].retry.empty());
     const auto first = parse_event_id(events[0].id);
     ASSERT_TRUE(first);

@@ -82,11 +82,20 @@ TEST_F(ShardTest, SendsHeadAndPositionAtOnceAndThenWhatIsPublished) {
   auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
   ASSERT_TRUE(read_events(reader, 1));
   EXPECT_THAT(reader.head(), StartsWith("HTTP/1.1 200"));
-  EXPECT_EQ(reader.events()[0].comment, "weir");
+  EXPECT_EQ(reader.events()[0].comment, "weir heartbeat=15");
   EXPECT_EQ(reader.events()[0].id, format_event_id(kEpoch, publisher_.appended()));
   publish(news, "after");
   ASSERT_TRUE(read_events(reader, 2));
   EXPECT_THAT(data_of(reader), ElementsAre("after"));
+}
+
+TEST_F(ShardTest, TheFirstBlockHoldsTheCommentsOfTheRequest) {
+  start();
+  auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0, {}, ": one\n: two\n"});
+  ASSERT_TRUE(read_events(reader, 1));
+  EXPECT_EQ(reader.events()[0].comment, "weir heartbeat=15\none\ntwo");
+  EXPECT_FALSE(reader.events()[0].is_dispatched());
+  EXPECT_EQ(reader.last_event_id(), format_event_id(kEpoch, publisher_.appended()));
 }
 
 TEST_F(ShardTest, HoldsTheHeadBackUntilTheBusHasAcknowledged) {

@@ -107,7 +107,7 @@ void StreamReader::take_block(std::string_view block) {
     const std::string_view field = line.substr(0, colon);
     std::string_view value = line.substr(colon + 1);
     if (!value.empty() && value.front() == ' ') value.remove_prefix(1);
-    if (field.empty()) event.comment = value;
+    if (field.empty()) event.comment.append(event.comment.empty() ? "" : "\n").append(value);
     if (field == "id") event.id = last_event_id_ = value;
     if (field == "event") event.type = value;
     if (field == "retry") event.retry = value;

@@ -12,7 +12,7 @@ struct ReceivedEvent {
   std::string id;  // Of this very block; empty if it has none.
   std::string type;
   std::string data;
-  std::string comment;
+  std::string comment;  // Its lines, joined by LF.
   std::string retry;
   bool is_dispatched() const { return !data.empty() || has_data; }
   bool has_data = false;

@@ -63,6 +63,7 @@ TEST_F(Routing, RefusesStreamsThatAskForNonsense) {
 TEST_F(Routing, TellsAClientOfAnEndedChannelToStop) {
   EXPECT_EQ(ask("GET", "/channels/a", "Last-Event-ID: gabcd1234.7~end\r\n").status, 204);
   EXPECT_EQ(ask("GET", "/channels/a?lastEventId=gabcd1234.7%7Eend").status, 204);
+  EXPECT_EQ(ask("GET", "/channels/a?lastEventId=gabcd1234.6&last_event_id=gabcd1234.7%7Eend").status, 204);
 }
 
 TEST_F(Routing, HoldsToTheAnonymousRules) {

@@ -104,6 +104,30 @@ TEST_F(Streams, TakeTheQueryWithoutTheHeader) {
   EXPECT_EQ(stream->request.last_event_id, "gold00000.1~x");
 }
 
+TEST_F(Streams, TakeTheLastOfSeveralIdsInEitherSpelling) {
+  std::size_t opened = 0;
+  for (const auto& [query, id] :
+       std::vector<std::pair<std::string, std::string>>{{"lastEventId=gabc.1&lastEventId=gabc.2", "gabc.2"},
+                                                        {"last_event_id=gabc.1", "gabc.1"},
+                                                        {"lastEventId=gabc.1&last_event_id=gabc.2", "gabc.2"},
+                                                        {"last_event_id=gabc.1&lastEventId=gabc.2", "gabc.2"},
+                                                        {"lastEventId=gabc.1&last_event_id=", "gabc.1"}}) {
+    HttpClient client = connect();
+    client.send(request("GET", "/channels/a?" + query));
+    const auto* stream = gateway.wait_for_stream(++opened);
+    ASSERT_NE(stream, nullptr);
+    EXPECT_EQ(stream->request.last_event_id, id) << query;
+  }
+}
+
+TEST_F(Streams, NameTheParametersThatAreUnknown) {
+  HttpClient client = connect();
+  client.send(request("GET", "/events?channel=a&lastid=gabc.1"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.comments, ": unknown parameter \"lastid\"\n");
+}
+
 TEST_F(Streams, MayAskForAReplay) {
   HttpClient client = connect();
   client.send(request("GET", "/events?channel=a&replay=7", "Accept: */*\r\n"));
