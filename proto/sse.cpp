@@ -219,6 +219,11 @@ std::string encode_live(std::uint64_t replayed) {
   return encode_block({.id = {}, .type = "weir:live", .data = data, .retry = {}});
 }
 
+std::string encode_bus_state(bool is_up) {
+  const std::string_view data = is_up ? R"({"state":"up"})" : R"({"state":"down"})";
+  return encode_block({.id = {}, .type = "weir:bus", .data = data, .retry = {}});
+}
+
 std::string encode_token_expiring(std::uint64_t expires) {
   const std::string data = "{\"expires\":" + std::to_string(expires) + '}';
   return encode_block({.id = {}, .type = "weir:token-expiring", .data = data, .retry = {}});

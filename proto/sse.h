@@ -84,6 +84,8 @@ const char* gap_reason_name(GapReason reason);  // "slow-client", "bus-down", "h
 std::string encode_gap(std::string_view channel, std::optional<std::uint64_t> missed, GapReason reason);
 // event: weir:live, data: {"replayed":n}
 std::string encode_live(std::uint64_t replayed);
+// event: weir:bus, data: {"state":"up"|"down"}
+std::string encode_bus_state(bool is_up);
 // event: weir:token-expiring, data: {"expires":<Unix seconds>}
 std::string encode_token_expiring(std::uint64_t expires);
 // retry: and event: weir:overloaded, data: {"reason":…}

@@ -33,6 +33,10 @@ class BusListener {
   virtual void on_refused(std::string_view channel, std::string_view why) = 0;
   // Nothing arrives until the next on_subscribed() of each channel; what is published meanwhile is lost.
   virtual void on_lost() = 0;
+  // Whether messages can arrive at all: the connection that brings them has answered, or is lost. Said at
+  // each change, also where nothing is subscribed: down before on_lost(), up before the on_subscribed() of
+  // what comes again. A bus that can't be away never says it.
+  virtual void on_state(bool is_up) = 0;
   // All that had been read is delivered: the moment to wake others, once for many messages.
   virtual void on_idle() = 0;
 };
@@ -55,6 +59,7 @@ inline const char* bus_name(BusKind kind) { return kind == BusKind::kRedis ? "re
 struct BusState {
   BusKind kind = BusKind::kMemory;
   bool is_connected = true;        // Both connections have answered.
+  bool is_receiving = true;        // The one that brings messages has: what on_state() said last.
   bool was_ever_connected = true;  // What /readyz asks.
   std::string why_not = {};        // Where it is not connected: why, in one line, if that is known.
   std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).

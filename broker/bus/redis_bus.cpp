@@ -69,7 +69,8 @@ class RedisBus : public Bus {
   BusState state() const override {
     BusState state;
     state.kind = BusKind::kRedis;
-    state.is_connected = subscriber_.state().is_up && publisher_.is_up();
+    state.is_receiving = subscriber_.state().is_up;
+    state.is_connected = state.is_receiving && publisher_.is_up();
     state.was_ever_connected = subscriber_.state().was_ever_up && publisher_.was_ever_up();
     state.wanted = subscriber_.state().wanted;
     state.acknowledged = subscriber_.state().acknowledged;

@@ -77,6 +77,7 @@ void RedisSubscriber::settle() {
 
 void RedisSubscriber::on_up() {
   state_.is_up = state_.was_ever_up = true;
+  listener_.on_state(true);
   send_patterns();
   for (Entry& entry : channels_) queue(entry);
   send_changes();
@@ -96,6 +97,7 @@ void RedisSubscriber::on_down() {
     it = is_wanted ? std::next(it) : channels_.erase(it);
   }
   state_.held = channels_.size();
+  listener_.on_state(false);
   // Cut again before anything was acknowledged: nothing was lost that was not lost already.
   if (!was_anything_live) return;
   listener_.on_lost();

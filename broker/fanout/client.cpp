@@ -91,7 +91,9 @@ Slice* Client::slice_at_hand() {
 
 void Client::pump() {
   for (int round = 0; state_ == State::kStreaming || state_ == State::kClosing; ++round) {
-    if (is_blocked_ || !flush()) return;
+    if (is_blocked_) return;
+    if (owes_bus_state()) tell_bus_state();
+    if (!flush()) return;
     if (is_last_written_) return linger();
     if (round == kRoundsMax) return set_blocked();
     if (Slice* slice = slice_at_hand()) {
@@ -330,6 +332,20 @@ void Client::tell_expiring() {
   if (shard_.tick() < expiring_at_) return;
   expiring_at_ = kNever;
   append_private(encode_token_expiring(expires_at_));
+}
+
+void Client::on_bus_state() {
+  if (owes_bus_state()) pump();
+}
+
+bool Client::owes_bus_state() const {
+  if (state_ != State::kStreaming) return false;
+  return is_told_bus_down_ ? shard_.is_bus_up() : shard_.is_bus_down();
+}
+
+void Client::tell_bus_state() {
+  is_told_bus_down_ = !is_told_bus_down_;
+  append_private(encode_bus_state(!is_told_bus_down_));
 }
 
 void Client::begin_close(CloseReason reason, Tick deadline) {

@@ -82,6 +82,9 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Sends what the logs hold for it, until it has caught up or the socket is full.
   void pump();
 
+  // The bus has come or gone: told at once, or when the socket takes more. Nothing is kept for it but whether
+  // the client was told that the bus is away.
+  void on_bus_state();
   // The state of one of its channels may have changed: begins or ends the stream.
   void on_channel_state();
   void on_timer(Tick now);
@@ -196,6 +199,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void wait_readable();
   void on_readable();
   void tell_expiring();
+  bool owes_bus_state() const;
+  void tell_bus_state();
   bool has_expired() const {
     return state_ == State::kClosing && close_reason_ == CloseReason::kTokenExpired;
   }
@@ -239,7 +244,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   State state_ = State::kWaiting;
   CloseReason close_reason_ = CloseReason::kClientGone;
   std::uint8_t private_before_rest_ = 0;  // So many of the private bytes stand in front of `rest_`.
-  bool is_blocked_ = false;       // The socket is full, or others have their turn: a wait for it is pending.
+  bool is_blocked_ = false;  // The socket is full, or others have their turn: a wait for it is pending.
+  bool is_told_bus_down_ = false;
   bool is_last_written_ = false;  // The end of the body is among the private bytes.
 };
 

@@ -89,6 +89,10 @@ void Client::begin_stream() {
   private_ = std::move(start->head);
   append_private(first_comment() + start->comments + "retry: " + std::to_string(retry.count()) +
                  "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
+  if (!shard_.is_bus_up()) {
+    shard_.note_bus_down();
+    tell_bus_state();
+  }
   if (!gaps.empty()) append_private(gaps);
   tell_expiring();
   if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);

@@ -95,12 +95,39 @@ void Shard::wake() {
   if (!is_awake_.exchange(true)) asio::post(loop_, [this] { drain_inbox(); });
 }
 
+void Shard::set_bus_up(bool is_up) {
+  is_bus_up_.store(is_up, std::memory_order_release);
+  if (!is_look_due_.exchange(true)) asio::post(loop_, [this] { look_at_bus(); });
+}
+
+void Shard::look_at_bus() {
+  is_look_due_.exchange(false);  // Not a plain store: it orders what follows behind the change.
+  bool has_news = false;
+  if (!is_bus_up()) {
+    const MutexLock lock(inbox_mutex_);
+    has_news = !inbox_.empty();
+  }
+  if (!has_news) return tell_bus_state();
+  // What was read before the bus went comes first: it is served before the next look.
+  wake();
+  if (!is_look_due_.exchange(true)) asio::post(loop_, [this] { look_at_bus(); });
+}
+
+void Shard::tell_bus_state() {
+  is_bus_down_ = !is_bus_up();
+  // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
+  for (std::size_t i = clients_.size(); i-- > 0;) clients_[i]->on_bus_state();
+}
+
 // Hot path, step 4 of docs/life-of-a-message.md: reads each hinted log once, for all caught-up clients.
 void Shard::drain_inbox() {
   is_awake_ = false;
   // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon
   // only the one with just that sequence can have a hint that is still to come.
-  horizon_ = appended();
+  const Sequence newest = appended();
+  // Before the turn begins, and before what the bus brought up to `newest`.
+  if (is_bus_back()) tell_bus_state();
+  horizon_ = newest;
   unread_in_turn_ = kNothingUnread;
   {
     const MutexLock lock(inbox_mutex_);
@@ -199,7 +226,9 @@ bool Shard::read_on(Feed& feed) {
   // A merge of several channels goes to the turn's horizon, not beyond.
   if (!feed.is_hinted || feed.merging > 0 || slice_.is_full()) return false;
   const std::size_t before = slice_.entries().size();
-  slice_.read(feed.channel->log, appended());
+  const Sequence newest = appended();
+  if (is_bus_back()) return false;  // It is told before what the bus brings then.
+  slice_.read(feed.channel->log, newest);
   if (slice_.entries().size() == before) return false;
   feed.position = slice_.last().at;
   return true;

@@ -1,8 +1,7 @@
 // One thread, one loop, and the clients that it serves for their whole life.
 //
-// Threads:   start(), stop(), add(), begin_drain(), slowest(), stats() on any thread; take_hint() and wake()
-// on the bus thread (and
-//            its own); everything else on the shard's thread.
+// Threads:   start(), stop(), add(), begin_drain(), set_bus_up(), slowest(), stats() on any thread;
+//            take_hint() and wake() on the bus thread (and its own); everything else on the shard's thread.
 // Ownership: a shard owns its clients; feeds are shared with their channels.
 // Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted
 // feed.
@@ -86,6 +85,11 @@ class Shard {
   // Ends clients that hold too much memory (HeldMemory), soon. Any thread.
   void relieve();
 
+  // The bus is there, or has gone: each stream is told, once. What was read before the bus went is sent
+  // first; what it brings when it is back comes later. Changes that follow each other faster than they can be
+  // told are told by the last of them. On the bus thread, between what it appends.
+  void set_bus_up(bool is_up);
+
   // Closes the clients one by one over `duration`, each when it has been sent what is logged for it.
   void begin_drain(std::chrono::milliseconds duration);
 
@@ -109,6 +113,11 @@ class Shard {
   Sequence appended() const { return appended_.load(std::memory_order_acquire); }
   // All entries up to here, but the one with just this sequence, have been announced to the feeds.
   Sequence horizon() const { return horizon_; }
+  bool is_bus_up() const { return is_bus_up_.load(std::memory_order_acquire); }
+  // It is away, and what was read before has been sent to everybody who keeps up.
+  bool is_bus_down() const { return is_bus_down_ && !is_bus_up(); }
+  // A client has been told that it is away before all others.
+  void note_bus_down() { is_bus_down_ = true; }
   std::shared_ptr<Feed> follow(const ChannelPtr& channel);
   void unfollow(Feed& feed, std::size_t index);
   void remove(Client& client);
@@ -127,6 +136,9 @@ class Shard {
   Batch& scratch_batch() { return scratch_batch_; }
 
  private:
+  void look_at_bus();
+  void tell_bus_state();
+  bool is_bus_back() const { return is_bus_down_ && is_bus_up(); }
   void drain_inbox();
   static void fetch_parts(const Feed& feed);
   void serve(const std::shared_ptr<Feed>& feed);
@@ -165,6 +177,10 @@ class Shard {
   std::atomic<bool> is_awake_{false};             // drain_inbox() is going to run.
   std::atomic<Sequence> unread_{kNothingUnread};  // Written under inbox_mutex_.
   std::atomic<bool> is_relief_asked_{false};
+
+  std::atomic<bool> is_bus_up_{true};
+  std::atomic<bool> is_look_due_{false};  // look_at_bus() is going to run.
+  bool is_bus_down_ = false;              // Clients were told so, and not yet that it is back.
 
   std::atomic<std::size_t> expected_clients_{0};
 

@@ -231,6 +231,7 @@ Hub::~Hub() { stop(); }
 
 void Hub::set_bus(Bus& bus) {
   state_->bus = &bus;
+  for (const auto& shard : state_->shards) shard->set_bus_up(bus.state().is_receiving);
   for (const std::string& pattern : state_->config.record) bus.record(pattern);
 }
 

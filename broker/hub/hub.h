@@ -135,6 +135,7 @@ class Hub : public BusListener {
   void on_recording(std::string_view pattern) override;
   void on_refused(std::string_view channel, std::string_view why) override;
   void on_lost() override;
+  void on_state(bool is_up) override;
   void on_idle() override;
 
  private:

@@ -68,6 +68,10 @@ void Hub::on_lost() {
   }
 }
 
+void Hub::on_state(bool is_up) {
+  for (const auto& shard : state_->shards) shard->set_bus_up(is_up);
+}
+
 void Hub::on_idle() { state_->wake_shards(); }
 
 // A channel that is open because a --record pattern covers it; null if none does, or --max-channels is

@@ -105,6 +105,22 @@ describe("the console", () => {
     await close(page);
   });
 
+  it("says that nothing arrives while Redis is away, also to who comes meanwhile", async () => {
+    const own = await startRedis();
+    const gateway = await startBroker({ redis: own });
+    const page = await openPage(browser, `${gateway.url}/?channel=${channel}`);
+    await hasText(page.getByTestId("state"), /^open$/);
+    await gateway.subscribers(channel, 1);
+    await own.stop();
+    await hasText(page.getByTestId("state"), /^waiting$/);
+    await hasText(rows(page, "weir:bus").locator(".data"), /^The gateway has lost Redis/);
+    const late = await openPage(browser, `${gateway.url}/?channel=${channel}`);
+    await hasText(late.getByTestId("state"), /^waiting$/);
+    await close(late);
+    await close(page);
+    await gateway.stop();
+  });
+
   it("counts a reconnect, and shows what was published meanwhile", async () => {
     const proxy = await startProxy(broker.url);
     const page = await openPage(browser, `${proxy.url}/?channel=${channel}`, { expected: /net::ERR_/ });

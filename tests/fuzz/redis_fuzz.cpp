@@ -84,10 +84,12 @@ class Listener final : public BusListener {
     assert(channel == "log.*" || wanted.contains(std::string(channel)));
   }
   void on_lost() override {}
+  void on_state(bool is_up) override { assert(std::exchange(was_up, is_up) != is_up); }
   void on_idle() override {}
 
   std::set<std::string> wanted;
   std::size_t subscribed = 0;
+  bool was_up = false;
 
  private:
   // What Redis calls a channel goes into JSON and into logs: by name only what was asked for may come. Redis

@@ -123,6 +123,7 @@ class Away(RedisTest):
             events = stream.until_event(lambda event: event.type == "message")
             self.assertEqual(events[-1].data, channel)
             self.assertIn("weir:gap", {event.type for event in events})
+            self.assertEqual(stream.bus_states[-1], "up")
 
     def test_20_restarts_under_load_and_every_account_adds_up(self):
         redis, gateway = self.start_both()
@@ -144,6 +145,118 @@ class Away(RedisTest):
             self.assertIsNone(stream.closed)
             account.settle(number)
             self.assertEqual({reason for _, reason in account.gaps}, {"bus-down"})
+            self.assertEqual(stream.bus_states, ["down", "up"] * (len(stream.bus_states) // 2))
+
+
+class Told(RedisTest):
+    """`weir:bus`: each stream is told when Redis goes and when it comes."""
+
+    def wait_for_state(self, stream, state, seconds=NOTICED_SECONDS):
+        self.loop.until(lambda: stream.closed or (stream.bus_states and stream.bus_states[-1] == state), state, seconds)
+        self.assertIsNone(stream.closed)
+
+    def test_a_kill_and_a_restart_are_told_once_a_stream_and_the_gap_comes_behind(self):
+        redis, gateway = self.start_both()
+        targets = ["/channels/a", "/channels/a?form=json", "/events?channel=a&channel=b", "/events?channel=a&form=json"]
+        streams = self.open_all(gateway, targets, keep_bus_events=True)
+        streams.append(self.open(gateway, "/channels/a", version="1.0", keep_bus_events=True))
+        ids = [stream.last_event_id for stream in streams]
+        redis.kill()
+        for stream in streams:
+            event = stream.next_event("weir:bus", seconds=NOTICED_SECONDS)
+            self.assertEqual(event.data, '{"state":"down"}')
+        self.assertEqual([stream.last_event_id for stream in streams], ids, "It moves no position.")
+        redis.start()
+        for stream, target in zip(streams, [*targets, "/channels/a"]):
+            event = stream.next_event("weir:bus")
+            self.assertEqual(event.data, '{"state":"up"}')
+            gaps = [gap_of(stream.next_event("weir:gap"))["channel"] for _ in range(1 + ("=b" in target))]
+            self.assertEqual(sorted(gaps), ["a", "b"][:len(gaps)])
+        self.wait_until_back(gateway)
+        redis.publish("a", "new")
+        for stream in streams:
+            self.assertIn("new", stream.next_event().data)
+        self.assertTrue(all(stream.bus_states == ["down", "up"] for stream in streams))
+
+    def test_a_redis_that_hangs_is_told_when_it_is_noticed(self):
+        redis, gateway = self.start_both()
+        stream = self.open(gateway, "/channels/a", keep_bus_events=True)
+        redis.freeze()
+        try:
+            self.assertEqual(stream.next_event("weir:bus", seconds=NOTICED_SECONDS).data, '{"state":"down"}')
+        finally:
+            redis.thaw()
+        self.assertEqual(stream.next_event("weir:bus", seconds=NOTICED_SECONDS).data, '{"state":"up"}')
+        self.assert_gap(stream, "a")
+
+    def test_who_comes_meanwhile_is_told_behind_the_first_block(self):
+        redis, gateway = self.start_both()
+        watcher = self.open(gateway, "/channels/a")
+        redis.publish("a", "1")
+        last_event_id = watcher.next_event().id
+        redis.kill()
+        self.wait_for_state(watcher, "down")
+        newcomers = [self.open(gateway, target, {"Last-Event-ID": last_event_id}, keep_bus_events=True)
+                     for target in ("/channels/a", "/channels/other", "/events?channel=a&channel=b")]
+        for stream in newcomers:
+            self.assertEqual(stream.next_event("weir:bus").data, '{"state":"down"}')
+        redis.start()
+        for stream in newcomers:
+            self.wait_for_state(stream, "up")
+            self.assertEqual(stream.bus_states, ["down", "up"])
+        self.wait_for_state(watcher, "up")
+        self.assertEqual(watcher.bus_states, ["down", "up"])
+
+    def test_a_gateway_whose_redis_was_never_there_says_so(self):
+        redis = RedisServer()
+        redis.reserve()
+        self.addCleanup(redis.stop)
+        gateway = self.start_gateway(redis=redis, wait=False)
+        stream = self.open(gateway, "/channels/a", keep_bus_events=True)
+        self.assertEqual(stream.next_event("weir:bus").data, '{"state":"down"}')
+        redis.start()
+        self.assertEqual(stream.next_event("weir:bus").data, '{"state":"up"}')
+        self.assert_gap(stream, "a")
+
+    def test_a_stuck_client_is_told_the_true_state_when_it_reads_again_and_no_more(self):
+        redis, gateway = self.start_both("--queue-bytes", str(256 << 20))
+        stuck = self.open(gateway, "/channels/a", receive_buffer=4096, keep_bus_events=True)
+        watcher = self.open(gateway, "/channels/b")
+        stuck.pause()
+        large = [f"{n}:" + "x" * 1_000_000 for n in range(100)]
+        published = 0
+        while gateway.metrics()["weir_slow_clients"] == 0:
+            redis.publish("a", large[published])
+            published += 1
+            gateway.wait_until(lambda: gateway.metrics()["weir_messages_in_total"] == published, "the message")
+        redis.publish("a", "behind it")
+        for _ in range(3):
+            redis.client.command("CLIENT", "KILL", "TYPE", "pubsub")
+            self.loop.until(lambda: redis.client.numsub("b") == 1, "the subscription after the cut")
+        redis.kill()
+        self.wait_for_state(watcher, "down")
+        stuck.go_on()
+        events = stuck.until_event(lambda event: event.data == "behind it")
+        received = [event.data for event in events if event.type == "message"]
+        self.assertEqual(received, [*large[:published], "behind it"])
+        self.assertEqual(stuck.bus_states, ["down"])
+        redis.start()
+        self.wait_for_state(stuck, "up")
+
+    def test_the_connection_that_publishes_alone_is_no_outage_for_streams(self):
+        redis, gateway = self.start_both()
+        stream = self.open(gateway, "/channels/a")
+        redis.client.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        redis.publish("a", "on")
+        self.assertEqual(stream.next_event().data, "on")
+        self.assertEqual(stream.bus_states, [])
+
+    def test_without_redis_nothing_is_said(self):
+        gateway = self.start_gateway()
+        stream = self.open(gateway, "/channels/a")
+        gateway.publish("a", "on")
+        self.assertEqual(stream.next_event().data, "on")
+        self.assertEqual(stream.bus_states, [])
 
 
 class Cut(RedisTest):

@@ -6,6 +6,7 @@ would see. Invalid UTF-8, which a browser would replace, is an error here: the g
 
 import codecs
 import collections
+import json
 import re
 import selectors
 import socket
@@ -96,7 +97,7 @@ class EventParser:
 class Stream:
     """One GET whose answer is read as events. Its loop reads for it whenever anything is awaited."""
 
-    def __init__(self, loop, sock, request, on_event=None, keep_body=False, read_bytes=262144):
+    def __init__(self, loop, sock, request, on_event=None, keep_body=False, read_bytes=262144, keep_bus_events=False):
         self._loop = loop
         self._socket = sock
         self._head = b""
@@ -109,8 +110,18 @@ class Stream:
         self.error = None
         self.closed = None  # How it ended: "end" (cleanly), "eof" (without the last chunk), "reset", "cut" (by us).
         self.events = collections.deque()  # Dispatched and not yet taken.
-        self.parser = EventParser(on_event or self.events.append)
+        self.bus_states = []  # What `weir:bus` said: "down", "up", ... Among the events only if `keep_bus_events`.
+        self._keep_bus_events = keep_bus_events
+        self._on_event = on_event or self.events.append
+        self.parser = EventParser(self._on_dispatched)
         self._send(request)
+
+    def _on_dispatched(self, event):
+        if event.type == "weir:bus":
+            self.bus_states.append(json.loads(event.data)["state"])
+            if not self._keep_bus_events:
+                return
+        self._on_event(event)
 
     def _send(self, request):
         self._socket.sendall(request)

@@ -39,6 +39,7 @@ class BusObserver : public BusListener {
   void on_subscribed(std::string_view channel) override {
     note([&] {
       ++subscribed_[std::string(channel)];
+      states_.push_back("subscribed");
       order_.push_back({std::string(channel), "subscribed"});
     });
   }
@@ -51,8 +52,12 @@ class BusObserver : public BusListener {
   void on_lost() override {
     note([&] {
       log_.push_back("lost");
+      states_.push_back("lost");
       order_.push_back({{}, "lost"});
     });
+  }
+  void on_state(bool is_up) override {
+    note([&] { states_.push_back(is_up ? "up" : "down"); });
   }
   void on_idle() override {
     note([&] { delivered_when_idle_ = messages_.size(); });
@@ -113,6 +118,14 @@ class BusObserver : public BusListener {
     const auto found = subscribed_.find(channel);
     return found == subscribed_.end() ? 0 : found->second;
   }
+  // "up" and "down", with "subscribed" (to any channel) and "lost" between them.
+  std::vector<std::string> states() const {
+    const std::lock_guard lock(mutex_);
+    return states_;
+  }
+  bool wait_for_state(const std::string& state) {
+    return wait([&] { return !states_.empty() && states_.back() == state; });
+  }
   // "lost", "recording PATTERN", "too-large CHANNEL", "refused CHANNEL: WHY".
   std::vector<std::string> lines() const {
     const std::lock_guard lock(mutex_);
@@ -134,6 +147,7 @@ class BusObserver : public BusListener {
   std::vector<Message> messages_;
   std::vector<Message> order_;
   std::vector<std::string> log_;
+  std::vector<std::string> states_;
   std::map<std::string, int> subscribed_;
   std::size_t delivered_when_idle_ = 0;
 };

@@ -386,6 +386,31 @@ TEST_F(RedisBusTest, ComesBackAfterRedisWasKilledAndStarted) {
   EXPECT_THAT(observer_.payloads("news"), ElementsAre("back"));
 }
 
+TEST_F(RedisBusTest, SaysThatItIsAwayBeforeWhatIsLostAndThatItIsBackBeforeWhatComesAgain) {
+  RedisServer server;
+  start(server.url());
+  ASSERT_TRUE(subscribe_and_wait("news"));
+  EXPECT_TRUE(bus_->state().is_receiving);
+  server.kill();
+  ASSERT_TRUE(observer_.wait_for_state("lost"));
+  EXPECT_FALSE(bus_->state().is_receiving);
+  server.start();
+  ASSERT_TRUE(observer_.wait_for_subscribed("news", 2));
+  EXPECT_THAT(observer_.states(), ElementsAre("up", "subscribed", "down", "lost", "up", "subscribed"));
+}
+
+TEST_F(RedisBusTest, SaysThatItIsAwayAlsoWhereNothingIsSubscribed) {
+  RedisServer server;
+  start(server.url());
+  EXPECT_FALSE(make_redis_bus(options_for(server.url()), observer_)->state().is_receiving);
+  ASSERT_TRUE(observer_.wait_for_state("up"));
+  server.kill();
+  ASSERT_TRUE(observer_.wait_for_state("down"));
+  server.start();
+  ASSERT_TRUE(observer_.wait_for_state("up"));
+  EXPECT_THAT(observer_.states(), ElementsAre("up", "down", "up"));
+}
+
 TEST_F(RedisBusTest, WaitsForARedisThatStartsLater) {
   RedisServer server({.is_started = false});
   start(server.url());

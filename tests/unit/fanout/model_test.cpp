@@ -110,6 +110,7 @@ class Simulation {
         for (const auto& stream : streams_) read_some(*stream);
         return;
       case 4:
+        if (pick(3) == 0) return change_state_of_bus(pick(2) == 0);
         return pick(2) == 0 ? lose_and_acknowledge(any_channel()) : change_bus(any_channel());
       case 5:
         return forget();
@@ -184,6 +185,12 @@ class Simulation {
     if (!of.channel->is_live) return;  // Nothing was there to be lost.
     const Sequence sequence = publisher_.publish_gap(*of.channel, std::nullopt, GapReason::kBusDown);
     of.published.push_back({sequence, FrameKind::kGap, of.ordinal(), "", ""});
+  }
+  // Which each stream is told, whatever else happens.
+  void change_state_of_bus(bool is_up) {
+    end_append();
+    is_bus_up_ = is_up;
+    for (const auto& shard : shards_) shard->set_bus_up(is_up);
   }
   // As the hub does it: gone until the next acknowledgement, which comes with the gap that is owed.
   void change_bus(ModelChannel& of) {
@@ -326,12 +333,14 @@ class Simulation {
       account.was_unknown = !account.expected;
       account.last = first->sequence;
     }
+    check_bus_state(stream, is_settled);
     Sequence last_id = first->sequence;
     for (std::size_t i = 1; i < events.size() && !::testing::Test::HasFailure(); ++i) {
       const ReceivedEvent& event = events[i];
       if (event.type == "weir:gap") {
         check_gap(event, accounts, by_name);
-      } else if (event.has_data && event.type != "weir:live" && event.type != "weir:token-expiring") {
+      } else if (event.has_data && event.type != "weir:live" && event.type != "weir:token-expiring" &&
+                 event.type != "weir:bus") {
         check_message(event, accounts, by_name, last_id);
       } else if (!event.id.empty()) {
         last_id = std::max(last_id, parse_event_id(event.id)->sequence);  // A position.
@@ -379,6 +388,20 @@ class Simulation {
       if (is_alone) {
         EXPECT_EQ(*account.expected, passed) << name << ": counted again";
       }
+    }
+  }
+
+  // Of changes alone, without an id, and in the end of the true state.
+  void check_bus_state(const ModelStream& stream, bool is_settled) {
+    bool is_up = true;
+    for (const ReceivedEvent& event : stream.reader.events()) {
+      if (event.type != "weir:bus") continue;
+      EXPECT_EQ(event.data, is_up ? R"({"state":"down"})" : R"({"state":"up"})");
+      EXPECT_TRUE(event.id.empty());
+      is_up = !is_up;
+    }
+    if (is_settled && !stream.reader.is_closed()) {
+      EXPECT_EQ(is_up, is_bus_up_);
     }
   }
 
@@ -468,6 +491,7 @@ class Simulation {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<ModelStream>> streams_;
   std::uint64_t published_ = 0;
+  bool is_bus_up_ = true;
 };
 
 std::uint32_t number_from(const char* variable, std::uint32_t otherwise) {

@@ -181,6 +181,160 @@ TEST_F(ShardTest, AStreamOfSeveralChannelsClosesWhenAllHaveEnded) {
   EXPECT_THAT(data_of(reader), ElementsAre(R"({"channel":"a"})", "still here", R"({"channel":"b"})"));
 }
 
+constexpr const char* kDown = R"({"state":"down"})";
+constexpr const char* kUp = R"({"state":"up"})";
+
+// What `reader` was told last; nothing is said while all is well.
+std::string state_told(const StreamReader& reader) {
+  std::string state = kUp;
+  for (const ReceivedEvent& event : reader.events()) {
+    if (event.type == "weir:bus") state = event.data;
+  }
+  return state;
+}
+
+TEST_F(ShardTest, EachStreamIsToldOnceThatTheBusHasGoneAndThatItIsBack) {
+  start();
+  const auto a = channel("a");
+  const auto b = channel("b");
+  std::vector<StreamReader> readers;
+  readers.push_back(open_stream(*shard_, {{a}, {Form::kChannel, true}, {}, 0}));
+  readers.push_back(open_stream(*shard_, {{a}, {Form::kJson, true}, {}, 0}));
+  readers.push_back(open_stream(*shard_, {{a, b}, {Form::kEvents, true}, {}, 0}));
+  readers.push_back(open_stream(*shard_, {{a, b}, {Form::kEvents, false}, {}, 0}));
+  for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 1));
+  shard_->set_bus_up(false);
+  for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 2));
+  shard_->set_bus_up(true);
+  for (StreamReader& reader : readers) {
+    ASSERT_TRUE(read_events(reader, 3));
+    EXPECT_THAT(data_of(reader), ElementsAre(kDown, kUp));
+    EXPECT_EQ(reader.events()[1].type, "weir:bus");
+    EXPECT_EQ(reader.last_event_id(), reader.events()[0].id) << "It moves no position.";
+  }
+}
+
+TEST_F(ShardTest, WhoComesWhileTheBusIsAwayIsToldSoBehindTheFirstBlock) {
+  start();
+  const auto news = channel("news");
+  publish(news, "before");
+  shard_->set_bus_up(false);
+  auto reader = open_stream(*shard_, {{news}, {}, "gother.1", 0});
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 3; }));
+  EXPECT_EQ(reader.events()[0].comment, "weir heartbeat=15");
+  EXPECT_EQ(reader.events()[1].data, kDown);
+  EXPECT_EQ(reader.events()[2].type, "weir:gap");
+  EXPECT_EQ(reader.events()[3].type, "weir:live");
+  shard_->set_bus_up(true);
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).back() == kUp; }));
+  EXPECT_EQ(data_of(reader).size(), 4U) << "It was told once that the bus is away.";
+}
+
+TEST_F(ShardTest, WhateverHowFastTheBusComesAndGoesTheLastThingToldIsTrue) {
+  start();
+  const auto news = channel("news");
+  for (const bool is_up : {true, false}) {
+    auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+    ASSERT_TRUE(read_events(reader, 1));
+    for (int i = 0; i < 1'000; ++i) shard_->set_bus_up(i % 2 == 0);
+    shard_->set_bus_up(!is_up);
+    shard_->set_bus_up(is_up);
+    publish(news, "last");
+    const std::string expected = is_up ? kUp : kDown;
+    ASSERT_TRUE(read_until(reader, [&] {
+      const auto data = data_of(reader);
+      return std::find(data.begin(), data.end(), "last") != data.end() && state_told(reader) == expected;
+    }));
+    // Another stream's first bytes show that the shard has done all that it was asked for.
+    auto other = open_stream(*shard_, {{news}, {}, {}, 0});
+    ASSERT_TRUE(read_events(other, 1));
+    while (reader.read(1 << 20) > 0) {
+    }
+    EXPECT_EQ(state_told(reader), expected);
+    std::string state = kUp;
+    for (const ReceivedEvent& event : reader.events()) {
+      if (event.type != "weir:bus") continue;
+      EXPECT_NE(event.data, state) << "It is told of changes alone.";
+      state = event.data;
+    }
+  }
+}
+
+TEST_F(ShardTest, AStuckClientIsToldTheStateOfTheBusOnceAndNoFrameIsTorn) {
+  start();
+  ChannelLog::Limits limits;
+  limits.queue_messages = 1'000;
+  const auto news = channel("news", limits);
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  const std::string large(1 << 20, 'x');
+  publish(news, large);
+  ASSERT_TRUE(eventually([&] { return shard_->stats().slow_clients.value() == 1; }));
+  const auto held = publisher_.frame_bytes().total();
+  for (int i = 0; i < 1'000; ++i) {
+    shard_->set_bus_up(i % 2 != 0);
+    // A stream that keeps up has been told: so it was the stuck one's turn, too.
+    auto other = open_stream(*shard_, {{news}, {}, {}, 0});
+    ASSERT_TRUE(read_events(other, 1));
+  }
+  shard_->set_bus_up(false);
+  EXPECT_EQ(publisher_.frame_bytes().total(), held);
+  publish(news, "behind");
+  ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).size() == 3; }));
+  EXPECT_THAT(data_of(reader), ElementsAre(large, kDown, "behind"));
+}
+
+TEST_F(ShardTest, WhatWasReadBeforeTheBusWentIsSentBefore) {
+  start();
+  const auto a = channel("a");
+  const auto b = channel("b");
+  auto one = open_stream(*shard_, {{a}, {}, {}, 0});
+  auto both = open_stream(*shard_, {{a, b}, {}, {}, 0});
+  ASSERT_TRUE(read_events(one, 1));
+  ASSERT_TRUE(read_events(both, 1));
+  for (int round = 0; round < 100; ++round) {
+    const auto before = one.events().size();
+    const auto before_both = both.events().size();
+    publisher_.publish(*b, "1");
+    publisher_.publish(*a, "2");
+    shard_->set_bus_up(false);  // Before anybody was woken.
+    ASSERT_TRUE(read_events(one, before + 2));
+    ASSERT_TRUE(read_events(both, before_both + 3));
+    EXPECT_EQ(one.events()[before + 1].data, kDown);
+    EXPECT_EQ(both.events()[before_both + 2].data, kDown);
+    shard_->set_bus_up(true);
+    ASSERT_TRUE(read_events(one, before + 3));
+    ASSERT_TRUE(read_events(both, before_both + 4));
+  }
+}
+
+// A gap that comes with the bus is never ahead of the news of it.
+TEST_F(ShardTest, ThatTheBusIsBackIsToldBeforeWhatItBrings) {
+  start();
+  const auto a = channel("a");
+  const auto b = channel("b");
+  std::vector<StreamReader> readers;
+  for (int i = 0; i < 40; ++i) {
+    Visit visit{{a}, {}, {}, 0};
+    if (i % 2 != 0) visit.channels.push_back(b);
+    readers.push_back(open_stream(*shard_, std::move(visit)));
+    ASSERT_TRUE(read_events(readers.back(), 1));
+  }
+  for (int round = 0; round < 200; ++round) {
+    const std::string back = "back " + std::to_string(round);
+    shard_->set_bus_up(false);
+    for (StreamReader& reader : readers)
+      ASSERT_TRUE(read_until(reader, [&] { return state_told(reader) == kDown; }));
+    publish(b, "the shard is at work");
+    shard_->set_bus_up(true);
+    publish(a, back);
+    for (StreamReader& reader : readers) {
+      ASSERT_TRUE(read_until(reader, [&] { return data_of(reader).back() == back; }));
+      EXPECT_EQ(state_told(reader), kUp);
+    }
+  }
+}
+
 TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
   ShardOptions options;
   options.stuck = std::chrono::milliseconds(200);

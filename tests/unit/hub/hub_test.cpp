@@ -39,12 +39,14 @@ class FakeBus : public Bus {
   BusState state() const override {
     BusState state;
     state.subscriptions_held = held;
+    state.is_receiving = is_receiving;
     return state;
   }
 
   std::uint64_t held = 0;
   std::vector<std::string> wanted;
   std::vector<std::string> recorded;
+  bool is_receiving = true;
 };
 
 class HubTest : public ::testing::Test {
@@ -313,6 +315,36 @@ TEST_F(HubTest, EachLossOfTheBusIsOneGapOfEachChannel) {
   ASSERT_TRUE(read_data(*reader, 2));
   EXPECT_THAT(data_of(*reader),
               ElementsAre(R"({"channel":"news","missed":null,"reason":"bus-down"})", "after"));
+}
+
+TEST_F(HubTest, ALossOfTheBusIsToldEachStreamOnceAndItsEndBeforeTheGaps) {
+  start();
+  auto reader = open({"a", "b"});
+  hub_->on_subscribed("a");
+  hub_->on_subscribed("b");
+  ASSERT_TRUE(has_begun(*reader));
+  hub_->on_state(false);
+  hub_->on_lost();
+  ASSERT_TRUE(read_data(*reader, 1));
+  hub_->on_state(true);
+  hub_->on_subscribed("a");
+  hub_->on_subscribed("b");
+  ASSERT_TRUE(read_data(*reader, 4));
+  EXPECT_THAT(data_of(*reader), ElementsAre(R"({"state":"down"})", R"({"state":"up"})",
+                                            R"({"channel":"a","missed":null,"reason":"bus-down"})",
+                                            R"({"channel":"b","missed":null,"reason":"bus-down"})"));
+}
+
+TEST_F(HubTest, WhoComesBeforeTheBusWasEverThereIsToldThatItIsAway) {
+  bus_.is_receiving = false;
+  start();
+  auto reader = open({"news"});
+  ASSERT_TRUE(read_data(*reader, 1));  // After two seconds, without an acknowledgement.
+  hub_->on_state(true);
+  hub_->on_subscribed("news");
+  ASSERT_TRUE(read_data(*reader, 3));
+  EXPECT_THAT(data_of(*reader), ElementsAre(R"({"state":"down"})", R"({"state":"up"})",
+                                            R"({"channel":"news","missed":null,"reason":"bus-down"})"));
 }
 
 TEST_F(HubTest, AMessageThatWasTooLargeIsAGapOfOne) {

@@ -48,6 +48,7 @@ std::string encode_gateway_event(const nlohmann::json& vector) {
     return encode_gap(gap.at("channel").get<std::string>(), missed, reason_named(gap.at("reason")));
   }
   if (vector.contains("live")) return encode_live(vector.at("live").at("replayed"));
+  if (vector.contains("bus")) return encode_bus_state(vector.at("bus").at("state") == "up");
   if (vector.contains("token_expiring"))
     return encode_token_expiring(vector.at("token_expiring").at("expires"));
   if (vector.contains("comment")) return encode_comment(vector.at("comment").get<std::string>());
@@ -64,8 +65,8 @@ TEST(Sse, GatewayEventsComeOutAsTheVectorsSay) {
 
 TEST(Sse, GatewayEventsAreTheSameInEveryForm) {
   for (const std::string& block :
-       {encode_gap("news", 3, GapReason::kHistory), encode_live(2), encode_token_expiring(1'795'651'200),
-        encode_overloaded("full", milliseconds(10'000))}) {
+       {encode_gap("news", 3, GapReason::kHistory), encode_live(2), encode_bus_state(false),
+        encode_token_expiring(1'795'651'200), encode_overloaded("full", milliseconds(10'000))}) {
     for (const auto& [name, form] : kNamedForms) {
       EXPECT_EQ(encode_form(block, DataKind::kJson, "news", form), block) << name;
     }
