@@ -18,6 +18,7 @@
 
 #include "broker/log_writer.h"
 #include "proto/envelope.h"
+#include "proto/redact.h"
 
 namespace weir {
 namespace {
@@ -68,7 +69,7 @@ bool is_one_word(std::string_view text) {
 
 std::string json_of(const LogField& field) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    std::string valid(*text);
+    std::string valid = redacted(*text);
     replace_invalid_utf8(valid);
     return json_string(valid);
   }
@@ -80,7 +81,7 @@ std::string json_of(const LogField& field) {
 
 // What stands behind time and level in a line.
 std::string payload_of(std::string_view message, std::initializer_list<LogField> fields) {
-  std::string text(message);
+  std::string text = redacted(message);
   replace_invalid_utf8(text);
   if (is_json_format) {
     std::string payload = "\"msg\":" + json_string(text);
@@ -92,7 +93,7 @@ std::string payload_of(std::string_view message, std::initializer_list<LogField>
   for (const LogField& field : fields) {
     const auto* word = std::get_if<std::string_view>(&field.value);
     const bool is_plain = word != nullptr && !word->empty() && is_one_word(*word);
-    payload.append(" ").append(field.name).append("=").append(is_plain ? std::string(*word) : json_of(field));
+    payload.append(" ").append(field.name).append("=").append(is_plain ? redacted(*word) : json_of(field));
   }
   return payload;
 }

@@ -44,7 +44,7 @@ struct LogField {
 };
 
 // `message` may hold anything: control characters and invalid UTF-8 are escaped or replaced, so that it stays
-// one line.
+// one line, and tokens and passwords are hidden, in fields as well (proto/redact.h).
 void log_debug(std::string_view message);
 void log_info(std::string_view message, std::initializer_list<LogField> fields = {});
 void log_warning(std::string_view message);

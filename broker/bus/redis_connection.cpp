@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "broker/logging.h"
+#include "redis/redis_error.h"
 
 namespace weir {
 namespace {
@@ -204,7 +205,7 @@ void RedisConnection::on_greeting_reply(const redisReply& reply) {
   // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: not of use now, perhaps later. Who may not PING is alive none the
   // less.
   if (is_error && !(greetings_left_ == 0 && text_of(reply).starts_with("NOPERM")))
-    return fail(text_of(reply));
+    return fail(without_arguments(text_of(reply)));
   if (greetings_left_ > 0) return;
 
   is_up_ = true;

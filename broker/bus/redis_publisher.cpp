@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "redis/redis_error.h"
+
 namespace weir {
 
 RedisPublisher::RedisPublisher(asio::io_context& io, const RedisBusOptions& options, JobQueue& queue)
@@ -41,7 +43,8 @@ void RedisPublisher::on_reply(const redisReply& reply) {
                     {PublishOutcome::kDelivered, static_cast<std::uint64_t>(reply.integer), {}});
   }
   if (reply.type == REDIS_REPLY_ERROR) {
-    return complete(std::move(waiting), {PublishOutcome::kRefused, 0, std::string(reply.str, reply.len)});
+    return complete(std::move(waiting),
+                    {PublishOutcome::kRefused, 0, std::string(without_arguments({reply.str, reply.len}))});
   }
   complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});
   connection_.fail("the answers are out of step");

@@ -1,5 +1,6 @@
 #include "broker/http/credential.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/http/parameters.h"
@@ -73,19 +74,21 @@ Result<std::optional<Credential>> find_credential(const Head& head, const QueryP
 }
 
 std::string redacted_query(std::string_view query) {
+  constexpr std::size_t kNameBytesMax = 32;
+  constexpr std::size_t kNamesMax = 10;
   std::string redacted;
-  while (!query.empty()) {
-    const std::string_view parameter = take_until(query, '&');
-    const std::string_view encoded_name = parameter.substr(0, parameter.find('='));
-    const auto decoded = parse_query(encoded_name);
-    const bool is_harmless =
-        decoded && (decoded->empty() || decoded->front().first != parameter::kAccessToken);
-    if (!redacted.empty()) redacted += '&';
-    if (is_harmless) {
-      redacted += parameter;
-    } else {
-      redacted.append(encoded_name).append("=(redacted)");
-    }
+  for (std::size_t names = 0; !query.empty(); ++names) {
+    if (names > 0) redacted += '&';
+    if (names == kNamesMax) return redacted += "...";
+    std::string_view value = take_until(query, '&');
+    const bool has_value = value.find('=') != std::string_view::npos;
+    const std::string_view name = take_until(value, '=');
+    const bool is_name =
+        has_value && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+        });
+    redacted.append(is_name ? name : "(redacted)");
+    if (has_value) redacted += "=(redacted)";
   }
   return redacted;
 }

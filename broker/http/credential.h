@@ -24,7 +24,8 @@ struct Credential {
 Result<std::optional<Credential>> find_credential(const Head& head, const QueryParameters& query,
                                                   std::string_view cookie_name);
 
-// `query` as it may be logged: without the value of access_token, however its name is spelt.
+// `query` as it may be logged: names alone, and no name that might be a token which was put in the wrong
+// place. Any value could be one, since names are misspelt.
 std::string redacted_query(std::string_view query);
 
 }  // namespace weir

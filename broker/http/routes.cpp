@@ -63,10 +63,11 @@ std::optional<std::string> last_event_id(const Head& head, const QueryParameters
   return *id;
 }
 
-// A token must not be read in a log.
+// A token must not be read in a log, wherever in the request it was put by mistake. The path is decoded, so
+// that the log finds one there.
 void log_refusal(const Head& head, const Reply& reply) {
   if (!is_logged(LogLevel::kDebug)) return;
-  std::string target = head.path;
+  std::string target = percent_decode(head.path).value_or("(a path with a broken escape)");
   if (!head.query.empty()) target += "?" + redacted_query(head.query);
   log_debug(std::to_string(reply.status) + " for " + head.method + " " + target + ": " + reply.body);
 }

@@ -1,6 +1,7 @@
 #include "publishers/common/program.h"
 
 #include <signal.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "process/standard_descriptors.h"
 #include "proto/channel_name.h"
+#include "proto/redact.h"
 #include "publishers/common/sink.h"
 #include "publishers/common/target.h"
 #include "redis/redis_settings.h"
@@ -34,9 +36,23 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
   return std::nullopt;
 }
 
+// The message of a line, without tokens and passwords.
+class RedactedMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const std::string text = redacted({message.payload.data(), message.payload.size()});
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<spdlog::custom_flag_formatter> clone() const override {
+    return std::make_unique<RedactedMessage>();
+  }
+};
+
 void set_up_log(const std::string& program, const std::string& level) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%n: %l: %v");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<RedactedMessage>('*').set_pattern("%n: %l: %*");
+  logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));

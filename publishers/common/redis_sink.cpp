@@ -14,6 +14,8 @@
 #include <cstring>
 #include <utility>
 
+#include "redis/redis_error.h"
+
 namespace weir {
 namespace {
 
@@ -281,7 +283,7 @@ std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
     if (next == nullptr) return std::nullopt;
     const Reply reply(static_cast<redisReply*>(next));
     if (reply->type == REDIS_REPLY_ERROR) {
-      const std::string error(reply->str, static_cast<std::size_t>(reply->len));
+      const std::string error(without_arguments({reply->str, static_cast<std::size_t>(reply->len)}));
       return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
     }
     if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // Of PUBLISH.

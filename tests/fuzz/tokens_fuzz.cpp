@@ -154,16 +154,10 @@ void check_credential(FuzzInput& input) {
   if (!parameters) return;
   const auto credential = find_credential(head, *parameters, "weir_token");
   if (!credential) check_error(credential.error());
-  // What is logged has every parameter but the token.
+  // What is logged has no value.
   const auto logged = parse_query(redacted_query(query));
-  assert(logged && logged->size() == parameters->size());
-  for (std::size_t i = 0; i < logged->size(); ++i) {
-    assert((*logged)[i].first == (*parameters)[i].first);
-    const bool is_token = (*logged)[i].first == "access_token";
-    if (is_token && (*parameters)[i].second.size() > 8)
-      assert((*logged)[i].second != (*parameters)[i].second);
-    if (!is_token) assert((*logged)[i].second == (*parameters)[i].second);
-  }
+  assert(logged && logged->size() <= parameters->size() + 1);
+  for (const auto& [name, value] : *logged) assert(value.empty() || value == "(redacted)");
 }
 
 }  // namespace

@@ -337,7 +337,18 @@ class Secrets(AccessTest):
             self.status(gateway, "/channels/a/info", bearer(text))
             self.status(gateway, "/channels/a/info", cookie(text))
             self.status(gateway, f"/nowhere?access_token={text}")
-        gateway.wait_for_log(r"401 for GET /channels/a/info\?x=1&access_token=\(redacted\)&y=2: .*has expired")
+            # Where it stands by mistake.
+            for name in ("token", "acces_token", "jwt", "t%6Fken", "channel", "lastEventId"):
+                self.status(gateway, f"/channels/a/info?{name}={text}")
+                self.status(gateway, f"/events?channel=a&{name}={text}")
+            for target in (f"/channels/a?{text}", f"/channels/a?{text}=1", f"/channels/{text}", f"/{text}",
+                           f"/channels/%65yJ{text[3:]}", f"/events?channel={text}"):
+                self.status(gateway, target)
+                self.status(gateway, target, method="POST")
+            self.status(gateway, "/channels/a", {"Host": text})
+            self.status(gateway, "/channels/a", {"Origin": f"https://{text}"}, method="POST")
+        gateway.wait_for_log(r"401 for GET /channels/a/info\?x=\(redacted\)&access_token=\(redacted\)&y=\(redacted\): "
+                             r".*has expired")
         gateway.stop()
         log = "\n".join(gateway.log)
         for text in (good, scopeless, expired, bad):

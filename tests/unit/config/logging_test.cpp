@@ -65,6 +65,20 @@ TEST_F(Logging, KeepsAnyMessageOnOneLine) {
               HasSubstr("\"msg\":\"a\\nb\\r\\\"\\\\\\u0000\\u001b\xEF\xBF\xBD\"}\n"));
 }
 
+TEST_F(Logging, HidesTokensAndPasswordsWhereverTheyAre) {
+  const auto log = [] {
+    log_info("at redis://u:secret@h for eyJh.eyJi.c2ln",
+             {{"plain", "eyJh.eyJi.c2ln"}, {"odd", "x eyJh.eyJi.c2ln"}});
+  };
+  for (const char* format : {"text", "json"}) {
+    start_logging("info", format);
+    const std::string line = logged(log);
+    EXPECT_THAT(line, HasSubstr("at redis://u:***@h for (redacted)"));
+    EXPECT_THAT(line, HasSubstr("x (redacted)"));
+    EXPECT_THAT(line, testing::Not(HasSubstr("eyJ")));
+  }
+}
+
 TEST_F(Logging, LeavesOutWhatIsBelowTheLevel) {
   start_logging("warning", "text");
   EXPECT_EQ(logged([] { log_info("i"); }), "");

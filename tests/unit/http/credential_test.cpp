@@ -60,16 +60,27 @@ TEST(Credential, ThatComesTwiceMustBeTheSame) {
   EXPECT_EQ(found({{"authorization", "Bearer x"}}, "access_token=x&access_token=y"), "header:x");
 }
 
-TEST(RedactedQuery, HidesTheTokenHoweverItIsSpelt) {
+TEST(RedactedQuery, HasNamesAndNoValue) {
   EXPECT_EQ(redacted_query("channel=a&access_token=secret&replay=1"),
-            "channel=a&access_token=(redacted)&replay=1");
-  EXPECT_EQ(redacted_query("access%5Ftoken=secret"), "access%5Ftoken=(redacted)");
-  EXPECT_EQ(redacted_query("%61ccess_token=secret=more&x"), "%61ccess_token=(redacted)&x");
-  EXPECT_EQ(redacted_query("access_token=a&access_token=b"),
-            "access_token=(redacted)&access_token=(redacted)");
-  EXPECT_EQ(redacted_query("acc%ess_token=secret"), "acc%ess_token=(redacted)");
-  EXPECT_EQ(redacted_query("channel=access_token"), "channel=access_token");
+            "channel=(redacted)&access_token=(redacted)&replay=(redacted)");
+  EXPECT_EQ(redacted_query("acces_token=secret=more&=secret&x="),
+            "acces_token=(redacted)&=(redacted)&x=(redacted)");
   EXPECT_EQ(redacted_query(""), "");
+}
+
+TEST(RedactedQuery, HasNoNameThatMightBeAToken) {
+  EXPECT_EQ(redacted_query("secret"), "(redacted)");
+  EXPECT_EQ(redacted_query("eyJh.eyJi.c2ln=1&secret"), "(redacted)=(redacted)&(redacted)");
+  EXPECT_EQ(redacted_query("s3cret=1&%61ccess_token=x&acc%ess_token=x"),
+            "(redacted)=(redacted)&(redacted)=(redacted)&(redacted)=(redacted)");
+  EXPECT_EQ(redacted_query(std::string(33, 'x') + "=1"), "(redacted)=(redacted)");
+}
+
+TEST(RedactedQuery, IsBounded) {
+  std::string query;
+  for (int i = 0; i < 1'000; ++i) query += "x=1&";
+  EXPECT_LT(redacted_query(query).size(), 200U);
+  EXPECT_TRUE(redacted_query(query).ends_with("&..."));
 }
 
 }  // namespace

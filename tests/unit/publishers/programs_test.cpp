@@ -57,6 +57,13 @@ TEST_F(ProgramTest, APrefixIsPutBeforeTheChannel) {
   EXPECT_EQ(subscriber.take(1), Payloads{R"({"msg":"aaa"})"});
 }
 
+TEST_F(ProgramTest, NothingThatLooksLikeATokenIsLogged) {
+  Program demo(WEIR_PUBLISH_DEMO, arguments({"--channel", "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln"}));
+  EXPECT_EQ(demo.wait(), 0);
+  EXPECT_NE(demo.errors().find("publishing to channel (redacted) at"), std::string::npos) << demo.errors();
+  EXPECT_EQ(demo.errors().find("eyJ"), std::string::npos) << demo.errors();
+}
+
 TEST_F(ProgramTest, AProgramThatIsCutInTheMiddleSaysSoInItsExitCode) {
   Subscriber subscriber(redis_, "news");
   Program demo(WEIR_PUBLISH_DEMO, arguments());
