@@ -62,6 +62,7 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
     MemoryBusLimits limits;
     limits.message_bytes_max = config.max_message_bytes;
     limits.publishes_waiting_max = config.max_publishes_waiting;
+    limits.publishes_waiting_bytes_max = config.request_memory;
     return make_memory_bus(limits, listener);
   }
   auto url = parse_redis_url(config.redis_url);
@@ -72,6 +73,7 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
   options.prefix = config.redis_prefix;
   options.message_bytes_max = config.max_message_bytes;
   options.publishes_waiting_max = config.max_publishes_waiting;
+  options.publishes_waiting_bytes_max = config.request_memory;
   options.publish_timeout = config.publish_timeout;
   log_info("messages come from Redis at " + options.url.redacted());
   return make_redis_bus(std::move(options), listener);

@@ -1,4 +1,4 @@
-// Redis pub/sub. One connection subscribes, another one publishes; hiredis parses and formats, asio moves the
+// Redis pub/sub. One connection subscribes, another one publishes; hiredis parses, asio moves the
 // bytes. What Redis does to slow or lost subscribers, and how each command fails: the comments in
 // redis_bus.cpp.
 #pragma once

@@ -23,6 +23,8 @@ constexpr std::size_t kReadBytes = 128 << 10;
 constexpr std::size_t kParseBytes = 8 << 10;
 // An emptied buffer larger than this gives its memory back (a large message has passed).
 constexpr std::size_t kKeptBytes = 1 << 20;
+// Small commands are written together, so much at a time; a word of that size is a piece of its own.
+constexpr std::size_t kPieceBytes = 64 << 10;
 
 struct ReplyDeleter {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
@@ -97,6 +99,7 @@ void RedisConnection::drop_link() {
   ++link_;
   asio::error_code ignored;
   socket_.close(ignored);
+  drop_unsent();
   tls_.reset();
   resolver_.cancel();
   ping_timer_.cancel();
@@ -120,8 +123,7 @@ void RedisConnection::connect() {
   if (reader_ == nullptr) throw std::bad_alloc();
   reader_->maxbuf = kKeptBytes;
   filter_ = OversizeFilter(options_.message_bytes_max + kOversizeSlackBytes);
-  queued_.clear();
-  in_write_.clear();
+  drop_unsent();
   is_writing_ = false;
   is_ping_unanswered_ = false;
   arm_deadline("connect");
@@ -299,27 +301,47 @@ void RedisConnection::parse(std::string_view bytes) {
   if (waiting > options_.message_bytes_max + 2 * kOversizeSlackBytes) fail("an answer without an end");
 }
 
-void RedisConnection::send(std::span<const std::string_view> words) {
-  thread_local std::vector<const char*> starts;
-  thread_local std::vector<std::size_t> sizes;
-  starts.clear();
-  sizes.clear();
-  for (const std::string_view word : words) {
-    starts.push_back(word.data() != nullptr ? word.data() : "");
-    sizes.push_back(word.size());
+void RedisConnection::append(std::string_view bytes) {
+  unsent_bytes_ += bytes.size();
+  while (!bytes.empty()) {
+    if (queued_.empty() || queued_.back().size() >= kPieceBytes)
+      queued_.push_back(std::exchange(spare_, std::string()));
+    std::string& piece = queued_.back();
+    const std::size_t taken = std::min(bytes.size(), kPieceBytes - piece.size());
+    piece.append(bytes.substr(0, taken));
+    bytes.remove_prefix(taken);
   }
-  char* command = nullptr;
-  const auto size =
-      redisFormatCommandArgv(&command, static_cast<int>(words.size()), starts.data(), sizes.data());
-  if (size < 0) throw std::bad_alloc();
-  queued_.append(command, static_cast<std::size_t>(size));
-  redisFreeCommand(command);
+}
+
+// An array of `count` bulk strings, of which `words` are the first.
+void RedisConnection::append_words(std::size_t count, std::span<const std::string_view> words) {
+  append("*" + std::to_string(count) + "\r\n");
+  for (const std::string_view word : words) {
+    append("$" + std::to_string(word.size()) + "\r\n");
+    append(word);
+    append("\r\n");
+  }
+}
+
+void RedisConnection::send(std::span<const std::string_view> words) { append_words(words.size(), words); }
+
+void RedisConnection::send(std::span<const std::string_view> words, std::string last) {
+  append_words(words.size() + 1, words);
+  append("$" + std::to_string(last.size()) + "\r\n");
+  if (last.size() < kPieceBytes) {
+    append(last);
+  } else {
+    unsent_bytes_ += last.size();
+    queued_.push_back(std::move(last));
+  }
+  append("\r\n");
 }
 
 void RedisConnection::flush() {
   if (is_writing_ || queued_.empty()) return;
   is_writing_ = true;
-  in_write_.swap(queued_);
+  in_write_ = std::move(queued_.front());
+  queued_.pop_front();
   if (tls_) {
     return tls_->write(in_write_, [this, link = link_](asio::error_code error) { on_written(link, error); });
   }
@@ -333,10 +355,18 @@ void RedisConnection::on_written(Link link, asio::error_code error) {
   if (error && tls_ && !is_up_) return;
   if (error) return fail(tls_error_text(error));
   is_writing_ = false;
+  unsent_bytes_ -= in_write_.size();
   in_write_.clear();
-  if (in_write_.capacity() > kKeptBytes) in_write_.shrink_to_fit();
+  if (in_write_.capacity() <= 2 * kPieceBytes) spare_ = std::move(in_write_);
+  std::string().swap(in_write_);
   flush();
   if (is_up_ && !is_writing_) owner_.on_written();
+}
+
+void RedisConnection::drop_unsent() {
+  queued_.clear();
+  std::string().swap(in_write_);
+  unsent_bytes_ = 0;
 }
 
 }  // namespace weir

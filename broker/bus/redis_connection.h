@@ -1,6 +1,6 @@
 // One connection to Redis that keeps itself up: it connects with a deadline, logs in, asks for signs of life,
-// and after a loss tries again with a doubling, jittered backoff, for as long as it is open. hiredis parses
-// and formats; the bytes move over an asio socket.
+// and after a loss tries again with a doubling, jittered backoff, for as long as it is open. hiredis parses;
+// the bytes move over an asio socket.
 //
 // A connect counts only after Redis' first answer: a stopped Redis still accepts. The deadline is for all of
 // it: the name, TCP, TLS (tls_stream.h), the login, the answer. Password and certificates are read from their
@@ -22,6 +22,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <random>
 #include <span>
@@ -80,9 +81,12 @@ class RedisConnection {
 
   // Queues one command; any bytes may stand in its words. Requires is_up(). flush() writes what is queued.
   void send(std::span<const std::string_view> words);
+  // The same with `last` as one more word. Where it is large it is not copied: what waits for Redis takes its
+  // memory once, and gives it back as the kernel takes it.
+  void send(std::span<const std::string_view> words, std::string last);
   void flush();
   // Queued and not yet taken by the kernel.
-  std::size_t unsent_bytes() const { return queued_.size() + in_write_.size(); }
+  std::size_t unsent_bytes() const { return unsent_bytes_; }
 
  private:
   // The number of a link. Handlers of an older one find that theirs has passed.
@@ -104,6 +108,9 @@ class RedisConnection {
   void arm_ping();
   void arm_deadline(const char* what);
   void set_failure(std::string_view why);
+  void append(std::string_view bytes);
+  void append_words(std::size_t count, std::span<const std::string_view> words);
+  void drop_unsent();
   void drop_link();
   void retry_later();
 
@@ -139,8 +146,12 @@ class RedisConnection {
   OversizeFilter filter_;
   std::vector<char> read_buffer_;
   std::vector<std::string_view> passed_;  // Of filter_, kept for its memory.
-  std::string queued_;
+  // What is to be written, in pieces: of kPieceBytes at most, or one large word. A command may begin in one
+  // and end in another.
+  std::deque<std::string> queued_;
   std::string in_write_;
+  std::string spare_;  // An empty piece, kept for its memory.
+  std::size_t unsent_bytes_ = 0;
   bool is_writing_ = false;
 };
 

@@ -26,8 +26,8 @@ void RedisPublisher::publish(BusJob job) {
     return complete(std::move(waiting), {PublishOutcome::kUnavailable, 0, "Redis is away"});
   }
   name_.assign(options_.prefix).append(job.channel);
-  const std::string_view words[] = {"PUBLISH", name_, job.payload};
-  connection_.send(words);
+  const std::string_view words[] = {"PUBLISH", name_};
+  connection_.send(words, std::move(job.payload));
   waiting.deadline = std::chrono::steady_clock::now() + options_.publish_timeout;
   waiting_.push_back(std::move(waiting));
   watch_deadline();
