@@ -186,8 +186,9 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
   log_info("listening on " + url_of(config.listen, http.port()));
   log_info("admin on " + url_of(config.admin_listen, http.admin_port()));
   loop.run();
+  http.wind_down(kGrace);
+  (*bus)->stop();  // Publishes that still wait are answered now: their outcome is unknown.
   http.stop(kGrace);
-  (*bus)->stop();
   hub.stop();
   log_info("ended");
   return 0;

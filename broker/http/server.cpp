@@ -151,12 +151,19 @@ void HttpServer::collect(MetricsPage& page) const {
            static_cast<double>(state_->front.request_bytes() + state_->admin_front.request_bytes()));
 }
 
+void HttpServer::wind_down(std::chrono::milliseconds grace) {
+  if (!state_->thread.joinable()) return;
+  // Shared: who is not answered in time may be answered later.
+  const auto is_quiet = std::make_shared<std::promise<void>>();
+  asio::post(state_->loop, [state = state_.get(), is_quiet] {
+    state->front.wind_down([is_quiet] { is_quiet->set_value(); });
+  });
+  is_quiet->get_future().wait_for(grace);
+}
+
 void HttpServer::stop(std::chrono::milliseconds grace) {
   if (state_->thread.joinable()) {
-    std::promise<void> is_quiet;
-    auto quiet = is_quiet.get_future();
-    asio::post(state_->loop, [&] { state_->front.wind_down([&] { is_quiet.set_value(); }); });
-    quiet.wait_for(grace);
+    wind_down(grace);
     state_->loop.stop();
     state_->thread.join();
   }

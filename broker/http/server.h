@@ -36,8 +36,11 @@ class HttpServer {
   // The gauges of this part, for Metrics::add_source(). Any thread.
   void collect(MetricsPage& page) const;
 
-  // Accepts no more; waits up to `grace` for requests in progress to be answered (the bus must still run for
-  // that); then ends the threads. Streams are not concerned: they are the hub's.
+  // Accepts no more; waits up to `grace` for requests in progress to be answered. Streams are not concerned:
+  // they are the hub's. A publish that is not confirmed by then still gets its answer, 504, where the bus is
+  // stopped before stop().
+  void wind_down(std::chrono::milliseconds grace);
+  // The same, and ends the threads.
   void stop(std::chrono::milliseconds grace);
 
  private:

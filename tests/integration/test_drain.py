@@ -6,6 +6,7 @@ import unittest
 
 from support.account import Account, numbered
 from support.case import GatewayTest
+from support.http import request_bytes
 from support.limits import DEADLINE_SECONDS, scaled
 
 
@@ -111,6 +112,17 @@ class Drain(GatewayTest):
         gateway.signal(signal.SIGTERM)
         self.assertEqual(gateway.wait_for_exit(DEADLINE_SECONDS), 0)
         half.close()
+
+    def test_a_publish_that_redis_does_not_confirm_is_answered(self):
+        redis, gateway = self.start_both("--drain-seconds", "1", "--publish-timeout-ms", "600000")
+        redis.freeze()
+        with gateway.connect() as connection:
+            connection.send(request_bytes("POST", "/channels/a", body=b"x"))
+            gateway.wait_until(lambda: gateway.metrics()["weir_publishes_waiting"] == 1, "the publish waits")
+            gateway.signal(signal.SIGTERM)
+            self.assertEqual(connection.response().status, 504)
+            self.assertTrue(connection.is_closed_by_peer())
+        self.assertEqual(gateway.wait_for_exit(DEADLINE_SECONDS), 0)
 
     def test_sigint_drains_too(self):
         redis, gateway = self.start_both("--drain-seconds", "1")

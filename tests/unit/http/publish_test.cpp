@@ -205,6 +205,18 @@ TEST_F(Publishing, IsAnsweredBeforeTheServerStops) {
   stopping.join();
 }
 
+TEST_F(Publishing, IsAnsweredBeforeTheServerStopsAlsoWhereTheBusGivesUpFirst) {
+  gateway.holds_publishes = true;
+  HttpClient client = connect();
+  client.send(request("POST", "/channels/a", "", "x"));
+  gateway.wait_for_published(1);
+  server->wind_down(std::chrono::milliseconds(0));
+  gateway.answer_publishes({PublishOutcome::kUnknown, 0, "the bus has ended"});
+  server->stop(kDeadline);
+  EXPECT_EQ(client.response().status, 504);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
 TEST_F(Publishing, IsSentToAnotherGatewayWhileThisOneDrains) {
   gateway.draining = true;
   HttpClient client = connect();
