@@ -102,6 +102,39 @@ class Head(GatewayTest):
             self.assertEqual({event.type for event in events}, {"message"})
 
 
+class HalfClosed(GatewayTest):
+    """A client that closes its sending side, as `nc -N` does after a request."""
+
+    def test_a_stream_ends_since_a_tab_that_is_closed_looks_the_same(self):
+        gateway = self.start_gateway()
+        with gateway.connect() as connection:
+            connection.send(request_bytes("GET", "/channels/a"))
+            gateway.wait_until_subscribers_are("a", 1)
+            connection.half_close()
+            # Well before anything would be sent to it.
+            gateway.wait_until_subscribers_are("a", 0)
+        reason = 'weir_streams_closed_total{reason="client-gone"}'
+        gateway.wait_until(lambda: gateway.metrics().get(reason) == 1, "it is counted")
+
+    def test_other_requests_are_answered(self):
+        redis, gateway = self.start_both("--publish-timeout-ms", "600000")
+        with gateway.connect() as connection:
+            connection.send(request_bytes("GET", "/channels/a/info") + request_bytes("POST", "/channels/a", body=b"x"))
+            connection.half_close()
+            self.assertEqual(connection.response().status, 200)
+            self.assertEqual(connection.response().status, 202)
+            self.assertTrue(connection.is_closed_by_peer())
+        # Also where the answer takes its time.
+        redis.freeze()
+        with gateway.connect() as connection:
+            connection.send(request_bytes("POST", "/channels/a", body=b"x" * 200_000))
+            connection.half_close()
+            gateway.wait_until(lambda: gateway.metrics()["weir_publishes_waiting"] == 1, "the publish waits")
+            redis.thaw()
+            self.assertEqual(connection.response().status, 202)
+            self.assertTrue(connection.is_closed_by_peer())
+
+
 class Silence(GatewayTest):
     def test_comments_keep_a_silent_stream_alive_and_dispatch_nothing(self):
         redis, gateway = self.start_both("--heartbeat-seconds", "1")
