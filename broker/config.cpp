@@ -250,8 +250,12 @@ std::vector<Setting> limit_rows(Config& config) {
                      "a weir:gap if it comes from Redis."),
       Setting::integer("max-requests", config.max_requests, {1, 1'000'000}, "requests",
                        "HTTP requests in progress, streams not counted; past it 503."),
-      Setting::bytes("request-memory", config.request_memory, {64 * kKiB, 64 * kGiB},
-                     "Bytes of all HTTP requests in progress; past it 503."),
+      Setting::bytes(
+          "request-memory", config.request_memory, {64 * kKiB, 64 * kGiB},
+          "Bytes of all HTTP requests until they are answered, messages that wait for Redis among them; past "
+          "it "
+          "the slowest one that is still on its way in gets 503. One address may have half of it, or one "
+          "message, and gets 429."),
       Setting::bytes("head-bytes", config.head_bytes, {kKiB, kMiB},
                      "The largest request line with its headers."),
       Setting::duration("head-seconds", config.head_seconds, {1, 600},

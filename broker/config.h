@@ -85,7 +85,7 @@ struct Config {
   std::size_t max_channels_per_client = 100;
   std::size_t max_message_bytes = 4 << 20;
   std::size_t max_requests = 1'024;       // Whole requests in progress; past it 503.
-  std::size_t request_memory = 64 << 20;  // Bytes of all requests being collected.
+  std::size_t request_memory = 64 << 20;  // Bytes of all requests until they are answered.
   std::size_t head_bytes = 16 << 10;
   std::chrono::seconds head_seconds{10};
   std::chrono::seconds body_seconds{30};

@@ -34,6 +34,7 @@ std::string slow_client_json(const SlowClient& client) {
 Reply on_log_level(const Request& request) {
   constexpr std::string_view kSpace = " \t\r\n";
   if (request.head.method == "PUT") {
+    if (!request.is_whole) return Reply();
     std::string_view name = request.body;
     name.remove_prefix(std::min(name.find_first_not_of(kSpace), name.size()));
     name = name.substr(0, name.find_last_not_of(kSpace) + 1);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/http/front.h"
+#include "broker/metrics.h"
 
 namespace weir {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 constexpr std::size_t kBodyRoomMin = 64 << 10;
 
 bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+// What a string takes beside itself: a short one is within.
+std::size_t heap_bytes(const std::string& text) {
+  static const std::size_t kWithin = std::string().capacity();
+  return text.capacity() > kWithin ? text.capacity() : 0;
+}
+
+bool is_write(const Head& head) { return head.method == "POST" || head.method == "PUT"; }
 
 // Makes room for `needed` bytes, and some to come, but never for more than `size_max`. Room grows as a body
 // arrives, since an announcement costs the client nothing. Not by reserve(), which at least doubles what
@@ -28,7 +37,7 @@ void grow(std::string& body, std::size_t needed, std::size_t size_max) {
 }  // namespace
 
 Connection::Connection(Front& front, std::uint64_t id, int socket, const IpAddress& peer)
-    : front_(front), id_(id), socket_(front.loop_, socket), peer_(peer) {}
+    : front_(front), id_(id), socket_(front.loop_, socket), peer_(peer), network_(front.network_of(peer)) {}
 
 void Connection::start() {
   set_deadline(front_.options_.head_timeout);
@@ -57,16 +66,27 @@ void Connection::close() {
   std::string().swap(held_);
   std::string().swap(output_);
   collecting_.reset();
+  away_bytes_ = 0;
   charge();
   front_.forget(id_);
 }
 
-// Keeps the front's count of what this connection holds; false if the whole would be too much.
-bool Connection::charge() {
+// Keeps the front's count of what this connection holds; not kNone if that is too much, and this one is to
+// go.
+RequestBudget::Excess Connection::charge() {
   const std::size_t before = charged_;
-  charged_ =
-      (held_.empty() ? 0 : held_.capacity()) + (collecting_ ? collecting_->request.body.capacity() : 0);
-  return front_.charge(before, charged_);
+  charged_ = heap_bytes(held_) + away_bytes_;
+  if (collecting_) charged_ += head_bytes_ + heap_bytes(collecting_->request.body);
+  if (is_blocked_) charged_ += heap_bytes(output_);
+  if (charged_ == before) return RequestBudget::Excess::kNone;
+  return front_.charge(*this, before, charged_);
+}
+
+// Behind a proxy each request may be somebody else's.
+void Connection::set_network(const IpAddress& network) {
+  if (network == network_) return;
+  front_.charge(*this, std::exchange(charged_, 0), 0);
+  network_ = network;
 }
 
 void Connection::wait_readable() {
@@ -87,6 +107,7 @@ void Connection::on_readable() {
   if (size <= 0) return close();  // Also the end of what a client sends: no request can become whole.
   if (state_ == State::kLingering) return wait_readable();
   const std::string_view input(scratch.data(), static_cast<std::size_t>(size));
+  pace_.add(input.size());
   if (held_.empty()) return take(input);
   std::string joined = std::exchange(held_, std::string());
   joined.append(input);
@@ -105,9 +126,9 @@ void Connection::take(std::string_view input) {
   if (state_ == State::kLingering || state_ == State::kClosed) return;
   held_.assign(input);
   if (held_.empty()) std::string().swap(held_);
-  if (!charge() && is_collecting()) {
-    return refuse({503, "all requests together take too much memory: see --request-memory"});
-  }
+  const auto excess = charge();
+  if (excess != RequestBudget::Excess::kNone) return give_way(excess, false);
+  if (state_ == State::kBody && !collecting_->request.is_admitted) return check_head();
   if (is_collecting()) wait_readable();
 }
 
@@ -130,7 +151,10 @@ std::size_t Connection::collect_head(std::string_view input) {
     state_ = State::kHead;
     scanned_ = 0;
     delivery_ = {};
+    set_network(front_.network_of(peer_));
     set_deadline(front_.options_.head_timeout);
+    pace_.begin(Clock::now());
+    pace_.add(input.size());
   }
   const HeadEnd end = find_head_end(input, scanned_);
   if (end.state == HeadEnd::State::kRefused) {
@@ -146,8 +170,8 @@ std::size_t Connection::collect_head(std::string_view input) {
     return 0;
   }
   on_head(input.substr(0, end.size));
-  if (state_ == State::kBody && collecting_->request.head.expects_continue && input.size() == end.size)
-    send_continue();
+  is_continue_due_ =
+      state_ == State::kBody && collecting_->request.head.expects_continue && input.size() == end.size;
   return end.size;
 }
 
@@ -157,12 +181,55 @@ void Connection::on_head(std::string_view text) {
   auto refusal = parse_head(text, head);
   delivery_ = {head.is_http_1_0, head.method == "HEAD", head.wants_keep_alive};
   if (refusal) return refuse(std::move(*refusal));
-  if (head.content_length > front_.options_.body_bytes_max) {
-    return refuse({413, "the body is too long: see --max-message-bytes"});
-  }
+  if (head.content_length > body_bytes_max()) return refuse_long_body();
   if (!head.has_body()) return dispatch();
+  head_bytes_ = static_cast<std::uint32_t>(text.size() + head.headers.capacity() * sizeof(Header));
+  collecting_->request.client_address = front_.client_address_of(peer_, head);
+  set_network(client_network(collecting_->request.client_address));
   state_ = State::kBody;
   set_deadline(front_.options_.body_timeout);
+}
+
+// Nobody reads the body of a GET, so it gets no more room than a head.
+std::size_t Connection::body_bytes_max() const {
+  const FrontOptions& options = front_.options_;
+  const bool is_read = is_write(collecting_->request.head);
+  return is_read ? options.body_bytes_max : std::min(options.body_bytes_max, options.head_bytes_max);
+}
+
+void Connection::refuse_long_body() {
+  refuse({413, is_write(collecting_->request.head)
+                   ? "the body is too long: see --max-message-bytes"
+                   : "the body is too long for a request that needs none: see --head-bytes"});
+}
+
+// The rest of the body has not come yet: time to ask whether it may. A token is checked in the pool, and only
+// once.
+void Connection::check_head() {
+  state_ = State::kChecking;
+  away_bytes_ = charged_;
+  Request request = std::move(collecting_->request);
+  request.is_whole = false;
+  request.keeps_alive = false;  // Of a refusal: where the next request begins would not be known.
+  front_.dispatch(id_, std::move(request));
+}
+
+void Connection::on_head_checked(Request request, Answer answer) {
+  constexpr int kFirstRefusal = 400;
+  if (state_ != State::kChecking) return;
+  if (answer.status >= kFirstRefusal) return finish(std::move(answer));
+  if (front_.on_wound_down_) return close();
+  state_ = State::kBody;
+  away_bytes_ = 0;
+  collecting_->request = std::move(request);
+  collecting_->request.is_whole = true;
+  collecting_->request.is_admitted = true;
+  const auto now = Clock::now();
+  pace_.begin(now);
+  pace_.add(collecting_->request.body.size());
+  set_deadline(front_.options_.body_timeout);
+  if (is_continue_due_) send_continue();
+  if (state_ == State::kBody) on_readable();
 }
 
 // A client that expects it waits for it, about a second, before it sends the body. Not needed once body
@@ -175,17 +242,17 @@ void Connection::send_continue() {
 
 std::size_t Connection::collect_body(std::string_view input) {
   Request& request = collecting_->request;
-  const std::size_t body_bytes_max = front_.options_.body_bytes_max;
+  const std::size_t bytes_max = body_bytes_max();
   std::size_t taken = 0;
   bool is_whole = false;
   if (request.head.is_chunked) {
-    taken = collecting_->chunks.feed(input, request.body, body_bytes_max);
+    taken = collecting_->chunks.feed(input, request.body, bytes_max);
     if (collecting_->chunks.state() == ChunkDecoder::State::kRefused) {
       refuse({400, collecting_->chunks.error()});
       return taken;
     }
-    if (request.body.size() > body_bytes_max) {
-      refuse({413, "the body is too long: see --max-message-bytes"});
+    if (request.body.size() > bytes_max) {
+      refuse_long_body();
       return taken;
     }
     is_whole = collecting_->chunks.state() == ChunkDecoder::State::kDone;
@@ -196,8 +263,8 @@ std::size_t Connection::collect_body(std::string_view input) {
     request.body.append(input.substr(0, taken));
     is_whole = taken == left;
   }
-  if (!charge()) {
-    refuse({503, "all requests together take too much memory: see --request-memory"});
+  if (const auto excess = charge(); excess != RequestBudget::Excess::kNone) {
+    give_way(excess, false);
     return taken;
   }
   if (is_whole) dispatch();
@@ -207,16 +274,18 @@ std::size_t Connection::collect_body(std::string_view input) {
 void Connection::dispatch() {
   state_ = State::kBusy;
   Request request = std::move(collecting_->request);
+  // Its memory is charged until the answer: in the pool, and while the bus is waited for.
+  if (request.head.has_body()) away_bytes_ = head_bytes_ + heap_bytes(request.body);
   collecting_.reset();
   // A pod that goes away wants its publishers to look for another one.
   request.keeps_alive = request.head.wants_keep_alive && !front_.gateway_.is_draining();
-  request.client_address = front_.client_address_of(peer_, request.head);
+  if (!request.head.has_body()) request.client_address = front_.client_address_of(peer_, request.head);
   delivery_ = delivery_of(request);
   front_.dispatch(id_, std::move(request));
 }
 
 // What can't be understood, or is too much, ends the connection: where the next request begins is not known.
-void Connection::refuse(Refusal refusal) {
+void Connection::refuse(Refusal refusal, const char* reason) {
   Reply reply = error_reply(refusal.status, refusal.detail);
   reply.closes = true;
   switch (refusal.status) {
@@ -229,14 +298,14 @@ void Connection::refuse(Refusal refusal) {
     case 413:
       reply.refused = "too-large";
       break;
-    case 503:
-      reply.refused = "request-memory";
-      break;
     default:
       reply.refused = "bad-request";
       break;
   }
-  if (refusal.status == 503) reply.headers.push_back({"Retry-After", "1"});
+  if (reason != nullptr) {
+    reply.refused = reason;
+    reply.headers.push_back({"Retry-After", "1"});
+  }
   // A page of another origin may read why.
   if (collecting_) {
     for (Header& header : front_.answers_.cors_headers(collecting_->request.head)) {
@@ -248,18 +317,46 @@ void Connection::refuse(Refusal refusal) {
   finish(std::move(reply));
 }
 
+void Connection::give_way(RequestBudget::Excess excess, bool is_for_others) {
+  if (state_ == State::kBusy) {  // It is whole and will be answered; what came behind it goes.
+    std::string().swap(held_);
+    has_dropped_ = true;
+    charge();
+    return;
+  }
+  if (!is_collecting()) {
+    front_.metrics_.count(Metric::kRefused, "request-memory-slowest");
+    return close();
+  }
+  if (excess == RequestBudget::Excess::kOfAddress) {
+    return refuse(
+        {429,
+         "the requests of this address take more than half of --request-memory, and this one is the slowest"},
+        "request-memory-per-address");
+  }
+  refuse(
+      {503,
+       is_for_others
+           ? "all requests together take too much memory, and this one is the slowest: see --request-memory"
+           : "all requests together take too much memory: see --request-memory"},
+      is_for_others ? "request-memory-slowest" : "request-memory");
+}
+
 void Connection::finish(Reply reply) { finish(plain_answer(std::move(reply), delivery_)); }
 
 void Connection::finish(Answer answer) {
   if (state_ == State::kClosed) return;
   assert(!answer.publication);
+  away_bytes_ = 0;
+  collecting_.reset();
   if (answer.stream) return open_stream(std::move(answer));
   front_.count(answer);
-  closes_ = answer.closes;
+  closes_ = answer.closes || has_dropped_;
   output_ = std::move(answer.bytes);
   sent_ = 0;
   state_ = State::kSending;
   set_deadline(front_.options_.body_timeout);
+  pace_.begin(Clock::now());
   charge();
   send_more();
 }
@@ -280,6 +377,9 @@ void Connection::send_more() {
     const ssize_t sent = socket_.write(std::string_view(output_).substr(sent_));
     if (sent < 0 && !may_try_again(errno)) return close();
     if (sent < 0) {
+      is_blocked_ = true;
+      if (const auto excess = charge(); excess != RequestBudget::Excess::kNone)
+        return give_way(excess, false);
       socket_.wait(asio::ip::tcp::socket::wait_write,
                    [self = shared_from_this()](const std::error_code& error) {
                      if (self->state_ != State::kSending) return;
@@ -288,12 +388,15 @@ void Connection::send_more() {
       return;
     }
     sent_ += static_cast<std::size_t>(sent);
+    pace_.add(static_cast<std::size_t>(sent));
   }
   on_sent();
 }
 
 void Connection::on_sent() {
   std::string().swap(output_);
+  is_blocked_ = false;
+  charge();
   is_new_ = false;
   if (closes_) return linger();
   state_ = State::kIdle;

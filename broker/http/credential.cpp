@@ -77,10 +77,12 @@ std::string redacted_query(std::string_view query) {
   constexpr std::size_t kNameBytesMax = 32;
   constexpr std::size_t kNamesMax = 10;
   std::string redacted;
-  for (std::size_t names = 0; !query.empty(); ++names) {
-    if (names > 0) redacted += '&';
-    if (names == kNamesMax) return redacted += "...";
+  std::size_t names = 0;
+  while (!query.empty()) {
     std::string_view value = take_until(query, '&');
+    if (value.empty()) continue;
+    if (names > 0) redacted += '&';
+    if (names++ == kNamesMax) return redacted += "...";
     const bool has_value = value.find('=') != std::string_view::npos;
     const std::string_view name = take_until(value, '=');
     const bool is_name =

@@ -112,6 +112,8 @@ Front::Front(asio::io_context& loop, FrontOptions options, Answers answers, Engi
       accept_timer_(loop),
       sweep_timer_(loop),
       mailbox_(std::make_shared<Mailbox>(loop)),
+      budget_(options_.request_bytes_max, std::max(options_.request_bytes_max / 2,
+                                                   options_.body_bytes_max + 2 * options_.head_bytes_max)),
       scratch_(kScratchBytes, '\0') {}
 
 Front::~Front() { close(); }
@@ -203,6 +205,7 @@ void Front::sweep() {
     const auto now = Clock::now();
     std::vector<std::shared_ptr<Connection>> due;  // A connection that closes leaves the map.
     for (const auto& [id, connection] : connections_) {
+      connection->fade(now);
       if (connection->is_due(now)) due.push_back(connection);
     }
     for (const auto& connection : due) connection->expire();
@@ -210,25 +213,62 @@ void Front::sweep() {
   });
 }
 
-bool Front::charge(std::size_t before, std::size_t after) {
-  const std::size_t total = request_bytes_.load(std::memory_order_relaxed) - before + after;
-  request_bytes_.store(total, std::memory_order_relaxed);  // Only this thread writes.
-  return after <= before || total <= options_.request_bytes_max;
+RequestBudget::Excess Front::charge(Connection& connection, std::size_t before, std::size_t after) {
+  const IpAddress network = connection.network();
+  budget_.change(network, before, after);
+  while (after > before) {
+    const auto excess = budget_.excess(network);
+    if (excess == RequestBudget::Excess::kNone) break;
+    const auto victim = slowest(excess, network);
+    // Requests that wait for the pool or the bus are whole, and keep what they have.
+    if (victim == nullptr || victim.get() == &connection) return excess;
+    victim->give_way(excess);
+  }
+  return RequestBudget::Excess::kNone;
+}
+
+// A look at each connection, but each time somebody goes.
+std::shared_ptr<Connection> Front::slowest(RequestBudget::Excess excess, const IpAddress& network) const {
+  const auto now = Clock::now();
+  const Connection* slowest = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->may_give_way()) continue;
+    if (excess == RequestBudget::Excess::kOfAddress && !(connection->network() == network)) continue;
+    const double pace = connection->bytes_per_second(now);
+    if (pace >= least) continue;
+    least = pace;
+    slowest = connection.get();
+  }
+  return slowest == nullptr ? nullptr : connections_.at(slowest->id());
 }
 
 void Front::dispatch(std::uint64_t connection, Request request) {
   // std::function wants to be copyable; the request moves through a shared_ptr that only the job holds.
   auto shared = std::make_shared<Request>(std::move(request));
-  if (pool_.submit([this, connection, shared] { run_request(connection, *shared); })) return;
+  if (pool_.submit([this, connection, shared] { run_request(connection, shared); })) return;
   const auto found = connections_.find(connection);
   assert(found != connections_.end());
   const auto kept = found->second;
-  kept->finish(answers_.overloaded(shared->head, "requests"));
+  Reply reply = answers_.overloaded(shared->head, "requests");
+  reply.closes |= !shared->is_whole;  // Where the next request begins is not known.
+  kept->finish(std::move(reply));
 }
 
 // On a thread of the pool.
-void Front::run_request(std::uint64_t connection, Request& request) {
-  auto answer = std::make_shared<Answer>(engine_.run(request));
+void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>& request) {
+  auto answer = std::make_shared<Answer>(engine_.run(*request));
+  if (!request->is_whole) {
+    mailbox_->post([this, connection, answer, request] {
+      const auto found = connections_.find(connection);
+      if (found == connections_.end()) return;
+      const auto kept = found->second;
+      kept->on_head_checked(std::move(*request), std::move(*answer));
+    });
+    return;
+  }
+  std::string().swap(
+      request->body);  // What it was charged for until the answer is now elsewhere, or not needed.
   if (!answer->publication) {
     mailbox_->post([this, connection, answer] {
       const auto found = connections_.find(connection);
@@ -257,6 +297,12 @@ void Front::on_published(std::uint64_t connection, const Reply::Publication& pub
   if (found == connections_.end()) return;  // The client has gone; what it published has not.
   const auto kept = found->second;
   kept->finish(publication.finish(std::move(result)));
+}
+
+IpAddress Front::network_of(const IpAddress& peer) const {
+  const auto contains = [&](const AddressRange& range) { return range.contains(peer); };
+  const auto& trusted = options_.trusted_proxies;
+  return std::any_of(trusted.begin(), trusted.end(), contains) ? IpAddress() : client_network(peer);
 }
 
 IpAddress Front::client_address_of(const IpAddress& peer, const Head& head) const {

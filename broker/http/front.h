@@ -24,6 +24,7 @@
 #include "broker/http/gateway.h"
 #include "broker/http/mailbox.h"
 #include "broker/http/pool.h"
+#include "broker/http/request_budget.h"
 #include "broker/ip_address.h"
 #include "proto/result.h"
 
@@ -36,7 +37,8 @@ class MetricsPage;
 struct FrontOptions {
   std::size_t head_bytes_max = 16 << 10;
   std::size_t body_bytes_max = 4 << 20;
-  std::size_t request_bytes_max = 64 << 20;  // Of all requests that are being collected or answered.
+  // Of all requests until they are answered. One address may have half of it, or one largest message.
+  std::size_t request_bytes_max = 64 << 20;
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds keep_alive_timeout{75'000};
@@ -74,7 +76,7 @@ class Front {
   void close();
 
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
-  std::size_t request_bytes() const { return request_bytes_.load(std::memory_order_relaxed); }
+  std::size_t request_bytes() const { return budget_.total(); }
   std::size_t accept_pauses() const { return accept_pauses_.load(std::memory_order_relaxed); }
 
  private:
@@ -90,11 +92,18 @@ class Front {
   void check_wound_down();
 
   // What connections ask of it.
-  bool charge(std::size_t before, std::size_t after);
+  // `connection` holds `after` bytes instead of `before`. Where that is more than there may be, whichever
+  // request is the slowest to get on gives way; not kNone: this one is it.
+  RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after);
+  std::shared_ptr<Connection> slowest(RequestBudget::Excess excess, const IpAddress& network) const;
+  // Runs a whole request, or asks the routes whether the body of another one may come.
   void dispatch(std::uint64_t connection, Request request);
-  void run_request(std::uint64_t connection, Request& request);
+  void run_request(std::uint64_t connection, const std::shared_ptr<Request>& request);
   void on_published(std::uint64_t connection, const Reply::Publication& publication, PublishResult result);
   IpAddress client_address_of(const IpAddress& peer, const Head& head) const;
+  // Who pays for a request before its head is known: nobody, where `peer` is a proxy that will say whose it
+  // is.
+  IpAddress network_of(const IpAddress& peer) const;
   void count(const Answer& answer);
   void forget(std::uint64_t connection);
 
@@ -114,10 +123,10 @@ class Front {
   const std::shared_ptr<Mailbox> mailbox_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::uint64_t next_id_ = 1;
+  RequestBudget budget_;
   std::string scratch_;  // Into which all connections read: an idle one owns no buffer.
   std::function<void()> on_wound_down_;
   std::atomic<std::size_t> connection_count_{0};
-  std::atomic<std::size_t> request_bytes_{0};
   std::atomic<std::size_t> accept_pauses_{0};
 };
 

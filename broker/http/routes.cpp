@@ -190,11 +190,11 @@ Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::s
   if (action == "/info") return is_read(head) ? info(head, *channel) : other_method(head, kReadMethods);
   if (action == "/end") {
     if (head.method != "POST") return other_method(head, kPublishMethods);
-    return publish(head, std::move(*channel), end_payload(request.body));
+    return publish(request, std::move(*channel), true);
   }
   if (is_read(head)) return open_channel(request, std::move(*channel));
   if (head.method != "POST") return other_method(head, kChannelMethods);
-  return publish(head, std::move(*channel), std::move(request.body));
+  return publish(request, std::move(*channel), false);
 }
 
 Reply Routes::open_channel(const Request& request, std::string channel) {
@@ -269,6 +269,7 @@ Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::s
     reply.is_stream_head = true;
     return reply;
   }
+  if (!from.is_whole) return reply;
   request.client_address = from.client_address;
   Hub::Admission admission = gateway_.admit(from.client_address);
   if (!admission.place) return overloaded(head, admission.refusal);
@@ -303,13 +304,17 @@ Reply Routes::overloaded(const Head& head, const char* reason) {
   return reply;
 }
 
-Reply Routes::publish(const Head& head, std::string channel, std::string payload) {
-  const auto query = parse_query(head.query);
-  if (!query) return broken_query();
-  auto who = doorkeeper_.identify(head, *query);
-  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
-  if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kPublish, channel))
-    return std::move(*refusal);
+Reply Routes::publish(Request& request, std::string channel, bool is_end) {
+  if (!request.is_admitted) {
+    const auto query = parse_query(request.head.query);
+    if (!query) return broken_query();
+    auto who = doorkeeper_.identify(request.head, *query);
+    if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+    if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kPublish, channel))
+      return std::move(*refusal);
+  }
+  if (!request.is_whole) return Reply();
+  std::string payload = is_end ? end_payload(request.body) : std::move(request.body);
   if (!gateway_.fits(channel, payload)) {
     Reply reply = error_reply(413,
                               "the message is too long once each of its lines has its own data: field; see "

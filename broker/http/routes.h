@@ -35,7 +35,9 @@ class Routes {
   // Without a `verifier` there are no tokens.
   Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier = nullptr);
 
-  // Never waits. A stream has its place among the clients when it comes back from here.
+  // Never waits. A stream has its place among the clients when it comes back from here. Of a request that is
+  // not whole yet nothing is done: a status below 400 then says that nothing in its head is a reason to
+  // refuse it.
   Reply handle(Request& request);
 
   // The "Full" answer, where there is no room for `head`'s request. An EventSource gives up for good at any
@@ -51,7 +53,7 @@ class Routes {
   Reply open_events(const Request& request);
   Reply open(const Request& from, const Caller& caller, std::vector<std::string> channels,
              const QueryParameters& query, Form form);
-  Reply publish(const Head& head, std::string channel, std::string payload);
+  Reply publish(Request& request, std::string channel, bool is_end);
   Reply info(const Head& head, const std::string& channel) const;
   Reply console(const Head& head) const;
   std::chrono::milliseconds jittered_retry();

@@ -1,11 +1,13 @@
 """Each limit on who comes in: what it answers, how it is counted, and that a place comes back."""
 
+import threading
 import unittest
 
 from support.case import GatewayTest
 from support.gateway import gap_of
 from support.http import request_bytes
 from support.limits import scaled
+from support.tokens import KeyFile, Secret, bearer, token
 
 
 class LimitTest(GatewayTest):
@@ -188,6 +190,103 @@ class MessageBytes(LimitTest):
         self.assertLess(gateway.peak_resident_bytes() - before, size // 4)
         redis.publish("p", "after")
         self.assertEqual(stream.next_event().data, "after")
+
+
+class RequestMemory(LimitTest):
+    MESSAGE = b"x" * (4 << 20)
+    SOURCES = [f"127.0.0.{n}" for n in range(1, 9)]
+
+    def status_of_publish(self, gateway, source, statuses):
+        with gateway.connect(source=source) as connection:
+            try:
+                connection.send(request_bytes("POST", "/channels/a", body=self.MESSAGE))
+            except OSError:
+                pass  # It was refused; why, it may still read.
+            statuses.append(connection.status_or_closed())
+
+    def test_it_bounds_bodies_and_what_waits_for_redis(self):
+        memory = 32 << 20
+        redis, gateway = self.start_both("--request-memory", str(memory), "--publish-timeout-ms", "600000")
+        self.assertEqual(gateway.publish("a", self.MESSAGE).status, 202)
+        before = gateway.resident_bytes()
+        redis.freeze()
+        statuses = []
+        publishers = [threading.Thread(target=self.status_of_publish, args=(gateway, source, statuses))
+                      for source in self.SOURCES * scaled(12, 3)]
+        for publisher in publishers:
+            publisher.start()
+        most = 0
+
+        def is_settled():
+            nonlocal most
+            metrics = gateway.metrics()
+            most = max(most, metrics["weir_http_request_bytes"])
+            return len(statuses) + metrics["weir_publishes_waiting"] == len(publishers)
+
+        gateway.wait_until(is_settled, "all but those that wait are answered")
+        self.assertTrue(set(statuses) <= {503, 429}, statuses)
+        waiting = gateway.metrics()["weir_publishes_waiting"]
+        self.assertGreater(waiting, 0)
+        self.assertGreaterEqual(gateway.metrics()["weir_http_request_bytes"], waiting * len(self.MESSAGE))
+        # A body that grows is copied once, and what was freed is not all given back to the system.
+        self.assertLess(gateway.peak_resident_bytes() - before, 2 * memory)
+        self.assertLessEqual(most, memory)
+        redis.thaw()
+        for publisher in publishers:
+            publisher.join()
+        self.assertEqual(statuses.count(202), waiting)
+        self.assertEqual(gateway.metrics()["weir_http_request_bytes"], 0)
+
+    def half_sent(self, gateway, count, source=None, headers=None):
+        """Announce a large body, and stop half-way."""
+        head = request_bytes("POST", "/channels/a", {"Content-Length": str(4 << 20), **(headers or {})})
+        connections = []
+        for _ in range(count):
+            connection = gateway.connect(source=source)
+            self.addCleanup(connection.close)
+            connections.append(connection)
+            try:
+                connection.send(head + b"x" * (2 << 20))
+            except OSError:
+                pass
+        return connections
+
+    def publish_until_taken(self, gateway, source, headers):
+        """A publisher does as it is told by 429 and 503."""
+        def is_taken():
+            with gateway.connect(source=source) as connection:
+                connection.send(request_bytes("POST", "/channels/a", headers, b"x" * 100_000))
+                status = connection.response().status
+            self.assertIn(status, (202, 429, 503))
+            return status == 202
+        gateway.wait_until(is_taken, "a good publish is taken")
+
+    def start_with_key(self, *flags):
+        secret = KeyFile(b"s" * 32)
+        self.addCleanup(secret.remove)
+        return self.start_gateway("--jwt-secret-file", secret.path, "--body-seconds", "3600", *flags)
+
+    def test_who_has_no_token_takes_no_room_for_a_body(self):
+        gateway = self.start_with_key()
+        for connection in self.half_sent(gateway, 45):
+            self.assertEqual(connection.response().status, 401)
+            self.assertTrue(connection.is_closed_by_peer())
+        good = bearer(token(Secret(b"s" * 32), publish=["*"]))
+        self.assertEqual(gateway.publish("a", "x" * 1_000_000, good).status, 202)
+        self.assertEqual(self.refusals(gateway, "token-missing"), 45)
+
+    def test_bodies_that_stop_half_way_give_way(self):
+        gateway = self.start_with_key()
+        good = bearer(token(Secret(b"s" * 32), publish=["*"]))
+        self.half_sent(gateway, 45, "127.0.0.2", good)
+        gateway.wait_until(lambda: self.refusals(gateway, "request-memory-per-address") > 0, "one address has its share")
+        self.assertEqual(gateway.publish("a", "x" * 1_000_000, good).status, 202)
+        self.publish_until_taken(gateway, "127.0.0.2", good)
+        self.half_sent(gateway, 45, "127.0.0.3", good)
+        self.half_sent(gateway, 45, "127.0.0.4", good)
+        self.publish_until_taken(gateway, "127.0.0.5", good)
+        self.assertGreater(self.refusals(gateway, "request-memory-slowest"), 0)
+        self.assertLessEqual(gateway.metrics()["weir_http_request_bytes"], 64 << 20)
 
 
 if __name__ == "__main__":

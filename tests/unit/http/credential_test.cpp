@@ -65,6 +65,7 @@ TEST(RedactedQuery, HasNamesAndNoValue) {
             "channel=(redacted)&access_token=(redacted)&replay=(redacted)");
   EXPECT_EQ(redacted_query("acces_token=secret=more&=secret&x="),
             "acces_token=(redacted)&=(redacted)&x=(redacted)");
+  EXPECT_EQ(redacted_query("&&x=1&&&"), "x=(redacted)");
   EXPECT_EQ(redacted_query(""), "");
 }
 

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 
+#include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "tests/unit/http/http_fixture.h"
@@ -91,6 +93,150 @@ TEST_F(FrontLoop, BoundsTheMemoryOfAllRequestsTogether) {
   server->stop(std::chrono::milliseconds(0));
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(status_503, 2);
+}
+
+// Requests of several clients: a proxy in front says whose each is.
+class RequestMemory : public HttpTest {
+ protected:
+  static constexpr std::size_t kBody = 200'000;
+
+  RequestMemory() {
+    config.request_memory = 1 << 20;
+    config.max_message_bytes = 256 << 10;
+    config.body_seconds = std::chrono::seconds(3'600);
+    config.trusted_proxy = {"127.0.0.1"};
+  }
+  void start_counting() {
+    start();
+    metrics.add_source([this](MetricsPage& page) { server->collect(page); });
+  }
+  // A POST of kBody bytes by `address`, of which `sent` follow.
+  static std::string post(const std::string& address, std::size_t sent = kBody) {
+    return "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: " + address +
+           "\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n" + std::string(sent, 'x');
+  }
+  // A publisher does as it is told by 429 and 503.
+  bool gets_in(const std::string& address) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (std::chrono::steady_clock::now() < deadline) {
+      HttpClient client = connect();
+      const int status = client.send(post(address)).response().status;
+      if (status == 202) return true;
+      EXPECT_TRUE(status == 429 || status == 503) << status;
+    }
+    return false;
+  }
+  double held() const { return gauge(metrics, "weir_http_request_bytes"); }
+  double refused(const std::string& reason) const {
+    return std::max(gauge(metrics, "weir_http_refused_total{reason=\"" + reason + "\"}"), 0.0);
+  }
+  static bool eventually(const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+};
+
+TEST_F(RequestMemory, IsHeldUntilTheBusHasAnswered) {
+  start_counting();
+  gateway.holds_publishes = true;
+  std::vector<HttpClient> clients;
+  for (std::size_t i = 0; i < 5; ++i) {
+    clients.push_back(connect());
+    clients.back().send(post("192.0.2." + std::to_string(i)));
+    ASSERT_EQ(gateway.wait_for_published(i + 1).size(), i + 1);
+  }
+  EXPECT_GE(held(), 5 * kBody);
+  EXPECT_LE(held(), 1 << 20);
+  // Whole requests don't give way.
+  HttpClient late = connect();
+  const Response response = late.send(post("192.0.2.99")).response();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.header("retry-after"), "1");
+  EXPECT_EQ(refused("request-memory"), 1);
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  for (HttpClient& client : clients) EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(held(), 0);
+  gateway.holds_publishes = false;
+  EXPECT_TRUE(gets_in("192.0.2.99"));
+}
+
+TEST_F(RequestMemory, IsSharedOutByAddress) {
+  start_counting();
+  gateway.holds_publishes = true;
+  HttpClient first = connect();
+  HttpClient second = connect();
+  first.send(post("192.0.2.1"));
+  second.send(post("192.0.2.1"));
+  ASSERT_EQ(gateway.wait_for_published(2).size(), 2U);
+  HttpClient third = connect();
+  EXPECT_EQ(third.send(post("192.0.2.1")).response().status, 429);
+  EXPECT_EQ(refused("request-memory-per-address"), 1);
+  HttpClient other = connect();
+  other.send(post("192.0.2.2"));
+  EXPECT_EQ(gateway.wait_for_published(3).size(), 3U);
+  gateway.answer_publishes({PublishOutcome::kDelivered, 1, ""});
+  EXPECT_EQ(other.response().status, 202);
+}
+
+TEST_F(RequestMemory, IsTakenFromTheSlowestBody) {
+  start_counting();
+  std::vector<HttpClient> stopped;
+  for (int i = 0; i < 45; ++i) {
+    stopped.push_back(connect());
+    stopped.back().send(post("192.0.2." + std::to_string(i), kBody / 2));
+  }
+  EXPECT_TRUE(eventually([&] { return refused("request-memory-slowest") + refused("request-memory") > 30; }));
+  EXPECT_TRUE(gets_in("198.51.100.1"));
+  EXPECT_GT(refused("request-memory-slowest"), 0);
+  EXPECT_LE(held(), 1 << 20);
+}
+
+TEST_F(RequestMemory, IsTakenFromTheSlowestBodyOfTheSameAddress) {
+  start_counting();
+  std::vector<HttpClient> stopped;
+  for (int i = 0; i < 45; ++i) {
+    stopped.push_back(connect());
+    stopped.back().send(post("192.0.2.1", kBody / 2));
+  }
+  EXPECT_TRUE(eventually([&] { return refused("request-memory-per-address") > 30; }));
+  HttpClient other = connect();
+  EXPECT_EQ(other.send(post("192.0.2.2")).response().status, 202)
+      << "There is room: one address has half of it.";
+  EXPECT_TRUE(gets_in("192.0.2.1"));
+  EXPECT_LE(held(), 1 << 19);
+}
+
+// The heads of 16 KB that stop before their end, and what is pipelined behind a publish that waits.
+TEST_F(RequestMemory, CountsWhateverARequestHolds) {
+  start_counting();
+  gateway.holds_publishes = true;
+  std::vector<HttpClient> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(connect());
+    clients.back().send("GET /channels/a HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(15'000, 'x'));
+  }
+  for (std::size_t i = 0; i < 40; ++i) {
+    clients.push_back(connect());
+    clients.back().send(request("POST", "/channels/a", "", "x") +
+                        "GET /channels/a HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(15'000, 'x'));
+  }
+  ASSERT_EQ(gateway.wait_for_published(40).size(), 40U);
+  EXPECT_LE(held(), 1 << 20);
+  gateway.holds_publishes = false;
+  EXPECT_TRUE(gets_in("192.0.2.2"));
+}
+
+TEST_F(FrontLoop, HoldsNoMoreOfABodyThatNobodyReadsThanOfAHead) {
+  HttpClient client = connect();
+  client.send("GET /channels/a/info HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n");
+  const Response response = client.response();
+  EXPECT_EQ(response.status, 413);
+  EXPECT_NE(response.body.find("--head-bytes"), std::string::npos) << response.body;
+  EXPECT_EQ(ask("GET", "/channels/a/info", "Content-Length: 5\r\n", "short").status, 200);
 }
 
 TEST_F(FrontLoop, ClosesSlowHeadsAndBodies) {

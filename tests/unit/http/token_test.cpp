@@ -67,6 +67,58 @@ TEST_F(Tokens, AreAskedForWithThePlacesWhereTheyMayBe) {
             "Authorization: Bearer TOKEN, as the cookie session, or as ?access_token=TOKEN\"}\n");
 }
 
+// An announcement costs its sender nothing.
+TEST_F(Tokens, AreAskedForBeforeABodyIsTaken) {
+  struct Case {
+    const char* start;
+    std::string headers;
+    int status;
+  };
+  const std::string foreign = "Origin: https://evil.example\r\n";
+  const std::vector<Case> cases = {
+      {"POST /channels/a", "", 401},
+      {"POST /channels/a/end", "", 401},
+      {"POST /channels/a", bearer(token("\"a\"", "\"b\"")), 403},
+      {"POST /channels/a", bearer(token("", "\"a\"")) + foreign, 403},
+      {"POST /nowhere", "", 404},
+      {"PUT /channels/a", "", 405},
+      {"DELETE /channels/a/info", "", 405},
+      {"POST /channels/a%20b", "", 400},
+      {"GET /channels/a", kEventStream, 401},
+  };
+  for (const Case& each : cases) {
+    for (const char* framing : {"Content-Length: 10000\r\n", "Transfer-Encoding: chunked\r\n",
+                                "Content-Length: 10000\r\nExpect: 100-continue\r\n"}) {
+      for (const std::string body : {"", "5\r\nbegun"}) {
+        HttpClient client = connect();
+        client.send(std::string(each.start) + " HTTP/1.1\r\nHost: localhost\r\n" + each.headers + framing +
+                    "\r\n" + body);
+        const Response response = client.response();
+        EXPECT_EQ(response.status, each.status) << each.start << " " << framing;
+        EXPECT_EQ(response.header("connection"), "close");
+        EXPECT_TRUE(client.is_closed_by_peer());
+      }
+    }
+  }
+  EXPECT_EQ(gateway.published(), 0U);
+  EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Tokens, LetABodyInThatComesLaterThanItsHead) {
+  const std::string head = "POST /channels/a HTTP/1.1\r\nHost: localhost\r\n" + bearer(token("", "\"a\""));
+  HttpClient client = connect();
+  client.send(head + "Content-Length: 10\r\n\r\nbegun");
+  client.send("-done" + head + "Transfer-Encoding: chunked\r\n\r\n5\r\nbeg");
+  EXPECT_EQ(client.response().status, 202);
+  client.send("un\r\n5\r\n-done\r\n0\r\n\r\n");
+  EXPECT_EQ(client.response().status, 202);
+  client.send(head + "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.response().status, 100);
+  client.send("begun-done");
+  EXPECT_EQ(client.response().status, 202);
+  for (const auto& published : gateway.wait_for_published(3)) EXPECT_EQ(published.payload, "begun-done");
+}
+
 TEST_F(Tokens, LetTheirHolderSubscribeAndSayUntilWhen) {
   const std::int64_t expiry = now() + 600;
   HttpClient client = connect();

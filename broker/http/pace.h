@@ -1,0 +1,38 @@
+// How fast bytes come or go, of late.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+
+namespace weir {
+
+// What is long past counts less and less: each fade() halves it. So somebody who sent much and then stopped
+// is soon slower than somebody who goes on. A value; one thread.
+class Pace {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Whoever begins is taken to be fast until shown otherwise.
+  void begin(Clock::time_point now) {
+    since_ = now;
+    bytes_ = kCredit;
+  }
+  void add(std::size_t bytes) { bytes_ += static_cast<double>(bytes); }
+  void fade(Clock::time_point now) {
+    bytes_ /= 2;
+    since_ += (now - since_) / 2;
+  }
+  double bytes_per_second(Clock::time_point now) const {
+    constexpr std::chrono::duration<double> kLeast = std::chrono::milliseconds(1);
+    return bytes_ / std::max(std::chrono::duration<double>(now - since_), kLeast).count();
+  }
+
+ private:
+  static constexpr double kCredit = 64 << 10;
+
+  Clock::time_point since_;
+  double bytes_ = 0;
+};
+
+}  // namespace weir

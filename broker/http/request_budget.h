@@ -1,0 +1,43 @@
+// The memory that requests take, from their first byte until they are answered: of all of them together, and
+// of each address.
+//
+// Threads: total() any, everything else on the front loop.
+// Limits:  RequestBudget says when one is passed; the front decides who goes (Front::charge()). An address is
+// held
+//          while it has bytes, so there are never more of them than connections.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <map>
+
+#include "broker/ip_address.h"
+
+namespace weir {
+
+class RequestBudget {
+ public:
+  enum class Excess { kNone, kOfAddress, kOfAll };
+
+  RequestBudget(std::size_t bytes_max, std::size_t bytes_per_address_max)
+      : bytes_max_(bytes_max), bytes_per_address_max_(bytes_per_address_max) {}
+
+  // A request of `network` (client_network()) holds `after` bytes instead of `before`. "::" stands for nobody
+  // in particular, and has no share.
+  void change(const IpAddress& network, std::size_t before, std::size_t after);
+  // Which limit is passed now, the narrower one first.
+  Excess excess(const IpAddress& network) const;
+  std::size_t total() const { return total_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Less {
+    bool operator()(const IpAddress& a, const IpAddress& b) const { return a.bytes < b.bytes; }
+  };
+
+  const std::size_t bytes_max_;
+  const std::size_t bytes_per_address_max_;
+  std::atomic<std::size_t> total_{0};
+  std::map<IpAddress, std::size_t, Less> by_network_;  // Ordered: nobody can choose addresses that collide.
+};
+
+}  // namespace weir
