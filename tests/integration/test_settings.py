@@ -107,7 +107,8 @@ class Sources(GatewayTest):
             gateway.publish("a", str(n))
         watcher.next_events(10)
         stream = self.open(gateway, "/channels/a?replay=100")
-        return len(stream.until_event(lambda event: event.type == "weir:live")) - 1
+        events = stream.until_event(lambda event: event.type == "weir:live")
+        return sum(event.type == "message" for event in events)
 
     def test_flags_win_over_the_environment_and_that_over_the_file(self):
         toml = "history-messages = 3\n"
