@@ -3,62 +3,58 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "proto/eight_bytes.h"
 #include "proto/event_id.h"
 #include "proto/json_scanner.h"
 
 namespace weir {
 namespace {
 
-using Json = nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRetryMin{1'000};
 constexpr milliseconds kRetryMax{60'000};
 constexpr std::string_view kEndType = "weir:end";
 
-// The raw values of an object that has no other keys, each as it was written; no data where the key is
-// missing.
+// The values of an object that has no other keys. Strings are decoded, so that no byte is read twice; the
+// others are as they were written, and empty where the key is missing.
 struct RawEnvelope {
-  std::string_view data;
-  std::string_view id;
-  std::string_view type;
+  std::string_view data;                 // A value that is no string,
+  std::optional<std::string> data_text;  // or one that is.
+  std::optional<std::string> id;
+  std::optional<std::string> type;
   std::string_view retry;
 };
 
-// The text of a JSON string, quotes included; nullopt if it is none, or holds half a surrogate pair.
-std::optional<std::string> decode_string(std::string_view raw) {
-  if (raw.size() < 2 || raw.front() != '"') return std::nullopt;
-  const std::string_view inside = raw.substr(1, raw.size() - 2);
-  // Without an escape it is what it says: most keys, types and ids.
-  if (raw.back() == '"' && inside.find_first_of("\"\\") == std::string_view::npos) return std::string(inside);
-  const Json value = Json::parse(raw.begin(), raw.end(), nullptr, false);
-  if (!value.is_string()) return std::nullopt;
-  return value.get<std::string>();
+bool read_text(JsonScanner& scanner, std::optional<std::string>& text) {
+  return !text && scanner.next_text(text.emplace());
 }
 
-std::string_view* slot_of(std::string_view key, RawEnvelope& envelope) {
-  if (key == "data") return &envelope.data;
-  if (key == "id") return &envelope.id;
-  if (key == "type") return &envelope.type;
-  if (key == "retry") return &envelope.retry;
-  return nullptr;
+bool read_value(JsonScanner& scanner, std::string_view& value) {
+  return value.empty() && !(value = scanner.next_value()).empty();
 }
 
-// Stops at the first key that an envelope does not have, or has twice: of plain JSON no more is read than
-// that.
+// False for a key that an envelope does not have, or has already, and for a value of the wrong type.
+bool read_member(JsonScanner& scanner, std::string_view key, RawEnvelope& envelope) {
+  if (key == "id") return read_text(scanner, envelope.id);
+  if (key == "type") return read_text(scanner, envelope.type);
+  if (key == "retry") return read_value(scanner, envelope.retry);
+  if (key != "data") return false;
+  if (scanner.is_at_string()) return envelope.data.empty() && read_text(scanner, envelope.data_text);
+  return !envelope.data_text && read_value(scanner, envelope.data);
+}
+
+// Stops at the first member that no envelope has: of plain JSON no more is read than that.
 std::optional<RawEnvelope> scan(std::string_view text) {
   JsonScanner scanner(text);
   RawEnvelope envelope;
   if (!scanner.take('{')) return std::nullopt;
+  std::string key;
   do {
-    const auto key = decode_string(scanner.next_string());
-    std::string_view* const slot = key ? slot_of(*key, envelope) : nullptr;
-    if (slot == nullptr || !slot->empty() || !scanner.take(':')) return std::nullopt;
-    *slot = scanner.next_value();
-    if (slot->empty()) return std::nullopt;
+    if (!scanner.next_text(key) || !scanner.take(':') || !read_member(scanner, key, envelope))
+      return std::nullopt;
   } while (scanner.take(','));
   if (!scanner.take('}') || !scanner.is_at_end()) return std::nullopt;
   return envelope;
@@ -72,56 +68,57 @@ std::optional<milliseconds> read_retry(std::string_view raw) {
   return std::clamp(milliseconds(std::min<std::uint64_t>(value, kRetryMax.count())), kRetryMin, kRetryMax);
 }
 
-// Nullopt if `raw` is not a string or one that cannot stand in one line of SSE.
-std::optional<std::string> read_type(std::string_view raw) {
-  auto type = decode_string(raw);
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-  if (!type || std::any_of(type->begin(), type->end(), is_control)) return std::nullopt;
-  // NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. They end no line of a stream, but do to who splits it as text
-  // (Python's splitlines()), and what follows would be a field of its own.
-  for (const char* line_end : {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"}) {
-    if (type->find(line_end) != std::string::npos) return std::nullopt;
+// False for a type that cannot stand in one line of SSE. Requires valid UTF-8.
+bool is_one_line(std::string_view type) {
+  for (std::size_t i = 0; i < type.size();) {
+    const auto byte = [&](std::size_t behind) { return static_cast<unsigned char>(type[i + behind]); };
+    if (byte(0) < 0x80 && type.size() - i >= 8) {
+      const EightBytes word = load_eight(type.data() + i);
+      const std::size_t plain =
+          bytes_before(first_below(word, 0x20) | first_equal(word, 0x7f) | (word & kTopBits));
+      if (plain == 0) return false;
+      i += plain;
+      continue;
+    }
+    if (byte(0) < 0x20 || byte(0) == 0x7f) return false;
+    // NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. They end no line of a stream, but do to who splits it as text
+    // (Python's splitlines()), and what follows would be a field of its own.
+    if (byte(0) == 0xc2 && byte(1) == 0x85) return false;
+    if (byte(0) == 0xe2 && byte(1) == 0x80 && (byte(2) == 0xa8 || byte(2) == 0xa9)) return false;
+    ++i;
   }
-  return type;
+  return true;
 }
 
 // False if there is a type, but a bad one.
-bool read_type_into(Message& message, std::string_view raw) {
-  if (raw.empty()) return true;
-  auto type = read_type(raw);
-  if (!type) return false;
+bool take_type(Message& message, std::optional<std::string>& type) {
+  if (!type) return true;
+  if (!is_one_line(*type)) return false;
   message.is_end = *type == kEndType;
   const bool is_reserved = *type == "error" || *type == "open" || type->starts_with("weir:");
   if (message.is_end || !is_reserved) message.type = std::move(*type);
   return true;
 }
 
-bool read_data_into(Message& message, std::string_view raw) {
-  message.has_data = !raw.empty();
-  message.data_kind = DataKind::kJson;
-  if (!message.has_data) return message.is_end;
-  if (raw.front() != '"') {
-    message.data = raw;
-    return true;
+// False if there is none, but in the end of a channel.
+bool take_data(Message& message, RawEnvelope& raw) {
+  message.has_data = raw.data_text || !raw.data.empty();
+  message.data_kind = raw.data_text ? DataKind::kText : DataKind::kJson;
+  if (raw.data_text) {
+    message.data = std::move(*raw.data_text);
+  } else {
+    message.data = raw.data;
   }
-  auto text = decode_string(raw);
-  if (!text) return false;  // Half a surrogate pair is no text.
-  message.data = std::move(*text);
-  message.data_kind = DataKind::kText;
-  return true;
+  return message.has_data || message.is_end;
 }
 
 // Requires valid UTF-8.
 std::optional<Message> read_envelope(std::string_view text) {
-  const auto raw = scan(text);
+  auto raw = scan(text);
   if (!raw) return std::nullopt;
   Message message;
-  if (!read_type_into(message, raw->type) || !read_data_into(message, raw->data)) return std::nullopt;
-  if (!raw->id.empty()) {
-    auto id = decode_string(raw->id);
-    if (!id) return std::nullopt;
-    if (is_own_id(*id)) message.id = std::move(*id);
-  }
+  if (!take_type(message, raw->type) || !take_data(message, *raw)) return std::nullopt;
+  if (raw->id && is_own_id(*raw->id)) message.id = std::move(*raw->id);
   if (!raw->retry.empty()) {
     message.retry = read_retry(raw->retry);
     if (!message.retry) return std::nullopt;
@@ -143,7 +140,11 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode) {
   if (mode != EnvelopeMode::kNever) message = read_envelope(payload);
   if (!message) {
     message.emplace();
-    message->data = payload;
+    if (replaced > 0) {
+      message->data = std::move(repaired);
+    } else {
+      message->data = payload;
+    }
   }
   message->replaced = replaced;
   return std::move(*message);
@@ -152,10 +153,6 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode) {
 bool is_json(std::string_view text) {
   JsonScanner scanner(text);
   return !scanner.next_value().empty() && scanner.is_at_end();
-}
-
-std::string json_string(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace weir

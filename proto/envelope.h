@@ -33,7 +33,8 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode);
 // True if `text` is one JSON value with nothing but white space around it, by the grammar of RFC 8259.
 bool is_json(std::string_view text);
 
-// `text` as a JSON string, quotes included. Requires valid UTF-8.
+// `text` as a JSON string, quotes included; what is not UTF-8 is replaced. Escapes what must be, and nothing
+// else.
 std::string json_string(std::string_view text);
 
 }  // namespace weir

@@ -1,164 +1,387 @@
 #include "proto/json_scanner.h"
 
-#include <bit>
+#include <array>
 #include <cstdint>
 #include <cstring>
-#include <string>
+#include <vector>
+
+#include "proto/eight_bytes.h"
 
 namespace weir {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+// What a string holds as it is: no quote, no backslash, no control character.
+constexpr std::array<bool, 256> kIsPlain = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < table.size(); ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}();
 
-bool is_plain(char c) { return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20; }
+// What stands for the character behind a backslash; 0 where nothing does, or it is a 'u'.
+constexpr std::array<char, 256> kEscaped = [] {
+  std::array<char, 256> table{};
+  constexpr std::string_view kNames = "\"\\/bfnrt";
+  constexpr std::string_view kCharacters = "\"\\/\b\f\n\r\t";
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    table[static_cast<unsigned char>(kNames[i])] = kCharacters[i];
+  return table;
+}();
 
-// Where the first byte from `position` on stands that a string doesn't hold as it is: a quote, a backslash or
-// a control character. Eight bytes at a time.
-std::size_t skip_plain(std::string_view text, std::size_t position) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  // The lowest bit that is set is that of the first byte below `limit`; bits above it may be wrong.
-  const auto bytes_below = [](std::uint64_t word, std::uint64_t limit) {
-    return (word - limit * kOnes) & ~word & (0x80 * kOnes);
-  };
-  if constexpr (std::endian::native == std::endian::little) {
-    for (std::uint64_t word; position + sizeof word <= text.size(); position += sizeof word) {
-      std::memcpy(&word, text.data() + position, sizeof word);
-      const std::uint64_t found = bytes_below(word, 0x20) | bytes_below(word ^ ('"' * kOnes), 1) |
-                                  bytes_below(word ^ ('\\' * kOnes), 1);
-      if (found != 0) return position + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+constexpr std::int32_t kNoHex = -1;
+constexpr std::array<std::int32_t, 256> kHex = [] {
+  std::array<std::int32_t, 256> table{};
+  table.fill(kNoHex);
+  for (std::int32_t i = 0; i < 10; ++i) table[static_cast<std::size_t>('0' + i)] = i;
+  for (std::int32_t i = 0; i < 6; ++i)
+    table[static_cast<std::size_t>('a' + i)] = table[static_cast<std::size_t>('A' + i)] = 10 + i;
+  return table;
+}();
+
+template <typename Table>
+auto look_up(const Table& table, char c) {
+  return table[static_cast<unsigned char>(c)];
+}
+
+// The 16 bits of the four digits at `at`; negative if one is none.
+std::int32_t hex_at(const char* at) {
+  return look_up(kHex, at[0]) << 12 | look_up(kHex, at[1]) << 8 | look_up(kHex, at[2]) << 4 |
+         look_up(kHex, at[3]);
+}
+
+// How many of the eight bytes at `at` are plain before the first one that is not.
+std::size_t plain_bytes(const char* at) {
+  const EightBytes word = load_eight(at);
+  return bytes_before(first_below(word, 0x20) | first_equal(word, '"') | first_equal(word, '\\'));
+}
+
+const char* skip_plain(const char* at, const char* end) {
+  while (end - at >= 8) {
+    const std::size_t plain = plain_bytes(at);
+    at += plain;
+    if (plain < 8) return at;
+  }
+  while (at < end && look_up(kIsPlain, *at)) ++at;
+  return at;
+}
+
+constexpr bool is_white(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+inline const char* skip_white(const char* at, const char* end) {
+  if (at<end&& * at> ' ') return at;
+  while (at < end && is_white(*at)) ++at;
+  return at;
+}
+
+// The following step over what begins at `at`, and return where it ends; null if it is none.
+
+const char* skip_string(const char* at, const char* end) {
+  if (at == end || *at != '"') return nullptr;
+  ++at;
+  for (;;) {
+    // A few plain characters between two escapes are stepped over one by one.
+    if (end - at < 8) {
+      at = skip_plain(at, end);
+      if (at == end) return nullptr;
+    } else if (*at != '\\' && look_up(kIsPlain, at[0])) {
+      if (!look_up(kIsPlain, at[1])) {
+        at += 1;
+      } else if (!look_up(kIsPlain, at[2])) {
+        at += 2;
+      } else if (!look_up(kIsPlain, at[3])) {
+        at += 3;
+      } else {
+        at = skip_plain(at + 4, end);
+        if (at == end) return nullptr;
+      }
+    }
+    if (*at == '"') return at + 1;
+    if (*at != '\\' || end - at < 2) return nullptr;
+    if (look_up(kEscaped, at[1]) != 0) {
+      at += 2;
+    } else if (at[1] == 'u' && end - at >= 6 && hex_at(at + 2) >= 0) {
+      at += 6;
+    } else {
+      return nullptr;
     }
   }
-  while (position < text.size() && is_plain(text[position])) ++position;
-  return position;
+}
+
+// At least one digit.
+const char* skip_digits(const char* at, const char* end) {
+  if (at == end || !is_digit(*at)) return nullptr;
+  while (at < end && is_digit(*at)) ++at;
+  return at;
+}
+
+const char* skip_number(const char* at, const char* end) {
+  if (*at == '-') ++at;
+  if (at < end && *at == '0') {
+    ++at;
+  } else if ((at = skip_digits(at, end)) == nullptr) {
+    return nullptr;
+  }
+  if (at == end || *at == ',') return at;  // Most end here.
+  if (*at == '.' && (at = skip_digits(at + 1, end)) == nullptr) return nullptr;
+  if (at < end && (*at == 'e' || *at == 'E')) {
+    ++at;
+    if (at < end && (*at == '+' || *at == '-')) ++at;
+    return skip_digits(at, end);
+  }
+  return at;
+}
+
+const char* skip_word(const char* at, const char* end, std::string_view word) {
+  const bool is_there =
+      static_cast<std::size_t>(end - at) >= word.size() && std::memcmp(at, word.data(), word.size()) == 0;
+  return is_there ? at + word.size() : nullptr;
+}
+
+const char* skip_scalar(const char* at, const char* end) {
+  switch (*at) {
+    case '"':
+      return skip_string(at, end);
+    case 't':
+      return skip_word(at, end, "true");
+    case 'f':
+      return skip_word(at, end, "false");
+    case 'n':
+      return skip_word(at, end, "null");
+    default:
+      return skip_number(at, end);
+  }
+}
+
+// A member's name and its colon.
+const char* skip_key(const char* at, const char* end) {
+  at = skip_string(skip_white(at, end), end);
+  if (at == nullptr) return nullptr;
+  at = skip_white(at, end);
+  return at < end && *at == ':' ? at + 1 : nullptr;
+}
+
+// The brackets that are to be closed yet: a bit each, so that a megabyte of them is cheap.
+class Nesting {
+ public:
+  void open(bool is_object) {
+    if (++depth_ % 64 == 0) outer_.push_back(inner_);
+    inner_ = inner_ << 1 | (is_object ? 1 : 0);
+  }
+  void close() {
+    inner_ >>= 1;
+    if (depth_-- % 64 != 0) return;
+    inner_ = outer_.back();
+    outer_.pop_back();
+  }
+  bool is_empty() const { return depth_ == 0; }
+  // Of the innermost one.
+  bool is_object() const { return (inner_ & 1) != 0; }
+  char bracket() const { return is_object() ? '}' : ']'; }
+
+ private:
+  std::size_t depth_ = 0;
+  std::uint64_t inner_ = 0;  // The innermost 1 to 64, the last one lowest.
+  std::vector<std::uint64_t> outer_;
+};
+
+const char* skip_value(const char* at, const char* end) {
+  Nesting nesting;
+  for (;;) {
+    // A value begins here.
+    at = skip_white(at, end);
+    if (at == end) return nullptr;
+    if (*at == '[' || *at == '{') {
+      // A row of brackets at once.
+      while (end - at > 1 && at[0] == '[' && at[1] == '[') {
+        nesting.open(false);
+        ++at;
+      }
+      const bool is_object = *at == '{';
+      nesting.open(is_object);
+      at = skip_white(at + 1, end);
+      if (at == end) return nullptr;
+      if (*at != (is_object ? '}' : ']')) {
+        if (is_object && (at = skip_key(at, end)) == nullptr) return nullptr;
+        continue;
+      }
+    } else {
+      if ((at = skip_scalar(at, end)) == nullptr) return nullptr;
+      if (nesting.is_empty()) return at;
+    }
+    // A value, or what an empty bracket holds, ended here, and with it perhaps those around it.
+    while (at == end || *at != ',') {
+      at = skip_white(at, end);
+      if (at == end) return nullptr;
+      if (*at == nesting.bracket()) {
+        nesting.close();
+        ++at;
+        if (nesting.is_empty()) return at;
+      } else if (*at != ',') {
+        return nullptr;
+      }
+    }
+    ++at;
+    if (nesting.is_object() && (at = skip_key(at, end)) == nullptr) return nullptr;
+  }
+}
+
+// Writes `c` in UTF-8, at most four bytes; returns where it ends.
+char* put_utf8(char* out, std::uint32_t c) {
+  const auto put = [&out](std::uint32_t byte) { *out++ = static_cast<char>(byte); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xC0 | c >> 6);
+    put(0x80 | (c & 0x3F));
+  } else if (c < 0x10000) {
+    put(0xE0 | c >> 12);
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  } else {
+    put(0xF0 | c >> 18);
+    put(0x80 | (c >> 12 & 0x3F));
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  }
+  return out;
+}
+
+// Decodes "\uXXXX", or two of them that are a pair, from the backslash on. Null if it is none, or half a
+// pair.
+const char* decode_unicode(const char* at, const char* end, char*& out) {
+  if (end - at < 6) return nullptr;
+  const std::int32_t first = hex_at(at + 2);
+  if (first < 0 || (first & 0xFC00) == 0xDC00) return nullptr;
+  std::uint32_t c = static_cast<std::uint32_t>(first);
+  at += 6;
+  if ((c & 0xFC00) == 0xD800) {
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return nullptr;
+    const std::int32_t second = hex_at(at + 2);
+    if (second < 0 || (second & 0xFC00) != 0xDC00) return nullptr;
+    c = 0x10000 + ((c & 0x3FF) << 10 | (static_cast<std::uint32_t>(second) & 0x3FF));
+    at += 6;
+  }
+  out = put_utf8(out, c);
+  return at;
+}
+
+// Where a string is decoded to: memory at hand first, then its text: one append for each piece, not for each
+// escape.
+class Piece {
+ public:
+  explicit Piece(std::string& text) : text_(text) {}
+
+  char* begin() { return bytes_; }
+  // Behind it a round of decode_string() may write kRoundBytes more.
+  char* full() { return bytes_ + kBytes - kRoundBytes; }
+  // `left`: how long what is not decoded yet is, as it stands. What it becomes is no longer, so that the text
+  // grows once; memory that is not written to costs nothing.
+  char* flush(const char* out, std::size_t left) {
+    const auto bytes = static_cast<std::size_t>(out - bytes_);
+    if (text_.capacity() - text_.size() < bytes) text_.reserve(text_.size() + bytes + left);
+    text_.append(bytes_, bytes);
+    return bytes_;
+  }
+
+ private:
+  static constexpr std::size_t kBytes = 4096;
+  static constexpr std::size_t kRoundBytes = 16;
+  std::string& text_;
+  char bytes_[kBytes];
+};
+
+// Decodes what is left of a string, from its first escape to its closing quote, and appends it to `text`.
+// Null where it breaks off, is none, or holds half a surrogate pair.
+const char* decode_string(const char* at, const char* end, std::string& text) {
+  Piece piece(text);
+  char* out = piece.begin();
+  char* const full = piece.full();
+  for (;;) {
+    if (out > full) out = piece.flush(out, static_cast<std::size_t>(end - at));
+    if (*at == '\\') {
+      if (end - at < 2) return nullptr;
+      if (const char c = look_up(kEscaped, at[1]); c != 0) {
+        *out++ = c;
+        at += 2;
+      } else if (at[1] != 'u' || (at = decode_unicode(at, end, out)) == nullptr) {
+        return nullptr;
+      }
+      if (at == end) return nullptr;
+      continue;
+    }
+    if (end - at < 12) {
+      while (at < end && look_up(kIsPlain, *at)) *out++ = *at++;
+    } else if (std::size_t plain = 0; look_up(kIsPlain, at[0])) {
+      // A few plain characters between two escapes are copied one by one, more of them eight at a time.
+      out[0] = at[0], out[1] = at[1], out[2] = at[2], out[3] = at[3];
+      if (!look_up(kIsPlain, at[1])) {
+        plain = 1;
+      } else if (!look_up(kIsPlain, at[2])) {
+        plain = 2;
+      } else if (!look_up(kIsPlain, at[3])) {
+        plain = 3;
+      } else {
+        std::memcpy(out + 4, at + 4, 8);
+        plain = 4 + plain_bytes(at + 4);
+      }
+      at += plain;
+      out += plain;
+      continue;
+    }
+    if (at == end) return nullptr;
+    if (*at == '"') {
+      piece.flush(out, 0);
+      return at + 1;
+    }
+    if (*at != '\\') return nullptr;
+  }
 }
 
 }  // namespace
 
 bool JsonScanner::take(char c) {
   skip_space();
-  if (position_ == text_.size() || text_[position_] != c) return false;
-  ++position_;
+  if (at_ == end_ || *at_ != c) return false;
+  ++at_;
   return true;
 }
 
-std::string_view JsonScanner::next_string() {
+bool JsonScanner::is_at_string() {
   skip_space();
-  const std::size_t begin = position_;
-  return skip_string() ? text_.substr(begin, position_ - begin) : std::string_view();
+  return at_ < end_ && *at_ == '"';
 }
 
 std::string_view JsonScanner::next_value() {
   skip_space();
-  const std::size_t begin = position_;
-  return skip_value() ? text_.substr(begin, position_ - begin) : std::string_view();
+  const char* const begin = at_;
+  const char* const behind = skip_value(begin, end_);
+  if (behind == nullptr) return {};
+  at_ = behind;
+  return {begin, static_cast<std::size_t>(behind - begin)};
+}
+
+bool JsonScanner::next_text(std::string& text) {
+  if (!take('"')) return false;
+  // Most have no escape.
+  const char* const begin = at_;
+  at_ = skip_plain(begin, end_);
+  text.assign(begin, static_cast<std::size_t>(at_ - begin));
+  if (at_ < end_ && *at_ == '"') {
+    ++at_;
+    return true;
+  }
+  const char* const behind = at_ < end_ ? decode_string(at_, end_, text) : nullptr;
+  if (behind == nullptr) return false;
+  at_ = behind;
+  return true;
 }
 
 bool JsonScanner::is_at_end() {
   skip_space();
-  return position_ == text_.size();
+  return at_ == end_;
 }
 
-void JsonScanner::skip_space() {
-  while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r') ++position_;
-}
-
-bool JsonScanner::skip_value() {
-  std::string open;  // The brackets that are to be closed yet, innermost last.
-  for (;;) {
-    // A value begins here.
-    const bool is_object = take('{');
-    if (is_object || take('[')) {
-      open += is_object ? '}' : ']';
-      skip_space();
-      if (peek() != open.back()) {
-        if (is_object && !skip_key()) return false;
-        continue;
-      }
-    } else if (!skip_scalar()) {
-      return false;
-    }
-    // A value, or what an empty bracket holds, ended here, and with it perhaps those around it.
-    while (!open.empty() && take(open.back())) open.pop_back();
-    if (open.empty()) return true;
-    if (!take(',') || (open.back() == '}' && !skip_key())) return false;
-  }
-}
-
-bool JsonScanner::skip_key() {
-  skip_space();
-  return skip_string() && take(':');
-}
-
-bool JsonScanner::skip_scalar() {
-  switch (peek()) {
-    case '"':
-      return skip_string();
-    case 't':
-      return skip_word("true");
-    case 'f':
-      return skip_word("false");
-    case 'n':
-      return skip_word("null");
-    default:
-      return skip_number();
-  }
-}
-
-bool JsonScanner::skip_string() {
-  if (peek() != '"') return false;
-  for (++position_;; ++position_) {
-    position_ = skip_plain(text_, position_);
-    if (position_ >= text_.size()) return false;
-    const char c = text_[position_];
-    if (c == '"') {
-      ++position_;
-      return true;
-    }
-    if (static_cast<unsigned char>(c) < 0x20) return false;
-    if (c != '\\') continue;
-    ++position_;
-    if (peek() == 'u') {
-      for (int digit = 0; digit < 4; ++digit) {
-        ++position_;
-        if (!is_hex_digit(peek())) return false;
-      }
-    } else if (peek() == '\0' || std::string_view("\"\\/bfnrt").find(peek()) == std::string_view::npos) {
-      return false;
-    }
-  }
-}
-
-bool JsonScanner::skip_number() {
-  if (peek() == '-') ++position_;
-  if (peek() == '0') {
-    ++position_;
-  } else if (!skip_digits()) {
-    return false;
-  }
-  if (peek() == '.') {
-    ++position_;
-    if (!skip_digits()) return false;
-  }
-  if (peek() == 'e' || peek() == 'E') {
-    ++position_;
-    if (peek() == '+' || peek() == '-') ++position_;
-    if (!skip_digits()) return false;
-  }
-  return true;
-}
-
-bool JsonScanner::skip_digits() {
-  const std::size_t begin = position_;
-  while (is_digit(peek())) ++position_;
-  return position_ > begin;
-}
-
-bool JsonScanner::skip_word(std::string_view word) {
-  if (text_.substr(position_, word.size()) != word) return false;
-  position_ += word.size();
-  return true;
-}
+void JsonScanner::skip_space() { at_ = skip_white(at_, end_); }
 
 }  // namespace weir

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "proto/envelope.h"
+#include "proto/sse_lines.h"
 
 namespace weir {
 namespace {
@@ -12,32 +13,12 @@ namespace {
 constexpr std::string_view kRetryField = "retry: ";
 constexpr std::string_view kIdField = "id: ";
 constexpr std::string_view kTypeField = "event: ";
-constexpr std::string_view kDataField = "data: ";
 constexpr std::string_view kEndType = "weir:end";
 constexpr std::string_view kCrlf = "\r\n";
 static_assert(kRetryField.size() == kRetryOffset);
 
 [[maybe_unused]] bool fits_one_line(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-}
-
-// Calls `use` with each line of `data`, at least once: LF, CRLF and a lone CR each end a line, as they do for
-// whoever parses the stream. A line break at the very end is followed by one more, empty line.
-template <typename Use>
-void for_each_line(std::string_view data, Use use) {
-  constexpr auto kNone = std::string_view::npos;
-  std::size_t begin = 0;
-  // Each is looked for again only when it has been passed: a megabyte of one of them stays linear.
-  std::size_t cr = data.find('\r');
-  std::size_t lf = data.find('\n');
-  while (std::min(cr, lf) != kNone) {
-    const std::size_t end = std::min(cr, lf);
-    use(data.substr(begin, end - begin));
-    begin = end + (cr == end && lf == end + 1 ? 2 : 1);
-    if (cr != kNone && cr < begin) cr = data.find('\r', begin);
-    if (lf != kNone && lf < begin) lf = data.find('\n', begin);
-  }
-  use(data.substr(begin));
+  return text.find('\r') == text.npos && text.find('\n') == text.npos && text.find('\0') == text.npos;
 }
 
 void append_field(std::string& block, std::string_view field, std::string_view value) {
@@ -78,7 +59,8 @@ std::string type_in_events(std::string_view type, std::string_view channel) {
 
 std::string encode_block(const Event& event) {
   assert(fits_one_line(event.id) && fits_one_line(event.type));
-  std::size_t bytes = kDataField.size() + event.data.size() + 2;  // Of one line; more lines grow it.
+  const Lines lines = count_lines(event.data);
+  std::size_t bytes = data_lines_bytes(lines) + kDataLinesSlack + 1;
   if (event.retry) bytes += kRetryField.size() + kRetryDigits + 1;
   if (!event.id.empty()) bytes += kIdField.size() + event.id.size() + 1;
   if (!event.type.empty()) bytes += kTypeField.size() + event.type.size() + 1;
@@ -91,7 +73,7 @@ std::string encode_block(const Event& event) {
     append_field(block, kRetryField, {digits, kRetryDigits});
   }
   if (!event.type.empty()) append_field(block, kTypeField, event.type);
-  for_each_line(event.data, [&](std::string_view line) { append_field(block, kDataField, line); });
+  append_data_lines(block, event.data, lines);
   if (!event.id.empty()) append_field(block, kIdField, event.id);
   block += '\n';
   return block;
@@ -103,13 +85,8 @@ void write_retry_digits(char* digits, std::chrono::milliseconds retry) {
 }
 
 std::size_t encoded_bytes(const Message& message) {
-  std::size_t bytes = message.type.size();
-  std::size_t lines = 0;
-  for_each_line(message.data, [&](std::string_view line) {
-    bytes += line.size();
-    ++lines;
-  });
-  return bytes + (lines - 1) * (kDataField.size() + 1);
+  const Lines lines = count_lines(message.data);
+  return message.type.size() + lines.bytes + (lines.count - 1) * (kDataField.size() + 1);
 }
 
 std::string encode_chunk(std::string_view block) {

@@ -29,6 +29,48 @@ void parse(benchmark::State& state, const std::string& payload) {
   for (auto _ : state) benchmark::DoNotOptimize(parse_payload(payload, EnvelopeMode::kAuto));
 }
 
+// Payloads that are the most work for their size, each beside "worst/plain".
+struct Worst {
+  const char* name;
+  const char* begin;
+  const char* unit;  // Again and again, up to kWorstBytes.
+  const char* end;
+};
+constexpr std::size_t kWorstBytes = 65'536;
+constexpr Worst kWorst[] = {
+    {"plain", "{\"data\":\"", "abcdefgh", "\"}"},
+    {"newlines", "{\"data\":\"", "\\n", "\"}"},
+    {"escapes", "{\"data\":\"", "\\\"", "\"}"},
+    {"rare-escapes", "{\"data\":\"", "a\\t", "\"}"},
+    {"unicode-escapes", "{\"data\":\"", "\\u20ac", "\"}"},
+    {"pairs", "{\"data\":\"", "\\ud83d\\ude00", "\"}"},
+    {"characters", "{\"data\":\"", "\xc3\xa9\\t", "\"}"},
+    {"type", "{\"data\":0,\"type\":\"", "\\u0041", "\"}"},
+    {"nearly-one", "{\"data\":\"", "\\t", "\"}}"},
+    {"brackets", "{\"data\":", "[", "}"},
+    {"numbers", "{\"data\":[", "0,", "0]}"},
+    {"members", "{\"data\":{", "\"\":0,", "\"\":0}}"},
+    {"lines", "", "\n", ""},
+    {"not-utf8", "", "\xc3", ""},
+};
+
+std::string payload_of(const Worst& worst) {
+  std::string payload = worst.begin;
+  while (payload.size() < kWorstBytes) payload += worst.unit;
+  return payload + worst.end;
+}
+
+// What the bus thread does with a message, but for the log.
+void on_bus(benchmark::State& state, const std::string& payload) {
+  const auto counter = std::make_shared<FrameBytes>();
+  for (auto _ : state) {
+    const Message message = parse_payload(payload, EnvelopeMode::kAuto);
+    // Past the limit only its size is looked at.
+    if (encoded_bytes(message) > kWorstBytes + 64) continue;
+    benchmark::DoNotOptimize(Frame::of_message(message, "news", "gabcdefgh.1", counter));
+  }
+}
+
 void make_frame(benchmark::State& state, const std::string& payload) {
   const auto counter = std::make_shared<FrameBytes>();
   const Message message = parse_payload(payload, EnvelopeMode::kAuto);
@@ -149,6 +191,10 @@ int main(int argc, char** argv) {
   add("catch-up/1000", [](auto& state) { catch_up(state, 1'000); });
   add("hub/1", [](auto& state) { through_hub(state, 1); });
   add("hub/1000", [](auto& state) { through_hub(state, 1'000); });
+  for (const Worst& worst : kWorst) {
+    add((std::string("worst/") + worst.name).c_str(),
+        [&worst](auto& state) { on_bus(state, payload_of(worst)); });
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -46,7 +46,23 @@ void check_scanner(std::string_view text) {
   assert(value.data() >= text.data() && value.data() + value.size() <= text.data() + text.size());
   // A value is one by itself, and not more than one.
   assert(is_json(value));
-  if (value.front() == '"') assert(JsonScanner(value).next_string() == value);
+  assert((value.front() == '"') == JsonScanner(value).is_at_string());
+}
+
+// A string is decoded as the other one decodes it; what is no text to one is none to the other.
+void check_text(std::string_view text) {
+  if (!is_utf8(text)) return;
+  JsonScanner scanner(text);
+  std::string decoded;
+  if (!scanner.next_text(decoded)) {
+    if (!JsonScanner(text).is_at_string()) return;
+    const std::string_view value = JsonScanner(text).next_value();
+    assert(value.empty() || !Json::accept(value.begin(), value.end()));
+    return;
+  }
+  const std::string_view value = JsonScanner(text).next_value();
+  assert(is_utf8(decoded) && decoded.size() + 2 <= value.size());
+  assert(Json::parse(value.begin(), value.end()).get<std::string>() == decoded);
 }
 
 void check_utf8(std::string_view text) {
@@ -69,6 +85,7 @@ void check_utf8(std::string_view text) {
   const std::string quoted = json_string(repaired);
   assert(is_json(quoted) && quoted.find_first_of("\r\n\0", 0, 3) == std::string::npos);
   assert(Json::parse(quoted).get<std::string>() == repaired);
+  assert(quoted == Json(repaired).dump() && json_string(original) == quoted);
 }
 
 }  // namespace
@@ -77,6 +94,9 @@ void check_utf8(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = weir::FuzzInput(data, size).rest();
   weir::check_scanner(text);
+  weir::check_text(text);
+  // Most inputs are no string: what one makes of them is.
+  weir::check_text('"' + std::string(text) + '"');
   weir::check_utf8(text);
   return 0;
 }

@@ -20,10 +20,11 @@ TEST(JsonScanner, StepsOverOneValueAfterTheOther) {
   EXPECT_EQ(scanner.next_value(), "-1.5e+3");
   EXPECT_FALSE(scanner.is_at_end());
   EXPECT_TRUE(scanner.take(','));
-  EXPECT_EQ(scanner.next_string(), "\"\\\"\\u00e9\"");
+  EXPECT_TRUE(scanner.is_at_string());
+  EXPECT_EQ(scanner.next_value(), "\"\\\"\\u00e9\"");
   EXPECT_FALSE(scanner.take('x'));
   EXPECT_TRUE(scanner.take(','));
-  EXPECT_EQ(scanner.next_string(), "");
+  EXPECT_FALSE(scanner.is_at_string());
   EXPECT_EQ(scanner.next_value(), "null");
   EXPECT_TRUE(scanner.is_at_end());
   EXPECT_EQ(scanner.next_value(), "");
@@ -167,7 +168,90 @@ TEST(IsJson, AgreesWithNlohmannJson) {
   EXPECT_LT(valid, 18'000u);
 }
 
-std::string_view string_in(const std::string& text) { return JsonScanner(text).next_string(); }
+std::string_view string_in(const std::string& text) { return JsonScanner(text).next_value(); }
+
+std::optional<std::string> text_in(const std::string& string) {
+  JsonScanner scanner(string);
+  std::string text;
+  if (!scanner.next_text(text) || !scanner.is_at_end()) return std::nullopt;
+  return text;
+}
+
+TEST(JsonScanner, DecodesAStringAsNlohmannJsonDoes) {
+  const std::vector<std::string> pieces = {
+      "\\n",     "\\\"",    "\\\\",  "\\/", "\\u0041", "\\u0000", "\\u00E9", "\\u20aC", "\\ud83d\\ude00",
+      "\\ud83d", "\\ude00", "\\u12", "\\x", "a",       "bc",      "é",       "🎉",       "0123456789",
+      "\x01",    "\""};
+  std::mt19937 random(5);  // NOLINT: the same texts each time.
+  std::size_t decoded = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string string = "\"";
+    // The last seven are rare: most strings must be good ones.
+    for (std::size_t left = random() % 40; left > 0; --left) {
+      const std::size_t choice = random() % (random() % 64 == 0 ? pieces.size() : 9);
+      string += pieces[choice] + std::string(random() % 4 == 0 ? random() % 20 : 0, 'x');
+    }
+    string += '"';
+    const auto expected = nlohmann::json::parse(string, nullptr, false);
+    const auto text = text_in(string);
+    ASSERT_EQ(text.has_value(), expected.is_string()) << string;
+    ASSERT_EQ(text.value_or(""), expected.is_string() ? expected.get<std::string>() : "") << string;
+    decoded += text.has_value();
+  }
+  EXPECT_GT(decoded, 20'000u);
+  EXPECT_LT(decoded, 49'000u);
+}
+
+// Decoded in pieces: their borders are nowhere to be seen.
+TEST(JsonScanner, DecodesAStringOfAnyLength) {
+  for (const char* unit : {"\\n", "\\u20ac", "\\ud83d\\ude00", "a\\t", "abcdefghijk\\u0001"}) {
+    for (std::size_t units = 1; units < 12'000; units += units < 20 ? 1 : 997) {
+      std::string string = "\"";
+      for (std::size_t i = 0; i < units; ++i) string += unit;
+      ASSERT_EQ(text_in(string + '"'), nlohmann::json::parse(string + '"').get<std::string>())
+          << unit << units;
+      ASSERT_EQ(text_in(string), std::nullopt);
+      ASSERT_EQ(text_in(string + '\\'), std::nullopt);
+    }
+  }
+}
+
+TEST(JsonString, IsWhatNlohmannJsonWrites) {
+  std::mt19937 random(6);  // NOLINT: the same texts each time.
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    for (std::size_t left = random() % 30; left > 0; --left) {
+      text += random() % 2 ? static_cast<char>(random() % 0x80) : 'a';
+      if (random() % 8 == 0) text += "é🎉";
+    }
+    ASSERT_EQ(json_string(text), nlohmann::json(text).dump());
+  }
+  const std::string long_text(10'000, '\x01');
+  EXPECT_EQ(json_string(long_text), nlohmann::json(long_text).dump());
+  EXPECT_EQ(json_string("a\xff"), "\"a\xEF\xBF\xBD\"");
+}
+
+TEST(IsJson, OfBracketsKeepsTheirKinds) {
+  for (const std::size_t depth : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 1'000u}) {
+    std::mt19937 random(static_cast<unsigned>(depth));  // NOLINT: the same texts each time.
+    std::string opening, closing;
+    for (std::size_t i = 0; i < depth; ++i) {
+      const bool is_object = random() % 2 == 0;
+      opening += is_object ? "{\"\":" : "[";
+      closing.insert(closing.begin(), is_object ? '}' : ']');
+    }
+    EXPECT_TRUE(is_json(opening + "0" + closing));
+    EXPECT_FALSE(is_json(opening + "0" + closing.substr(1)));
+    for (std::size_t wrong = 0; wrong < depth; wrong += 1 + depth / 50) {
+      std::string other = closing;
+      other[wrong] = other[wrong] == '}' ? ']' : '}';
+      EXPECT_FALSE(is_json(opening + "0" + other)) << depth << ' ' << wrong;
+    }
+  }
+  for (const char* text : {"[1, ]", "{\"a\": }", "{\"a\":}", "[[], ]", "[ { } , [ ] ]x", "[[1]", "[[,[]]]"}) {
+    EXPECT_FALSE(is_json(text)) << text;
+  }
+}
 
 // Strings are scanned eight bytes at a time: wherever their end lies, and whatever lies behind it.
 TEST(JsonScanner, FindsTheEndOfAStringAtEveryOffset) {

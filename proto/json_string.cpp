@@ -1,0 +1,73 @@
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "proto/eight_bytes.h"
+#include "proto/envelope.h"
+
+namespace weir {
+namespace {
+
+// What a byte becomes inside of a JSON string.
+struct Escape {
+  std::uint8_t bytes = 0;  // 0: itself.
+  char text[6] = {};
+};
+constexpr std::array<Escape, 256> kEscapes = [] {
+  std::array<Escape, 256> table{};
+  for (std::size_t c = 0; c < 0x20; ++c) {
+    table[c] = {6, {'\\', 'u', '0', '0', c < 0x10 ? '0' : '1', "0123456789abcdef"[c % 0x10]}};
+  }
+  constexpr std::string_view kCharacters = "\"\\\b\f\n\r\t";
+  constexpr std::string_view kNames = "\"\\bfnrt";
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    table[static_cast<unsigned char>(kCharacters[i])] = {2, {'\\', kNames[i]}};
+  }
+  return table;
+}();
+
+const Escape& escape_of(char c) { return kEscapes[static_cast<unsigned char>(c)]; }
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+  std::string repaired;
+  if (!is_utf8(text)) {
+    repaired = text;
+    replace_invalid_utf8(repaired);
+    text = repaired;
+  }
+  std::string quoted;
+  quoted.reserve(text.size() + 2);
+  quoted += '"';
+  // Into a piece of memory at hand first: one append for each piece, not for each escape.
+  char piece[4096];
+  char* out = piece;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    if (out > piece + sizeof piece - 16) {  // One round writes less.
+      quoted.append(piece, static_cast<std::size_t>(out - piece));
+      out = piece;
+    }
+    if (const Escape& escape = escape_of(*at); escape.bytes > 0) {
+      std::memcpy(out, escape.text, sizeof escape.text);
+      out += escape.bytes;
+      ++at;
+    } else if (end - at >= 8) {
+      const EightBytes word = load_eight(at);
+      const std::size_t plain =
+          bytes_before(first_below(word, 0x20) | first_equal(word, '"') | first_equal(word, '\\'));
+      std::memcpy(out, at, 8);
+      out += plain;
+      at += plain;
+    } else {
+      *out++ = *at++;
+    }
+  }
+  quoted.append(piece, static_cast<std::size_t>(out - piece));
+  quoted += '"';
+  return quoted;
+}
+
+}  // namespace weir
