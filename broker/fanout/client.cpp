@@ -262,8 +262,12 @@ void Client::count_own_bytes() {
 }
 
 bool Client::holds_memory() const {
-  constexpr std::size_t kFewBytes = 1'024;  // A response head and some comments.
-  return (rest_frame_ && !rest_frame_->is_logged()) || !ahead_.empty() || own_bytes() > kFewBytes;
+  constexpr std::size_t kFewBytes = 1'024;  // A response head, some comments, a gap.
+  const auto beside_logs = [](const Frame& frame) { return frame.is_logged() ? 0 : frame.held_bytes(); };
+  std::size_t bytes = own_bytes();
+  if (rest_frame_) bytes += beside_logs(*rest_frame_);
+  for (const Outgoing& item : ahead_) bytes += beside_logs(*item.entry.frame);
+  return bytes > kFewBytes;
 }
 
 // Waits until the socket takes more. Everything that is to be sent waits in the logs.

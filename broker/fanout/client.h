@@ -101,8 +101,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_blocked() const { return is_blocked_; }
   // When a blocked client's socket took its last byte.
   Tick blocked_since() const { return blocked_since_; }
-  // It holds memory that no log holds: the rest of a frame, entries ahead of its logs, or more than a few
-  // bytes.
+  // It holds more than a few bytes that no log holds.
   bool holds_memory() const;
   // The log must keep what follows the cursor: the client lags, but within its queue's limits.
   bool needs_log(std::uint32_t subscription) const;
