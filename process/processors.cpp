@@ -95,7 +95,9 @@ std::optional<double> processor_quota(const std::string& root) {
     if (controllers.empty()) {
       quota = least_quota(cgroups, path, quota_v2);
     } else if (has_controller(controllers, "cpu")) {
-      quota = least_quota(cgroups + "/" + controllers, path, quota_v1);
+      std::string mount = cgroups;
+      mount.append("/").append(controllers);
+      quota = least_quota(mount, path, quota_v1);
       // The usual link, where the mount has another order of the two names.
       if (!quota) quota = least_quota(cgroups + "/cpu", path, quota_v1);
     }

@@ -33,9 +33,8 @@ constexpr std::int32_t kNoHex = -1;
 constexpr std::array<std::int32_t, 256> kHex = [] {
   std::array<std::int32_t, 256> table{};
   table.fill(kNoHex);
-  for (std::int32_t i = 0; i < 10; ++i) table[static_cast<std::size_t>('0' + i)] = i;
-  for (std::int32_t i = 0; i < 6; ++i)
-    table[static_cast<std::size_t>('a' + i)] = table[static_cast<std::size_t>('A' + i)] = 10 + i;
+  for (std::size_t i = 0; i < 10; ++i) table['0' + i] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < 6; ++i) table['a' + i] = table['A' + i] = static_cast<std::int32_t>(10 + i);
   return table;
 }();
 

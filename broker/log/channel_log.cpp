@@ -259,18 +259,20 @@ std::optional<Sequence> ChannelLog::front_sequence() const {
   Sequence front = std::numeric_limits<Sequence>::max();
   if (!entries_.empty()) front = entries_.front().at.sequence;
   if (!latest_.empty()) front = std::min(front, latest_.front().at.sequence);
-  if (const End* const end = oldest_end()) front = std::min(front, end->at.sequence);
+  if (const std::size_t end = oldest_end(); end < ends_.size())
+    front = std::min(front, ends_[end].at.sequence);
   return front;
 }
 
 void ChannelLog::evict_front() {
   const MutexLock lock(mutex_);
-  End* const end = oldest_end();
-  const bool has_end = end != nullptr && (latest_.empty() || end->at.sequence < latest_.front().at.sequence);
+  const std::size_t end = oldest_end();
+  const bool has_end =
+      end < ends_.size() && (latest_.empty() || ends_[end].at.sequence < latest_.front().at.sequence);
   if (has_end) {
-    evicted_ = std::max(evicted_, end->at.sequence);
-    end->frame->leave_log();
-    end->frame.reset();
+    evicted_ = std::max(evicted_, ends_[end].at.sequence);
+    ends_[end].frame->leave_log();
+    ends_[end].frame.reset();
   } else if (!latest_.empty()) {  // Those are older than every entry.
     evicted_ = std::max(evicted_, latest_.front().at.sequence);
     latest_.front().frame->leave_log();
@@ -318,27 +320,32 @@ bool ChannelLog::is_needed(const LogEntry& entry) const {
 void ChannelLog::forget_front(bool may_keep_latest) {
   LogEntry& entry = entries_.front();
   base_ = entry.at;
-  bool is_kept = false;
   switch (entry.frame->kind()) {
     case FrameKind::kGap:
       gaps_.add(gap_of(entry));
+      entry.frame->leave_log();
       break;
     case FrameKind::kEnd: {
       const auto end = std::find_if(ends_.begin(), ends_.end(),
                                     [&](const End& one) { return one.at.sequence == entry.at.sequence; });
-      is_kept = end != ends_.end();
-      if (is_kept) end->frame = entry.frame;
+      if (end != ends_.end()) {
+        end->frame = std::move(entry.frame);
+      } else {
+        entry.frame->leave_log();
+      }
       break;
     }
     case FrameKind::kMessage:
-      is_kept = may_keep_latest;
-      if (is_kept) remember_latest(std::move(entry));
+      if (may_keep_latest) {
+        remember_latest(std::move(entry));
+      } else {
+        entry.frame->leave_log();
+      }
       break;
     case FrameKind::kJump:
       assert(false);  // One client's own.
       break;
   }
-  if (!is_kept) entry.frame->leave_log();
   entries_.pop_front();
 }
 
@@ -365,13 +372,11 @@ void ChannelLog::remember_end(const Cursor& at) {
   ends_.push_back({at, nullptr});
 }
 
-const ChannelLog::End* ChannelLog::oldest_end() const {
+std::size_t ChannelLog::oldest_end() const {
   const auto end =
       std::find_if(ends_.begin(), ends_.end(), [](const End& one) { return one.frame != nullptr; });
-  return end == ends_.end() ? nullptr : &*end;
+  return static_cast<std::size_t>(end - ends_.begin());
 }
-
-ChannelLog::End* ChannelLog::oldest_end() { return const_cast<End*>(std::as_const(*this).oldest_end()); }
 
 std::size_t ChannelLog::index_after(Sequence sequence) const {
   if (entries_.empty() || end_.sequence <= sequence) return entries_.size();

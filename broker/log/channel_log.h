@@ -166,7 +166,7 @@ class ChannelLog {
   void forget_front(bool may_keep_latest) REQUIRES(mutex_);
   void remember_latest(LogEntry entry) REQUIRES(mutex_);
   bool holds_none() const REQUIRES(mutex_) {
-    return entries_.empty() && latest_.empty() && oldest_end() == nullptr;
+    return entries_.empty() && latest_.empty() && oldest_end() == ends_.size();
   }
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
@@ -181,9 +181,8 @@ class ChannelLog {
   Cursor run_begin(const Cursor& last) const REQUIRES(mutex_);
   // Remembers where the newest end stands; its frame stays in the log for now.
   void remember_end(const Cursor& at) REQUIRES(mutex_);
-  // The oldest forgotten end whose frame is still there; null if there is none.
-  End* oldest_end() REQUIRES(mutex_);
-  const End* oldest_end() const REQUIRES(mutex_);
+  // The index of the oldest forgotten end whose frame is still there; their number if there is none.
+  std::size_t oldest_end() const REQUIRES(mutex_);
 
   const Limits limits_;
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
