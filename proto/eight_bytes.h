@@ -22,6 +22,11 @@ inline EightBytes load_eight(const char* at) {
   return word;
 }
 
+// Copies so many bytes. Not by memcpy(), which _FORTIFY_SOURCE makes a call of where it knows how large an
+// array is: the caller has made sure that there is room.
+inline void copy_eight(char* to, const char* from) { __builtin_memcpy(to, from, 8); }
+inline void copy_four(char* to, const char* from) { __builtin_memcpy(to, from, 4); }
+
 // The bytes that are below `limit`, which is at most 0x80, and perhaps some behind the first of them: good
 // for bytes_before() alone.
 inline EightBytes first_below(EightBytes word, unsigned char limit) {

@@ -284,11 +284,22 @@ class Piece {
   }
 
  private:
-  static constexpr std::size_t kBytes = 4096;
-  static constexpr std::size_t kRoundBytes = 16;
+  static constexpr std::size_t kBytes = 2048;
+  static constexpr std::size_t kRoundBytes = 16;  // A run and a character.
   std::string& text_;
   char bytes_[kBytes];
 };
+
+// How many of the four bytes at `at` are plain before the first one that is not: one by one, since between
+// two escapes there are often few.
+std::size_t few_plain(const char* at) {
+  if (!look_up(kIsPlain, at[0])) return 0;
+  if (!look_up(kIsPlain, at[1])) return 1;
+  if (!look_up(kIsPlain, at[2])) return 2;
+  return look_up(kIsPlain, at[3]) ? 4 : 3;
+}
+
+constexpr std::ptrdiff_t kRunBytesMax = 12;  // Plain bytes that one round of decode_string() copies.
 
 // Decodes what is left of a string, from its first escape to its closing quote, and appends it to `text`.
 // Null where it breaks off, is none, or holds half a surrogate pair.
@@ -298,6 +309,20 @@ const char* decode_string(const char* at, const char* end, std::string& text) {
   char* const full = piece.full();
   for (;;) {
     if (out > full) out = piece.flush(out, static_cast<std::size_t>(end - at));
+    std::size_t plain = 0;
+    if (end - at > kRunBytesMax) {
+      copy_four(out, at);
+      plain = few_plain(at);
+      if (plain == 4) {
+        copy_eight(out + 4, at + 4);
+        plain += plain_bytes(at + 4);
+      }
+    } else {
+      for (; at + plain < end && look_up(kIsPlain, at[plain]); ++plain) out[plain] = at[plain];
+      if (at + plain == end) return nullptr;
+    }
+    at += plain;
+    out += plain;
     if (*at == '\\') {
       if (end - at < 2) return nullptr;
       if (const char c = look_up(kEscaped, at[1]); c != 0) {
@@ -306,34 +331,12 @@ const char* decode_string(const char* at, const char* end, std::string& text) {
       } else if (at[1] != 'u' || (at = decode_unicode(at, end, out)) == nullptr) {
         return nullptr;
       }
-      if (at == end) return nullptr;
-      continue;
-    }
-    if (end - at < 12) {
-      while (at < end && look_up(kIsPlain, *at)) *out++ = *at++;
-    } else if (std::size_t plain = 0; look_up(kIsPlain, at[0])) {
-      // A few plain characters between two escapes are copied one by one, more of them eight at a time.
-      out[0] = at[0], out[1] = at[1], out[2] = at[2], out[3] = at[3];
-      if (!look_up(kIsPlain, at[1])) {
-        plain = 1;
-      } else if (!look_up(kIsPlain, at[2])) {
-        plain = 2;
-      } else if (!look_up(kIsPlain, at[3])) {
-        plain = 3;
-      } else {
-        std::memcpy(out + 4, at + 4, 8);
-        plain = 4 + plain_bytes(at + 4);
-      }
-      at += plain;
-      out += plain;
-      continue;
-    }
-    if (at == end) return nullptr;
-    if (*at == '"') {
+    } else if (*at == '"') {
       piece.flush(out, 0);
       return at + 1;
+    } else if (!look_up(kIsPlain, *at)) {
+      return nullptr;
     }
-    if (*at != '\\') return nullptr;
   }
 }
 

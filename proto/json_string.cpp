@@ -1,6 +1,7 @@
 #include <array>
-#include <cstring>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "proto/eight_bytes.h"
 #include "proto/envelope.h"
@@ -41,7 +42,7 @@ std::string json_string(std::string_view text) {
   quoted.reserve(text.size() + 2);
   quoted += '"';
   // Into a piece of memory at hand first: one append for each piece, not for each escape.
-  char piece[4096];
+  char piece[2048];
   char* out = piece;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -51,14 +52,14 @@ std::string json_string(std::string_view text) {
       out = piece;
     }
     if (const Escape& escape = escape_of(*at); escape.bytes > 0) {
-      std::memcpy(out, escape.text, sizeof escape.text);
+      for (std::size_t i = 0; i < sizeof escape.text; ++i) out[i] = escape.text[i];
       out += escape.bytes;
       ++at;
     } else if (end - at >= 8) {
       const EightBytes word = load_eight(at);
       const std::size_t plain =
           bytes_before(first_below(word, 0x20) | first_equal(word, '"') | first_equal(word, '\\'));
-      std::memcpy(out, at, 8);
+      copy_eight(out, at);
       out += plain;
       at += plain;
     } else {

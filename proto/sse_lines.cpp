@@ -18,7 +18,7 @@ const char* copy_line(const char* at, const char* end, char*& out) {
     if (is_line_end(*at)) return at;
     const EightBytes word = load_eight(at);
     const std::size_t copied = bytes_before(first_equal(word, '\n') | first_equal(word, '\r'));
-    std::memcpy(out, at, sizeof word);
+    copy_eight(out, at);
     at += copied;
     out += copied;
     if (copied < 8) return at;

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 
 #include "proto/eight_bytes.h"
 
@@ -11,7 +10,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-constexpr std::size_t kPieceBytes = 4096;
+constexpr std::size_t kPieceBytes = 2048;
 
 // What may follow a first byte.
 struct Lead {
@@ -117,7 +116,7 @@ std::size_t replace_invalid_utf8(std::string& text) {
     }
     if (text.size() - at >= 8 && static_cast<unsigned char>(text[at]) < 0x80) {
       const std::size_t ascii = ascii_bytes(text.data() + at);
-      std::memcpy(out, text.data() + at, 8);
+      copy_eight(out, text.data() + at);
       out += ascii;
       at += ascii;
       continue;
@@ -126,8 +125,7 @@ std::size_t replace_invalid_utf8(std::string& text) {
     if (sequence.is_valid) {
       for (std::size_t i = 0; i < sequence.bytes; ++i) *out++ = text[at + i];
     } else {
-      std::memcpy(out, kReplacement.data(), kReplacement.size());
-      out += kReplacement.size();
+      for (const char c : kReplacement) *out++ = c;
       ++count;
     }
     at += sequence.bytes;
