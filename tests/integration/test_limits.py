@@ -1,5 +1,6 @@
 """Each limit on who comes in: what it answers, how it is counted, and that a place comes back."""
 
+import os
 import threading
 import unittest
 
@@ -228,8 +229,10 @@ class RequestMemory(LimitTest):
         waiting = gateway.metrics()["weir_publishes_waiting"]
         self.assertGreater(waiting, 0)
         self.assertGreaterEqual(gateway.metrics()["weir_http_request_bytes"], waiting * len(self.MESSAGE))
-        # A body that grows is copied once, and what was freed is not all given back to the system.
-        self.assertLess(gateway.peak_resident_bytes() - before, 2 * memory)
+        # A body that grows is copied once, and what was freed is not all given back to the system; by a sanitizer's
+        # allocator nothing is.
+        if "san" not in os.environ.get("WEIR_BIN", ""):
+            self.assertLess(gateway.peak_resident_bytes() - before, 2 * memory)
         self.assertLessEqual(most, memory)
         redis.thaw()
         for publisher in publishers:
@@ -284,8 +287,8 @@ class RequestMemory(LimitTest):
         self.publish_until_taken(gateway, "127.0.0.2", good)
         self.half_sent(gateway, 45, "127.0.0.3", good)
         self.half_sent(gateway, 45, "127.0.0.4", good)
+        gateway.wait_until(lambda: self.refusals(gateway, "request-memory-slowest") > 0, "the slowest gives way")
         self.publish_until_taken(gateway, "127.0.0.5", good)
-        self.assertGreater(self.refusals(gateway, "request-memory-slowest"), 0)
         self.assertLessEqual(gateway.metrics()["weir_http_request_bytes"], 64 << 20)
 
 
