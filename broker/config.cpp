@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "broker/ip_address.h"
+#include "broker/base/ip_address.h"
 #include "proto/channel_name.h"
 #include "redis/redis_settings.h"
 #include "settings/settings.h"

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "broker/auth/key_store.h"
+#include "broker/base/logging.h"
 #include "broker/hub/hub.h"
-#include "broker/logging.h"
 
 namespace weir {
 namespace {

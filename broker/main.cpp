@@ -14,18 +14,17 @@
 #include <string>
 #include <utility>
 
+#include "broker/api/server.h"
 #include "broker/auth/key_store.h"
 #include "broker/auth/token_verifier.h"
+#include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 #include "broker/bus/memory_bus.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/config.h"
 #include "broker/healthcheck.h"
-#include "broker/http/gateway.h"
-#include "broker/http/server.h"
 #include "broker/hub/hub.h"
 #include "broker/live_settings.h"
-#include "broker/logging.h"
-#include "broker/metrics.h"
 #include "process/standard_descriptors.h"
 
 namespace weir {
@@ -164,8 +163,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     return kExitBadSettings;
   }
   hub.set_bus(**bus);
-  HubGateway gateway(hub);
-  HttpServer http(config, random, gateway, metrics, has_keys(config) ? &verifier : nullptr);
+  HttpServer http(config, random, hub, metrics, has_keys(config) ? &verifier : nullptr);
   metrics.add_source([&](MetricsPage& page) {
     keys.collect(page);
     hub.collect(page);

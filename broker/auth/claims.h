@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/auth/json.h"
+#include "broker/base/json.h"
 #include "proto/result.h"
 
 namespace weir {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "broker/auth/base64url.h"
-#include "broker/auth/json.h"
+#include "broker/base/json.h"
 
 namespace weir {
 namespace {

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
-#include "broker/logging.h"
-#include "broker/metrics.h"
+#include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 
 namespace weir {
 namespace {

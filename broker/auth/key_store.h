@@ -13,7 +13,7 @@
 #include <string>
 
 #include "broker/auth/key_set.h"
-#include "broker/log/mutex.h"
+#include "broker/base/mutex.h"
 #include "proto/result.h"
 
 namespace weir {

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/bus/bus.h"
-#include "broker/log/mutex.h"
 
 namespace weir {
 

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/keyed_hash.h"
 #include "broker/bus/bus_thread.h"
 #include "broker/bus/job_queue.h"
-#include "broker/keyed_hash.h"
 #include "proto/channel_name.h"
 
 namespace weir {

@@ -11,7 +11,7 @@
 #include <new>
 #include <utility>
 
-#include "broker/logging.h"
+#include "broker/base/logging.h"
 #include "redis/redis_error.h"
 
 namespace weir {

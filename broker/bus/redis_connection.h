@@ -30,10 +30,10 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/bus/oversize_filter.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/bus/tls_stream.h"
-#include "broker/log/mutex.h"
 
 struct redisReader;
 struct redisReply;

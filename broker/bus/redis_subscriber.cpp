@@ -4,7 +4,7 @@
 
 #include <cassert>
 
-#include "broker/logging.h"
+#include "broker/base/logging.h"
 #include "proto/channel_name.h"
 
 namespace weir {

@@ -24,8 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/keyed_hash.h"
 #include "broker/bus/redis_connection.h"
-#include "broker/keyed_hash.h"
 
 namespace weir {
 

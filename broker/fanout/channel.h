@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/log/channel_log.h"
-#include "broker/log/mutex.h"
 
 namespace weir {
 

@@ -33,9 +33,9 @@ Client::Client(Shard& shard, ClientStart start)
       start_(std::make_unique<ClientStart>(std::move(start))),
       lease_(std::move(start_->lease)),
       joined_at_(shard.tick()),
-      address_(start_->address),
+      address_(start_->request.client_address),
       jitter_(shard.random()),
-      encoding_(start_->encoding) {
+      encoding_(start_->request.encoding) {
   asio::error_code error;
   // Which protocol matters only to calls that are not made here.
   socket_.assign(asio::ip::tcp::v4(), start_->socket, error);

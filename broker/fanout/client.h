@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/ip_address.h"
 #include "broker/fanout/batch.h"
 #include "broker/fanout/feed.h"
 #include "broker/fanout/fetch.h"
@@ -28,8 +29,8 @@
 #include "broker/fanout/slice.h"
 #include "broker/fanout/slow_client.h"
 #include "broker/fanout/stats.h"
+#include "broker/fanout/stream_request.h"
 #include "broker/fanout/timer_wheel.h"
-#include "broker/ip_address.h"
 #include "broker/log/channel_log.h"
 
 namespace weir {
@@ -41,16 +42,10 @@ class Shard;
 // stream.)
 using Lease = std::shared_ptr<void>;
 
-// What a client begins with. Held until its head is sent.
+// A stream on its way to its client. Held until the head is sent.
 struct ClientStart {
-  std::vector<ChannelPtr> channels;
-  Encoding encoding;
-  std::optional<std::string> last_event_id;
-  std::size_t replay = 0;
-  std::optional<std::chrono::system_clock::time_point> expires_at;
-  std::string head;
-  std::string comments;  // Lines of the first block.
-  IpAddress address;
+  StreamRequest request;
+  std::vector<ChannelPtr> channels;  // Those that request.channels names, in that order.
   int socket = -1;
   Lease lease;  // Of everything the hub counts for this client.
 };

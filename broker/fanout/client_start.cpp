@@ -30,9 +30,9 @@ void Client::join() {
     const Tick at = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
     close_at(at, CloseReason::kMaxStream, at + Shard::ticks(shard_.options().stuck));
   }
-  if (start_->expires_at) {
-    const Expiry expiry = expiry_of(*start_->expires_at, std::chrono::system_clock::now(), shard_.tick(),
-                                    shard_.options().expiry_notice);
+  if (start_->request.expires_at) {
+    const Expiry expiry = expiry_of(*start_->request.expires_at, std::chrono::system_clock::now(),
+                                    shard_.tick(), shard_.options().expiry_notice);
     expiring_at_ = expiry.notice_at;
     expires_at_ = expiry.unix_seconds;
     if (expiry.at != kNever) {
@@ -75,19 +75,20 @@ void Client::begin_stream() {
     mine.is_dirty = true;
   }
   std::string gaps;
-  if (start->last_event_id || start->replay > 0) {
+  if (start->request.last_event_id || start->request.replay > 0) {
     replay_ = std::make_unique<Replay>();
     replay_->until = now;
     for (const Subscription& mine : subscriptions_) replay_->live_from.push_back(mine.cursor);
     bool is_known = true;
-    first = start->last_event_id ? resume(*start->last_event_id, gaps, is_known) : replay_last(start->replay);
+    first = start->request.last_event_id ? resume(*start->request.last_event_id, gaps, is_known)
+                                         : replay_last(start->request.replay);
     // An id that no log knows: who is cut before it has read the gap must be told again.
     if (!is_known) first = 0;
     for (const Subscription& mine : subscriptions_) shard_.lower_floor(mine.feed, mine.cursor);
   }
   const auto retry = jittered(shard_.options().retry, jitter_);
-  private_ = std::move(start->head);
-  append_private(first_comment() + start->comments + "retry: " + std::to_string(retry.count()) +
+  private_ = std::move(start->request.head);
+  append_private(first_comment() + start->request.comments + "retry: " + std::to_string(retry.count()) +
                  "\nid: " + format_event_id(shard_.options().epoch, first) + "\n\n");
   if (!shard_.is_bus_up()) {
     shard_.note_bus_down();
@@ -169,12 +170,8 @@ Sequence Client::replay_last(std::size_t messages) {
 // Nothing was sent yet, so that the request can still be answered.
 void Client::refuse() {
   for (Subscription& mine : subscriptions_) --mine.feed->waiting;
+  private_ = std::move(start_->request.forbidden);
   start_.reset();
-  const std::string_view body =
-      R"({"error":"refused","detail":"the bus refuses a subscription to this channel"})";
-  private_ =
-      "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
-      std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
   state_ = State::kClosing;
   close_reason_ = CloseReason::kRefused;
   deadline_ = shard_.tick() + Shard::ticks(shard_.options().stuck);

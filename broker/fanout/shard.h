@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/fanout/batch.h"
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
@@ -32,7 +33,6 @@
 #include "broker/fanout/stream_observer.h"
 #include "broker/fanout/timer_wheel.h"
 #include "broker/log/held_memory.h"
-#include "broker/log/mutex.h"
 
 namespace weir {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "broker/ip_address.h"
+#include "broker/base/ip_address.h"
 
 namespace weir {
 

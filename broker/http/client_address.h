@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/ip_address.h"
+#include "broker/base/ip_address.h"
 
 namespace weir {
 

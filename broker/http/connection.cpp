@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "broker/base/metrics.h"
 #include "broker/http/front.h"
-#include "broker/metrics.h"
 
 namespace weir {
 namespace {
@@ -364,7 +364,8 @@ void Connection::finish(Answer answer) {
 void Connection::open_stream(Answer answer) {
   const int descriptor = socket_.release();
   auto if_full = std::move(answer.stream->if_full);
-  if (front_.gateway_.open_stream(std::move(answer.stream->request), descriptor)) {
+  if (front_.gateway_.open_stream(std::move(answer.stream->request), std::move(answer.stream->place),
+                                  descriptor)) {
     front_.count(answer);
     return close();  // What is left here is no socket.
   }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "broker/logging.h"
+#include "broker/base/logging.h"
 
 namespace weir {
 namespace {
@@ -230,7 +230,8 @@ Answer Engine::run(Request& request) {
   if (exchange.is_stream) {
     answer.stream = std::move(reply.stream);
     answer.stream->request.head = std::move(answer.bytes);
-    answer.stream->request.is_chunked = !delivery.is_http_1_0;
+    answer.stream->request.encoding.is_chunked = !delivery.is_http_1_0;
+    answer.stream->request.forbidden = encode_reply(*answer.stream->if_forbidden, delivery);
   }
   return answer;
 }

@@ -12,10 +12,10 @@
 #include <limits>
 #include <utility>
 
+#include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 #include "broker/http/client_address.h"
 #include "broker/http/connection.h"
-#include "broker/logging.h"
-#include "broker/metrics.h"
 
 namespace weir {
 namespace {

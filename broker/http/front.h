@@ -19,13 +19,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/base/ip_address.h"
 #include "broker/config.h"
 #include "broker/http/engine.h"
-#include "broker/http/gateway.h"
 #include "broker/http/mailbox.h"
 #include "broker/http/pool.h"
 #include "broker/http/request_budget.h"
-#include "broker/ip_address.h"
+#include "broker/hub/gateway.h"
 #include "proto/result.h"
 
 namespace weir {

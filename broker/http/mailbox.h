@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/log/mutex.h"
+#include "broker/base/mutex.h"
 
 namespace weir {
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/log/mutex.h"
+#include "broker/base/mutex.h"
 
 namespace weir {
 

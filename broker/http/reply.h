@@ -10,7 +10,7 @@
 
 #include "broker/bus/bus.h"
 #include "broker/http/head.h"
-#include "broker/hub/hub.h"
+#include "broker/hub/gateway.h"
 
 namespace weir {
 
@@ -25,7 +25,9 @@ struct Reply {
   // A stream: `head` is filled in on the way. Status, headers and content_type above are those of its head.
   struct Opening {
     StreamRequest request;
-    std::unique_ptr<Reply> if_full;  // The answer if the hub won't take it.
+    Place place;
+    std::unique_ptr<Reply> if_full;       // The answer if the hub won't take it.
+    std::unique_ptr<Reply> if_forbidden;  // The answer if the bus refuses one of its channels.
   };
   std::optional<Opening> stream;
   bool is_stream_head = false;  // A HEAD of a stream: its headers, no length and no body.

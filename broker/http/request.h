@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "broker/base/ip_address.h"
 #include "broker/http/head.h"
-#include "broker/ip_address.h"
 
 namespace weir {
 

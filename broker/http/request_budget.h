@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <map>
 
-#include "broker/ip_address.h"
+#include "broker/base/ip_address.h"
 
 namespace weir {
 

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include "broker/base/logging.h"
 #include "broker/fanout/client.h"
-#include "broker/logging.h"
 
 namespace weir {
 

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "broker/ip_address.h"
-#include "broker/keyed_hash.h"
-#include "broker/log/mutex.h"
+#include "broker/base/ip_address.h"
+#include "broker/base/keyed_hash.h"
+#include "broker/base/mutex.h"
 
 namespace weir {
 

@@ -6,10 +6,10 @@
 #include <limits>
 #include <utility>
 
+#include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 #include "broker/fanout/client.h"
 #include "broker/hub/hub_state.h"
-#include "broker/logging.h"
-#include "broker/metrics.h"
 #include "process/processors.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
@@ -244,27 +244,27 @@ void Hub::stop() {
   state_->access_log.tell_left_out();
 }
 
-Hub::Admission Hub::admit(const IpAddress& client) {
+Gateway::Admission Hub::admit(const IpAddress& client) {
   State* const state = state_.get();
-  if (state->is_draining) return {std::nullopt, "draining"};
+  if (state->is_draining) return {std::nullopt, NoPlace::kDraining};
   AddressCounts::Entry* of_address = nullptr;
   if (const std::size_t most = state->config.max_clients_per_address; most != 0) {
     of_address = state->addresses.take(client_network(client), most);
-    if (of_address == nullptr) return {std::nullopt, "clients-per-address"};
+    if (of_address == nullptr) return {std::nullopt, NoPlace::kClientsPerAddress};
   }
   const bool is_full = state->places.fetch_add(1) >= state->clients_max;
   Place place([state, of_address] { state->give_back_place(of_address); });
-  if (is_full) return {std::nullopt, "clients"};
+  if (is_full) return {std::nullopt, NoPlace::kClients};
   // Last, so that who is refused for another reason takes nobody's turn.
   if (!state->connect_rate.take(std::chrono::steady_clock::now())) {
-    return {std::nullopt, "connects-per-second"};
+    return {std::nullopt, NoPlace::kConnectsPerSecond};
   }
-  return {std::move(place), nullptr};
+  return {std::move(place)};
 }
 
-bool Hub::open_stream(StreamRequest request, int socket) {
-  ClientStart start;
-  auto held = std::make_shared<State::Held>(*state_, std::move(request.place));
+bool Hub::open_stream(StreamRequest request, Place place, int socket) {
+  std::vector<ChannelPtr> channels;
+  auto held = std::make_shared<State::Held>(*state_, std::move(place));
   {
     const auto now = std::chrono::steady_clock::now();
     const MutexLock lock(state_->mutex);
@@ -274,24 +274,15 @@ bool Hub::open_stream(StreamRequest request, int socket) {
       state_->end_lingering(*open);
       ++open->holders;
       open->channel->clients.fetch_add(1, std::memory_order_relaxed);
-      start.channels.push_back(open->channel);
+      channels.push_back(open->channel);
       held->channels.push_back(std::move(open));
     }
   }
-  if (start.channels.size() < request.channels.size()) return false;  // What was opened is given back.
-  start.encoding = {request.form, request.is_chunked};
-  start.last_event_id = std::move(request.last_event_id);
-  start.replay = request.replay;
-  start.expires_at = request.expires_at;
-  start.head = std::move(request.head);
-  start.comments = std::move(request.comments);
-  start.address = request.client_address;
-  start.socket = socket;
-  start.lease = std::move(held);
+  if (channels.size() < request.channels.size()) return false;  // `held` gives back what was opened.
   const auto emptiest = std::min_element(
       state_->shards.begin(), state_->shards.end(),
       [](const auto& a, const auto& b) { return a->expected_clients() < b->expected_clients(); });
-  (*emptiest)->add(std::move(start));
+  (*emptiest)->add({std::move(request), std::move(channels), socket, std::move(held)});
   return true;
 }
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/base/logging.h"
 #include "broker/hub/hub.h"
 #include "broker/hub/hub_state.h"
-#include "broker/logging.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
 #include "proto/event_id.h"

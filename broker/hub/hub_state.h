@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/keyed_hash.h"
+#include "broker/base/mutex.h"
 #include "broker/bus/bus.h"
 #include "broker/config.h"
 #include "broker/fanout/channel.h"
@@ -22,9 +24,7 @@
 #include "broker/hub/address_counts.h"
 #include "broker/hub/connect_rate.h"
 #include "broker/hub/hub.h"
-#include "broker/keyed_hash.h"
 #include "broker/log/memory_budget.h"
-#include "broker/log/mutex.h"
 #include "proto/message.h"
 
 namespace weir {

@@ -21,10 +21,10 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/log/cursor.h"
 #include "broker/log/frame.h"
 #include "broker/log/gap_list.h"
-#include "broker/log/mutex.h"
 #include "broker/log/ring.h"
 #include "proto/event_id.h"
 

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/log/frame.h"
-#include "broker/log/mutex.h"
 
 namespace weir {
 

@@ -17,8 +17,8 @@
 #include <queue>
 #include <vector>
 
+#include "broker/base/mutex.h"
 #include "broker/log/channel_log.h"
-#include "broker/log/mutex.h"
 
 namespace weir {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/http/access.h"
-#include "broker/http/query.h"
+#include "broker/api/access.h"
+#include "broker/api/query.h"
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/event_id.h"

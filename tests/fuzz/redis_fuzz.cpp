@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/logging.h"
 #include "broker/bus/oversize_filter.h"
 #include "broker/bus/redis_publisher.h"
 #include "broker/bus/redis_subscriber.h"
-#include "broker/logging.h"
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 

@@ -5,13 +5,13 @@
 #include <set>
 #include <string>
 
+#include "broker/api/routes.h"
 #include "broker/auth/key_store.h"
 #include "broker/auth/token_verifier.h"
+#include "broker/base/logging.h"
 #include "broker/http/chunks.h"
 #include "broker/http/engine.h"
 #include "broker/http/head.h"
-#include "broker/http/routes.h"
-#include "broker/logging.h"
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/sse.h"
@@ -182,7 +182,7 @@ void check_answer(Answer answer, const Delivery& delivery, const std::string& bo
     for (const std::string& channel : request.channels) check_channel(channel);
     assert(std::set<std::string>(request.channels.begin(), request.channels.end()).size() ==
            request.channels.size());
-    assert(request.is_chunked == !delivery.is_http_1_0 && answer.closes);
+    assert(request.encoding.is_chunked == !delivery.is_http_1_0 && answer.closes);
     assert(!request.last_event_id || request.replay == 0);
     check_response(request.head, delivery, true);
     check_response(plain_answer(std::move(*answer.stream->if_full), delivery).bytes, delivery, false);
@@ -213,7 +213,7 @@ struct Server {
   explicit Server(std::size_t choice)
       : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway,
                (choice & 32) != 0 ? &verifier : nullptr) {
-    if ((choice & 16) != 0) gateway.refusal = "clients";
+    if ((choice & 16) != 0) gateway.refusal = NoPlace::kClients;
   }
   FakeGateway gateway;
   KeyStore keys{{}};  // None: no token is good.

@@ -10,14 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "broker/api/credential.h"
+#include "broker/api/query.h"
 #include "broker/auth/base64url.h"
-#include "broker/auth/json.h"
 #include "broker/auth/key.h"
 #include "broker/auth/key_set.h"
 #include "broker/auth/key_store.h"
 #include "broker/auth/token_verifier.h"
-#include "broker/http/credential.h"
-#include "broker/http/query.h"
+#include "broker/base/json.h"
 #include "fuzz_input.h"
 #include "proto/utf8.h"
 #include "tests/unit/auth/token_maker.h"

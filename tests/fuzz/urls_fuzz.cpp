@@ -3,10 +3,10 @@
 #include <cassert>
 #include <string>
 
+#include "broker/base/ip_address.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/config.h"
 #include "broker/http/client_address.h"
-#include "broker/ip_address.h"
 #include "fuzz_input.h"
 #include "publishers/common/target.h"
 

@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-#include "broker/metrics.h"
+#include "broker/base/metrics.h"
 #include "tests/unit/auth/auth_fixture.h"
 
 namespace weir {

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <string>
 
+#include "broker/base/metrics.h"
 #include "broker/config.h"
-#include "broker/metrics.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {

@@ -344,7 +344,7 @@ TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
   std::promise<void> ended;
   ClientStart client;
   client.channels = {news};
-  client.head = "HTTP/1.1 200 OK\r\n\r\n";
+  client.request.head = "HTTP/1.1 200 OK\r\n\r\n";
   client.socket = reader.take_socket();
   client.lease = Lease(nullptr, [&](void*) { ended.set_value(); });
   shard_->add(std::move(client));

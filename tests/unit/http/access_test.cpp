@@ -1,4 +1,4 @@
-#include "broker/http/access.h"
+#include "broker/api/access.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "broker/http/credential.h"
+#include "broker/api/credential.h"
 
 #include <gtest/gtest.h>
 

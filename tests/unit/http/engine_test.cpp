@@ -33,7 +33,8 @@ Reply stream_reply(Place place = {}) {
   reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
   reply.stream.emplace();
   reply.stream->request.channels = {"a"};
-  reply.stream->request.place = std::move(place);
+  reply.stream->place = std::move(place);
+  reply.stream->if_forbidden = std::make_unique<Reply>(error_reply(403, "not here"));
   return reply;
 }
 
@@ -66,7 +67,7 @@ TEST(Engine, HandsAStreamOverWithItsHeadAndItsPlace) {
     EXPECT_TRUE(contains(head, "Transfer-Encoding: chunked\r\n")) << head;
     EXPECT_FALSE(contains(head, "Keep-Alive")) << head;
     EXPECT_FALSE(contains(head, "Content-Encoding")) << head;
-    EXPECT_TRUE(answer.stream->request.is_chunked);
+    EXPECT_TRUE(answer.stream->request.encoding.is_chunked);
     EXPECT_TRUE(has_place);
   }
   EXPECT_FALSE(has_place);
@@ -78,7 +79,7 @@ TEST(Engine, GivesHttp10AStreamWithoutChunks) {
   request.head.is_http_1_0 = true;
   const Answer answer = engine.run(request);
   ASSERT_TRUE(answer.stream);
-  EXPECT_FALSE(answer.stream->request.is_chunked);
+  EXPECT_FALSE(answer.stream->request.encoding.is_chunked);
   EXPECT_FALSE(contains(answer.stream->request.head, "Transfer-Encoding")) << answer.stream->request.head;
   EXPECT_TRUE(contains(answer.stream->request.head, "Connection: close\r\n")) << answer.stream->request.head;
 }

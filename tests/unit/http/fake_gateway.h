@@ -9,11 +9,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "broker/http/gateway.h"
+#include "broker/hub/gateway.h"
 
 namespace weir {
 
@@ -28,21 +29,22 @@ class FakeGateway final : public Gateway {
   };
   struct Opened {
     StreamRequest request;
+    Place place;
     int socket = -1;
   };
 
   ~FakeGateway() override { end_streams(); }
 
-  Hub::Admission admit(const IpAddress&) override {
-    if (refusal != nullptr) return {std::nullopt, refusal};
+  Admission admit(const IpAddress&) override {
+    if (const auto why = refusal.load()) return {std::nullopt, *why};
     ++places;
-    return {Place([this] { --places; }), nullptr};
+    return {Place([this] { --places; })};
   }
 
-  bool open_stream(StreamRequest request, int socket) override {
+  bool open_stream(StreamRequest request, Place place, int socket) override {
     if (has_no_channels) return false;
     const std::lock_guard lock(mutex_);
-    opened_.push_back({std::move(request), socket});
+    opened_.push_back({std::move(request), std::move(place), socket});
     changed_.notify_all();
     return true;
   }
@@ -109,7 +111,7 @@ class FakeGateway final : public Gateway {
   }
 
   // Set before the server starts, or atomics.
-  std::atomic<const char*> refusal = nullptr;
+  std::atomic<std::optional<NoPlace>> refusal{std::nullopt};
   std::atomic<bool> has_no_channels = false;
   std::atomic<bool> draining = false;
   std::atomic<bool> holds_publishes = false;

@@ -15,10 +15,10 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/api/server.h"
+#include "broker/base/metrics.h"
 #include "broker/config.h"
 #include "broker/http/head.h"
-#include "broker/http/server.h"
-#include "broker/metrics.h"
 #include "tests/unit/http/fake_gateway.h"
 
 namespace weir {

@@ -1,4 +1,4 @@
-#include "broker/http/parameters.h"
+#include "broker/api/parameters.h"
 
 #include <gtest/gtest.h>
 

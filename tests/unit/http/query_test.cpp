@@ -1,4 +1,4 @@
-#include "broker/http/query.h"
+#include "broker/api/query.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // The URLs of both sides, over real sockets.
-#include "broker/http/routes.h"
+#include "broker/api/routes.h"
 
-#include "broker/logging.h"
+#include "broker/base/logging.h"
 #include "tests/unit/http/http_fixture.h"
 
 namespace weir {

@@ -22,9 +22,9 @@ TEST_F(Streams, GoToTheHubWithTheirHead) {
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(stream->request.channels, std::vector<std::string>{"user:42"});
-  EXPECT_EQ(stream->request.form, Form::kChannel);
+  EXPECT_EQ(stream->request.encoding.form, Form::kChannel);
   EXPECT_EQ(stream->request.last_event_id, std::nullopt);
-  EXPECT_TRUE(stream->request.is_chunked);
+  EXPECT_TRUE(stream->request.encoding.is_chunked);
   EXPECT_NE(::fcntl(stream->socket, F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(::fcntl(stream->socket, F_GETFD) & FD_CLOEXEC, 0);
   int is_without_delay = 0;
@@ -72,7 +72,7 @@ TEST_F(Streams, OfSeveralChannelsNameEachOnce) {
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(stream->request.channels, (std::vector<std::string>{"a", "b", "c:1"}));
-  EXPECT_EQ(stream->request.form, Form::kEvents);
+  EXPECT_EQ(stream->request.encoding.form, Form::kEvents);
 }
 
 TEST_F(Streams, MayHaveALongListOfChannels) {
@@ -93,7 +93,7 @@ TEST_F(Streams, TakeTheHeaderBeforeTheQuery) {
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(stream->request.last_event_id, "gnew00000.%41") << "A header is not percent-encoded.";
   EXPECT_EQ(stream->request.replay, 0U);
-  EXPECT_EQ(stream->request.form, Form::kJson);
+  EXPECT_EQ(stream->request.encoding.form, Form::kJson);
 }
 
 TEST_F(Streams, TakeTheQueryWithoutTheHeader) {
@@ -141,7 +141,7 @@ TEST_F(Streams, OfHttp10HaveNoChunks) {
   client.send("GET /channels/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
-  EXPECT_FALSE(stream->request.is_chunked);
+  EXPECT_FALSE(stream->request.encoding.is_chunked);
   answer(*stream, "data: x\n\n");
   gateway.end_streams();
   const Response response = client.response();
@@ -195,14 +195,14 @@ void expect_overloaded(HttpClient& client, const std::string& reason) {
 }
 
 TEST_F(Streams, ThatFindNoPlaceGetAnAnswerThatAnEventSourceComesBackFrom) {
-  gateway.refusal = "clients";
+  gateway.refusal = NoPlace::kClients;
   HttpClient client = connect();
   client.send(request("GET", "/channels/a", kEventStream));
   expect_overloaded(client, "clients");
 }
 
 TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
-  gateway.refusal = "draining";
+  gateway.refusal = NoPlace::kDraining;
   for (const char* accept : {"Accept: */*\r\n", ""}) {
     const Response response = ask("GET", "/channels/a", accept);
     EXPECT_EQ(response.status, 503);
@@ -212,7 +212,7 @@ TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
 }
 
 TEST_F(Streams, ThatAreTooManyOfOneClientAreThatClientsFault) {
-  gateway.refusal = "clients-per-address";
+  gateway.refusal = NoPlace::kClientsPerAddress;
   const Response response = ask("GET", "/channels/a", "Accept: */*\r\n");
   EXPECT_EQ(response.status, 429);
   EXPECT_GE(std::stoi(response.header("retry-after")), 10);
@@ -236,7 +236,7 @@ TEST_F(Streams, ThatTheHubWontTakeGiveTheirPlaceBack) {
 }
 
 TEST_F(Streams, RefusedAreCounted) {
-  gateway.refusal = "clients";
+  gateway.refusal = NoPlace::kClients;
   ask("GET", "/channels/a", "Accept: */*\r\n");
   EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"clients\"} 1"), std::string::npos);
 }

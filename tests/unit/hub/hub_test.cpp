@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/metrics.h"
+#include "broker/base/metrics.h"
 #include "tests/unit/fanout/stream_reader.h"
 
 namespace weir {
@@ -70,13 +70,12 @@ class HubTest : public ::testing::Test {
     StreamReader reader;
     StreamRequest request;
     request.channels = std::move(channels);
-    request.form = request.channels.size() > 1 ? Form::kEvents : Form::kChannel;
+    request.encoding.form = request.channels.size() > 1 ? Form::kEvents : Form::kChannel;
     request.last_event_id = std::move(last_event_id);
     request.replay = replay;
     request.head = "HTTP/1.1 200 OK\r\n\r\n";
-    request.place = std::move(*admission.place);
     const int socket = reader.take_socket();
-    if (!hub_->open_stream(std::move(request), socket)) {
+    if (!hub_->open_stream(std::move(request), std::move(*admission.place), socket)) {
       ::close(socket);
       return std::nullopt;
     }
@@ -401,7 +400,7 @@ TEST_F(HubTest, PastTheNumberOfClientsNewcomersAreRefusedAndAPlaceComesBack) {
   {
     auto reader = open({"news"});
     ASSERT_TRUE(reader);
-    EXPECT_STREQ(hub_->admit({}).refusal, "clients");
+    EXPECT_EQ(hub_->admit({}).why_not, NoPlace::kClients);
   }
   EXPECT_TRUE(eventually([&] { return hub_->admit({}).place.has_value(); }));
 }
@@ -439,7 +438,7 @@ TEST_F(HubTest, AnAddressHasItsOwnLimitAndAPlaceComesBackWithItsStream) {
     address_ = *parse_ip_address("2001:db8::2");  // Of the same /64.
     auto second = open({"news"});
     ASSERT_TRUE(first && second);
-    EXPECT_STREQ(hub_->admit(address_).refusal, "clients-per-address");
+    EXPECT_EQ(hub_->admit(address_).why_not, NoPlace::kClientsPerAddress);
     EXPECT_TRUE(hub_->admit(*parse_ip_address("2001:db8:0:1::")).place);
     EXPECT_TRUE(hub_->admit(*parse_ip_address("192.0.2.1")).place);
     EXPECT_EQ(hub_->clients(), 2U) << "Who is refused, or not served in the end, keeps no place.";
@@ -464,12 +463,12 @@ TEST_F(HubTest, StreamsAreOpenedNoFasterThanAllowedAndWhoIsRefusedForOtherReason
   const auto other = *parse_ip_address("192.0.2.1");
   auto admitted = hub_->admit({});
   ASSERT_TRUE(admitted.place);
-  for (int i = 0; i < 100; ++i) EXPECT_STREQ(hub_->admit({}).refusal, "clients-per-address");
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(hub_->admit({}).why_not, NoPlace::kClientsPerAddress);
   EXPECT_TRUE(hub_->admit(other).place);
   // Of many at once some are refused, however long a call takes: each second that passes allows two more.
   EXPECT_TRUE(eventually([&] {
     const auto admission = hub_->admit(other);
-    return !admission.place && std::string_view(admission.refusal) == "connects-per-second";
+    return !admission.place && admission.why_not == NoPlace::kConnectsPerSecond;
   }));
   EXPECT_EQ(hub_->clients(), 1U);
 }
@@ -479,7 +478,7 @@ TEST_F(HubTest, AnEmptyGatewayIsDrainedAtOnce) {
   std::promise<void> done;
   hub_->drain(std::chrono::hours(1), [&] { done.set_value(); });
   EXPECT_EQ(done.get_future().wait_for(kDeadline), std::future_status::ready);
-  EXPECT_STREQ(hub_->admit({}).refusal, "draining");
+  EXPECT_EQ(hub_->admit({}).why_not, NoPlace::kDraining);
 }
 
 TEST_F(HubTest, ADrainEndsWithItsLastStream) {

@@ -1,0 +1,128 @@
+#include "broker/api/admin_routes.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "broker/api/routes.h"
+#include "broker/base/logging.h"
+#include "broker/base/metrics.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kShownBytesMax = 32;  // Of what is refused.
+
+Reply healthy(std::string_view status) {
+  return json_reply(200, "{\"status\":\"" + std::string(status) + "\"}");
+}
+
+std::string reason_of(const BusState& state) { return state.why_not.empty() ? "" : ": " + state.why_not; }
+
+// Names and addresses need no escapes.
+std::string slow_client_json(const SlowClient& client) {
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f", std::chrono::duration<double>(client.waits).count());
+  return "{\"channel\":\"" + client.channel + "\",\"address\":\"" + client.address.text() +
+         "\",\"lagMessages\":" + std::to_string(client.lag_messages) +
+         ",\"lagBytes\":" + std::to_string(client.lag_bytes) + ",\"seconds\":" + seconds + "}";
+}
+
+Reply on_log_level(const Request& request) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  if (request.head.method == "PUT") {
+    if (!request.is_whole) return Reply();
+    std::string_view name = request.body;
+    name.remove_prefix(std::min(name.find_first_not_of(kSpace), name.size()));
+    name = name.substr(0, name.find_last_not_of(kSpace) + 1);
+    const auto level = parse_log_level(name);
+    if (!level) {
+      return error_reply(400, "the body is to be one of debug, info, warning, error and off, not \"" +
+                                  std::string(name.substr(0, kShownBytesMax)) + "\"");
+    }
+    log_warning("the log's level becomes " + std::string(name));
+    set_log_level(*level);
+  } else if (request.head.method != "GET" && request.head.method != "HEAD") {
+    return method_not_allowed("GET, HEAD, PUT");
+  }
+  return json_reply(200, "{\"level\":\"" + std::string(log_level_name(log_level())) + "\"}");
+}
+
+}  // namespace
+
+AdminRoutes::AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics)
+    : access_({.anonymous_subscribe = {},
+               .anonymous_publish = {},
+               .cors_origins = {},
+               .is_loopback = is_loopback}),
+      gateway_(gateway),
+      metrics_(metrics) {}
+
+Reply AdminRoutes::handle(Request& request) const {
+  Reply reply = dispatch(request);
+  reply.headers.push_back({"Cache-Control", "no-store"});
+  return reply;
+}
+
+Reply AdminRoutes::dispatch(const Request& request) const {
+  const Head& head = request.head;
+  if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
+  const bool is_known = head.path == "/healthz" || head.path == "/readyz" || head.path == "/healthz/redis" ||
+                        head.path == "/metrics" || head.path == "/channels";
+  if (head.path == "/log-level") return on_log_level(request);
+  if (!is_known) return error_reply(404, "there is nothing at this path");
+  if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");
+  if (head.path == "/healthz") return healthy("ok");
+  if (head.path == "/readyz") return ready();
+  if (head.path == "/healthz/redis") return bus();
+  if (head.path == "/channels") return channels();
+  Reply reply;
+  reply.content_type = "text/plain; version=0.0.4";
+  reply.body = metrics_.render();
+  return reply;
+}
+
+// Only what no reconnect can heal on this pod: a Service with no ready pod ends every EventSource that
+// reconnects.
+Reply AdminRoutes::ready() const {
+  if (gateway_.is_draining()) return error_reply(503, "this gateway is draining");
+  const BusState state = gateway_.bus_state();
+  if (!state.was_ever_connected) return error_reply(503, "Redis was not reached yet" + reason_of(state));
+  return healthy("ready");
+}
+
+Reply AdminRoutes::bus() const {
+  const BusState state = gateway_.bus_state();
+  Reply reply = healthy("ok");
+  if (!state.is_connected) {
+    reply = error_reply(503, "Redis is away" + reason_of(state));
+  } else if (state.acknowledged < state.wanted) {
+    reply = error_reply(503, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
+                                 std::to_string(state.wanted) + " subscriptions");
+  }
+  reply.body = with_bus(std::move(reply.body), state.kind);
+  return reply;
+}
+
+Reply AdminRoutes::channels() const {
+  std::string body = "{\"channels\":[";
+  bool is_first = true;
+  for (const ChannelInfo& info : gateway_.channels(kAdminChannelsMax)) {
+    if (!is_first) body += ',';
+    is_first = false;
+    body += channel_json(info);
+  }
+  body += "],\"slowest\":[";
+  is_first = true;
+  for (const SlowClient& client : gateway_.slowest()) {
+    if (!is_first) body += ',';
+    is_first = false;
+    body += slow_client_json(client);
+  }
+  return json_reply(200, body + "]}");
+}
+
+}  // namespace weir

@@ -1,0 +1,36 @@
+// The URLs of the admin side: probes, metrics, open channels with the slowest clients, the level of the log.
+#pragma once
+
+#include <cstddef>
+
+#include "broker/api/access.h"
+#include "broker/http/reply.h"
+#include "broker/http/request.h"
+#include "broker/hub/gateway.h"
+
+namespace weir {
+
+class Metrics;
+
+// GET /channels shows so many at most, those with the most subscribers.
+inline constexpr std::size_t kAdminChannelsMax = 1'000;
+
+// Threads: all functions, any thread. Gateway and metrics outlive it.
+class AdminRoutes {
+ public:
+  AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics);
+
+  Reply handle(Request& request) const;
+
+ private:
+  Reply dispatch(const Request& request) const;
+  Reply ready() const;
+  Reply bus() const;
+  Reply channels() const;
+
+  const Access access_;
+  Gateway& gateway_;
+  const Metrics& metrics_;
+};
+
+}  // namespace weir

@@ -1,0 +1,378 @@
+#include "broker/api/routes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "broker/api/credential.h"
+#include "broker/api/parameters.h"
+#include "broker/base/logging.h"
+#include "proto/channel_name.h"
+#include "proto/envelope.h"
+#include "proto/event_id.h"
+#include "proto/sse.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kChannelMethods = "GET, HEAD, POST, OPTIONS";
+constexpr std::string_view kReadMethods = "GET, HEAD, OPTIONS";
+constexpr std::string_view kPublishMethods = "POST, OPTIONS";
+
+bool is_read(const Head& head) { return head.method == "GET" || head.method == "HEAD"; }
+
+Reply no_content(std::string_view allowed) {
+  Reply reply;
+  reply.status = 204;
+  if (!allowed.empty()) reply.headers.push_back({"Allow", std::string(allowed)});
+  return reply;
+}
+
+// What OPTIONS gets without a preflight's headers, and every other method that `allowed` does not have.
+Reply other_method(const Head& head, std::string_view allowed) {
+  return head.method == "OPTIONS" ? no_content(allowed) : method_not_allowed(allowed);
+}
+
+Reply not_found() { return error_reply(404, "there is nothing at this path"); }
+
+// Without parameters: cpp-httplib would gzip "text/event-stream; charset=utf-8".
+void become_stream(Reply& reply) {
+  reply.content_type = "text/event-stream";
+  reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
+  reply.headers.push_back({"X-Accel-Buffering", "no"});
+}
+
+const std::string* find(const QueryParameters& query, std::string_view name) {
+  for (const auto& [key, value] : query) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+// The header wins: a browser reconnects with the old URL. In the query the last one counts: some clients
+// append theirs to the URL each time they come back.
+std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
+  const std::string* id = head.find("last-event-id");
+  if (id != nullptr && !id->empty()) return *id;
+  id = nullptr;
+  for (const auto& [name, value] : query) {
+    const bool is_id = name == parameter::kLastEventId || name == parameter::kLastEventIdSnakeCase;
+    if (is_id && !value.empty()) id = &value;
+  }
+  if (id == nullptr) return std::nullopt;
+  return *id;
+}
+
+// A token must not be read in a log, wherever in the request it was put by mistake. The path is decoded, so
+// that the log finds one there.
+void log_refusal(const Head& head, const Reply& reply) {
+  if (!is_logged(LogLevel::kDebug)) return;
+  std::string target = percent_decode(head.path).value_or("(a path with a broken escape)");
+  if (!head.query.empty()) target += "?" + redacted_query(head.query);
+  log_debug(std::to_string(reply.status) + " for " + head.method + " " + target + ": " + reply.body);
+}
+
+Reply broken_query() { return error_reply(400, "the query holds a broken escape"); }
+
+const char* no_place_name(NoPlace why_not) {
+  switch (why_not) {
+    case NoPlace::kClients:
+      return "clients";
+    case NoPlace::kClientsPerAddress:
+      return "clients-per-address";
+    case NoPlace::kConnectsPerSecond:
+      return "connects-per-second";
+    case NoPlace::kDraining:
+      return "draining";
+  }
+  return "";
+}
+
+std::string json_text(std::string_view text) {
+  std::string clean(text);
+  replace_invalid_utf8(clean);
+  return json_string(clean);
+}
+
+// `subscribers`: the streams of the channel on this gateway when the request came.
+Reply publish_reply(const std::string& channel, std::size_t subscribers, const PublishResult& result) {
+  const std::string why = result.detail.empty() ? "" : ": " + result.detail;
+  Reply reply;
+  switch (result.outcome) {
+    case PublishOutcome::kDelivered:
+      return json_reply(202, "{\"channel\":" + json_text(channel) +
+                                 ",\"receivers\":" + std::to_string(result.receivers) +
+                                 ",\"subscribers\":" + std::to_string(subscribers) + "}");
+    case PublishOutcome::kUnavailable:
+      reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
+      reply.headers.push_back({"Retry-After", "1"});
+      reply.refused = "bus-unavailable";
+      return reply;
+    case PublishOutcome::kUnknown:
+      reply = error_reply(504, "the outcome is unknown: the bus did not confirm in time" + why);
+      reply.refused = "bus-unknown";
+      return reply;
+    case PublishOutcome::kRefused:
+      break;
+  }
+  // NOPERM is a rule about this channel; anything else is the bus being set up in another way than we are.
+  reply = error_reply(result.detail.find("NOPERM") != std::string::npos ? 403 : 502,
+                      "nothing was published: the bus refused it" + why);
+  reply.refused = "bus-refused";
+  return reply;
+}
+
+}  // namespace
+
+Reply method_not_allowed(std::string_view allowed) {
+  Reply reply = error_reply(405, "this path knows " + std::string(allowed));
+  reply.headers.push_back({"Allow", std::string(allowed)});
+  return reply;
+}
+
+std::string end_payload(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return R"({"type":"weir:end"})";
+  const std::string data = is_json(body) ? std::string(body) : json_text(body);
+  return R"({"type":"weir:end","data":)" + data + "}";
+}
+
+std::string channel_json(const ChannelInfo& info) {
+  return "{\"channel\":" + json_text(info.name) + ",\"subscribers\":" + std::to_string(info.subscribers) +
+         ",\"lastId\":" + (info.last_id.empty() ? "null" : json_text(info.last_id)) +
+         ",\"logMessages\":" + std::to_string(info.log_messages) +
+         ",\"logBytes\":" + std::to_string(info.log_bytes) +
+         ",\"live\":" + (info.is_live ? "true" : "false") + "}";
+}
+
+std::string with_bus(std::string json, BusKind kind) {
+  return json.insert(json.rfind('}'), std::string(",\"bus\":\"") + bus_name(kind) + "\"");
+}
+
+Routes::Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier)
+    : options_(std::move(options)),
+      access_(options_.access),
+      doorkeeper_(access_, verifier, options_.cookie_name),
+      console_(make_console_page(kConsoleHtml)),
+      gateway_(gateway),
+      random_(options_.random) {}
+
+Reply Routes::handle(Request& request) {
+  // Taken first: the routes may empty the request.
+  std::vector<Header> cors = access_.cors_headers(request.head);
+  Reply reply = dispatch(request);
+  if (reply.status == 401 || reply.status == 403) log_refusal(request.head, reply);
+  if (reply.publication && !cors.empty()) {
+    reply.publication->finish = [finish = std::move(reply.publication->finish), cors](PublishResult result) {
+      Reply finished = finish(std::move(result));
+      finished.headers.insert(finished.headers.end(), cors.begin(), cors.end());
+      return finished;
+    };
+  }
+  reply.headers.insert(reply.headers.end(), cors.begin(), cors.end());
+  if (reply.stream) {
+    for (Reply* other : {reply.stream->if_full.get(), reply.stream->if_forbidden.get()}) {
+      other->headers.insert(other->headers.end(), cors.begin(), cors.end());
+    }
+  }
+  return reply;
+}
+
+Reply Routes::dispatch(Request& request) {
+  const Head& head = request.head;
+  if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
+  if (auto preflight = access_.preflight(head)) return std::move(*preflight);
+
+  const std::string_view path = head.path;
+  if (path == "*") return no_content(kChannelMethods);
+  if (path == "/") return console(head);
+  if (path == "/events") return is_read(head) ? open_events(request) : other_method(head, kReadMethods);
+  constexpr std::string_view kChannels = "/channels/";
+  if (path.substr(0, kChannels.size()) != kChannels) return not_found();
+  const std::string_view rest = path.substr(kChannels.size());
+  const auto slash = rest.find('/');
+  return on_channel(request, rest.substr(0, slash),
+                    slash == std::string_view::npos ? "" : rest.substr(slash));
+}
+
+Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::string_view action) {
+  const Head& head = request.head;
+  if (action != "" && action != "/end" && action != "/info") return not_found();
+  auto channel = percent_decode(encoded_name);
+  if (!channel || !is_channel_name(*channel)) {
+    return error_reply(400, "\"" + channel.value_or(std::string(encoded_name)) +
+                                "\" is no channel name: " + kChannelNameRule);
+  }
+  if (action == "/info") return is_read(head) ? info(head, *channel) : other_method(head, kReadMethods);
+  if (action == "/end") {
+    if (head.method != "POST") return other_method(head, kPublishMethods);
+    return publish(request, std::move(*channel), true);
+  }
+  if (is_read(head)) return open_channel(request, std::move(*channel));
+  if (head.method != "POST") return other_method(head, kChannelMethods);
+  return publish(request, std::move(*channel), false);
+}
+
+Reply Routes::open_channel(const Request& request, std::string channel) {
+  const Head& head = request.head;
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  const Caller& caller = std::get<Caller>(who);
+  if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, channel)) return std::move(*refusal);
+  const auto id = last_event_id(head, *query);
+  const bool is_ended = id && is_end_id(*id);
+  if (is_ended) return no_content("");  // An EventSource stops for good.
+  std::vector<std::string> channels;
+  channels.push_back(std::move(channel));
+  return open(request, caller, std::move(channels), *query, Form::kChannel);
+}
+
+Reply Routes::open_events(const Request& request) {
+  const Head& head = request.head;
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  const Caller& caller = std::get<Caller>(who);
+  std::vector<std::string> channels;
+  for (const auto& [name, value] : *query) {
+    if (name != parameter::kChannel) continue;
+    if (!is_channel_name(value))
+      return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
+    if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, value)) return std::move(*refusal);
+    if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
+    if (channels.size() > options_.channels_per_client_max) {
+      // Another time would not help, so an EventSource may give up.
+      Reply reply =
+          error_reply(400, "one stream follows at most " + std::to_string(options_.channels_per_client_max) +
+                               " channels: see --max-channels-per-client");
+      reply.refused = "channels-per-client";
+      return reply;
+    }
+  }
+  if (channels.empty()) return error_reply(400, "no channel is named: /events?channel=a&channel=b");
+  return open(request, caller, std::move(channels), *query, Form::kEvents);
+}
+
+Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::string> channels,
+                   const QueryParameters& query, Form form) {
+  const Head& head = from.head;
+  if (!read_accept(head.joined("accept")).is_accepted) {
+    return error_reply(406, "this is a stream of text/event-stream, which the Accept header excludes");
+  }
+  StreamRequest request;
+  request.channels = std::move(channels);
+  request.encoding.form = form;
+  if (caller.claims) request.expires_at = caller.claims->expires_at;
+  request.last_event_id = last_event_id(head, query);
+  const auto route = form == Form::kChannel ? StreamRoute::kChannel : StreamRoute::kEvents;
+  request.comments = unknown_parameter_comments(query, route);
+  if (const std::string* replay = find(query, parameter::kReplay)) {
+    const char* end = replay->data() + replay->size();
+    const auto [parsed, error] = std::from_chars(replay->data(), end, request.replay);
+    if (error != std::errc() || parsed != end) return error_reply(400, "replay is not a number of messages");
+    if (request.last_event_id) request.replay = 0;
+  }
+  if (const std::string* name = find(query, parameter::kForm)) {
+    if (*name != "json") return error_reply(400, "the only other form is ?form=json");
+    request.encoding.form = Form::kJson;
+  }
+  Reply reply;
+  become_stream(reply);
+  if (head.method == "HEAD") {
+    reply.is_stream_head = true;
+    return reply;
+  }
+  if (!from.is_whole) return reply;
+  request.client_address = from.client_address;
+  Gateway::Admission admission = gateway_.admit(from.client_address);
+  if (!admission.place) return overloaded(head, no_place_name(*admission.why_not));
+  reply.stream.emplace();
+  reply.stream->request = std::move(request);
+  reply.stream->place = std::move(*admission.place);
+  reply.stream->if_forbidden =
+      std::make_unique<Reply>(error_reply(403, "the bus refuses a subscription to this channel"));
+  reply.stream->if_full = std::make_unique<Reply>(overloaded(head, "channels"));
+  return reply;
+}
+
+std::chrono::milliseconds Routes::jittered_retry() {
+  // splitmix64: the clients that are turned away in one second must not come back in one second.
+  std::uint64_t z = random_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return std::chrono::milliseconds(10'000 + (z ^ (z >> 31)) % 20'001);
+}
+
+Reply Routes::overloaded(const Head& head, const char* reason) {
+  const auto retry = jittered_retry();
+  Reply reply;
+  if (is_read(head) && read_accept(head.joined("accept")).is_named) {
+    become_stream(reply);
+    reply.body = encode_overloaded(reason, retry);
+  } else {
+    const int status = std::string_view(reason) == "clients-per-address" ? 429 : 503;
+    reply = error_reply(status, std::string("there is no room for this request: ") + reason);
+    reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
+  }
+  reply.refused = reason;
+  reply.closes = true;  // Its descriptor is wanted by others.
+  return reply;
+}
+
+Reply Routes::publish(Request& request, std::string channel, bool is_end) {
+  if (!request.is_admitted) {
+    const auto query = parse_query(request.head.query);
+    if (!query) return broken_query();
+    auto who = doorkeeper_.identify(request.head, *query);
+    if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+    if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kPublish, channel))
+      return std::move(*refusal);
+  }
+  if (!request.is_whole) return Reply();
+  std::string payload = is_end ? end_payload(request.body) : std::move(request.body);
+  if (!gateway_.fits(channel, payload)) {
+    Reply reply = error_reply(413,
+                              "the message is too long once each of its lines has its own data: field; see "
+                              "--max-message-bytes");
+    reply.refused = "too-large";
+    return reply;
+  }
+  Reply reply;
+  reply.status = 202;
+  auto finish = [channel, subscribers = gateway_.subscribers(channel)](PublishResult result) {
+    return publish_reply(channel, subscribers, result);
+  };
+  reply.publication.emplace(Reply::Publication{std::move(channel), std::move(payload), std::move(finish)});
+  return reply;
+}
+
+Reply Routes::info(const Head& head, const std::string& channel) const {
+  const auto query = parse_query(head.query);
+  if (!query) return broken_query();
+  auto who = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
+  if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kSubscribe, channel))
+    return std::move(*refusal);
+  ChannelInfo info = gateway_.info(channel);
+  info.name = channel;
+  Reply reply = json_reply(200, with_bus(channel_json(info), gateway_.bus_state().kind));
+  reply.headers.push_back({"Cache-Control", "no-store"});
+  return reply;
+}
+
+Reply Routes::console(const Head& head) const {
+  if (!options_.has_console) return error_reply(404, "the console is off: see --console");
+  if (!is_read(head)) return other_method(head, kReadMethods);
+  Reply reply;
+  reply.content_type = "text/html; charset=utf-8";
+  reply.headers.push_back({"Content-Security-Policy", console_.policy});
+  reply.headers.push_back({"X-Content-Type-Options", "nosniff"});
+  reply.headers.push_back({"Referrer-Policy", "no-referrer"});
+  reply.headers.push_back({"Cache-Control", "no-cache"});
+  reply.body = console_.html;
+  return reply;
+}
+
+}  // namespace weir

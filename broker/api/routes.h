@@ -1,0 +1,78 @@
+// The URLs of the public side.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/api/access.h"
+#include "broker/api/console.h"
+#include "broker/api/doorkeeper.h"
+#include "broker/api/query.h"
+#include "broker/http/reply.h"
+#include "broker/http/request.h"
+#include "broker/hub/gateway.h"
+
+namespace weir {
+
+struct RouteOptions {
+  AccessRules access;
+  std::size_t channels_per_client_max = 100;
+  bool has_console = true;
+  std::string cookie_name = "weir_token";
+  std::uint64_t random = 0;  // Seeds the jitter of retry times.
+};
+
+// From a request to what is answered. Threads: all functions, any thread. The gateway and the verifier
+// outlive it.
+class Routes {
+ public:
+  // Without a `verifier` there are no tokens.
+  Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier = nullptr);
+
+  // Never waits. A stream has its place among the clients when it comes back from here. Of a request that is
+  // not whole yet nothing is done: a status below 400 then says that nothing in its head is a reason to
+  // refuse it.
+  Reply handle(Request& request);
+
+  // The "Full" answer, where there is no room for `head`'s request. An EventSource gives up for good at any
+  // status but 200, so it gets an event and a retry time; whoever does not name text/event-stream gets 503,
+  // or 429 where others still have room.
+  Reply overloaded(const Head& head, const char* reason);
+  const Access& access() const { return access_; }
+
+ private:
+  Reply dispatch(Request& request);
+  Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
+  Reply open_channel(const Request& request, std::string channel);
+  Reply open_events(const Request& request);
+  Reply open(const Request& from, const Caller& caller, std::vector<std::string> channels,
+             const QueryParameters& query, Form form);
+  Reply publish(Request& request, std::string channel, bool is_end);
+  Reply info(const Head& head, const std::string& channel) const;
+  Reply console(const Head& head) const;
+  std::chrono::milliseconds jittered_retry();
+
+  const RouteOptions options_;
+  const Access access_;
+  const Doorkeeper doorkeeper_;
+  const ConsolePage console_;
+  Gateway& gateway_;
+  std::atomic<std::uint64_t> random_;
+};
+
+// {"type":"weir:end"}, with `body` as its data if there is any: as it is where it is JSON, else as text.
+std::string end_payload(std::string_view body);
+// One channel as JSON, as /channels/{channel}/info and the admin side's /channels show it.
+std::string channel_json(const ChannelInfo& info);
+// The JSON object `json` with one more member, "bus": "memory" or "redis".
+std::string with_bus(std::string json, BusKind kind);
+// 405 with Allow.
+Reply method_not_allowed(std::string_view allowed);
+
+}  // namespace weir

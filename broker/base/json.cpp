@@ -1,0 +1,105 @@
+#include "broker/base/json.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace weir {
+namespace {
+
+// Builds a Json from what the library reads. Its own tree keeps the last of two members, without a word.
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return add({}); }
+  bool boolean(bool) override { return add({.kind = Json::Kind::kBoolean}); }
+  bool number_integer(std::int64_t value) override { return add_number(static_cast<double>(value)); }
+  bool number_unsigned(std::uint64_t value) override { return add_number(static_cast<double>(value)); }
+  bool number_float(double value, const std::string&) override { return add_number(value); }
+  bool string(std::string& value) override {
+    return add({.kind = Json::Kind::kText, .text = std::move(value)});
+  }
+  bool binary(nlohmann::json::binary_t&) override { return refuse("is not JSON"); }
+  bool start_object(std::size_t) override { return open(Json::Kind::kObject); }
+  bool start_array(std::size_t) override { return open(Json::Kind::kArray); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(std::string& name) override {
+    std::vector<std::string>& names = open_.back().names;
+    if (names.size() == kJsonMembersMax) return refuse("has an object with too many members");
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      return refuse("has an object with two members of the same name");
+    names.push_back(std::move(name));
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return refuse("is not JSON");
+  }
+
+  Json take() { return std::move(whole_); }
+  const char* why() const { return why_; }
+
+ private:
+  bool refuse(const char* why) {
+    why_ = why;
+    return false;
+  }
+
+  bool add_number(double value) { return add({.kind = Json::Kind::kNumber, .number = value}); }
+
+  bool add(Json value) {
+    if (++values_ > kJsonValuesMax) return refuse("has too many values");
+    place(std::move(value));
+    return true;
+  }
+
+  void place(Json value) {
+    if (open_.empty()) {
+      whole_ = std::move(value);
+    } else {
+      open_.back().values.push_back(std::move(value));
+    }
+  }
+
+  bool open(Json::Kind kind) {
+    if (++values_ > kJsonValuesMax) return refuse("has too many values");
+    if (open_.size() == kJsonDepthMax) return refuse("is nested too deeply");
+    open_.push_back({.kind = kind});
+    return true;
+  }
+
+  bool close() {
+    Json value = std::move(open_.back());
+    open_.pop_back();
+    place(std::move(value));
+    return true;
+  }
+
+  Json whole_;
+  std::vector<Json> open_;  // Arrays and objects that have begun, the outermost first.
+  std::size_t values_ = 0;
+  const char* why_ = "is not JSON";
+};
+
+}  // namespace
+
+const Json* Json::find(std::string_view name) const {
+  const auto found = std::find(names.begin(), names.end(), name);
+  return found == names.end() ? nullptr : &values[static_cast<std::size_t>(found - names.begin())];
+}
+
+Result<Json> parse_json(std::string_view text) {
+  // The library takes a NUL for the end, and what follows would be read by others alone.
+  if (text.find('\0') != std::string_view::npos) return Error{"is not JSON"};
+  Builder builder;
+  try {
+    if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();
+  } catch (const nlohmann::json::exception&) {
+    return Error{"is not JSON"};
+  }
+  return Error{builder.why()};
+}
+
+}  // namespace weir

@@ -1,0 +1,131 @@
+#include "broker/base/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+bool has_line(const std::string& page, const std::string& wanted) {
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line == wanted) return true;
+  }
+  return false;
+}
+
+TEST(Metrics, EveryRowHasItsOwnNameAndIsOnThePage) {
+  const auto page = Metrics().render();
+  std::set<std::string> names;
+  for (const auto& row : kMetrics) {
+    ASSERT_NE(row.name, nullptr);
+    EXPECT_TRUE(names.insert(row.name).second) << row.name;
+    EXPECT_EQ(row.type == MetricType::kCounter, std::string(row.name).ends_with("_total")) << row.name;
+    if (row.label == nullptr && row.type != MetricType::kHistogram) {
+      EXPECT_TRUE(has_line(page, std::string(row.name) + " 0")) << row.name;
+    }
+  }
+}
+
+TEST(Metrics, RowsStandInTheOrderOfTheEnum) {
+  const auto name_of = [](Metric metric) {
+    return std::string(kMetrics[static_cast<std::size_t>(metric)].name);
+  };
+  EXPECT_EQ(name_of(Metric::kClients), "weir_clients");
+  EXPECT_EQ(name_of(Metric::kDeliverySeconds), "weir_delivery_seconds");
+  EXPECT_EQ(name_of(Metric::kGaps), "weir_gaps_total");
+  EXPECT_EQ(name_of(Metric::kFrameBytesLimit), "weir_frame_bytes_limit");
+  EXPECT_EQ(name_of(Metric::kSubscriptionsAcknowledged), "weir_redis_subscriptions_acknowledged");
+  EXPECT_EQ(name_of(Metric::kRequestBytes), "weir_http_request_bytes");
+  EXPECT_EQ(name_of(Metric::kAccessLogLeftOut), "weir_access_log_left_out_total");
+}
+
+TEST(Metrics, ShowsEveryReasonOfAGapFromTheStart) {
+  const auto page = Metrics().render();
+  for (const char* reason : {"slow-client", "bus-down", "history", "memory", "too-large"}) {
+    EXPECT_TRUE(has_line(page, std::string("weir_gaps_total{reason=\"") + reason + "\"} 0")) << page;
+  }
+}
+
+TEST(Metrics, AddsUpWhatSourcesAndCountsSay) {
+  Metrics metrics;
+  metrics.add_source([](MetricsPage& page) {
+    page.add(Metric::kClients, 3);
+    page.add(Metric::kGaps, 2, "memory");
+  });
+  metrics.add_source([](MetricsPage& page) { page.add(Metric::kClients, 4); });
+  metrics.count(Metric::kGaps, "memory");
+  metrics.count(Metric::kRequests, "200", 5);
+  metrics.count(Metric::kRequests, "404");
+  const auto page = metrics.render();
+  EXPECT_TRUE(has_line(page, "weir_clients 7")) << page;
+  EXPECT_TRUE(has_line(page, "weir_gaps_total{reason=\"memory\"} 3")) << page;
+  EXPECT_TRUE(has_line(page, "weir_gaps_total{reason=\"history\"} 0")) << page;
+  EXPECT_TRUE(has_line(page, "weir_http_requests_total{code=\"200\"} 5")) << page;
+  EXPECT_TRUE(has_line(page, "weir_http_requests_total{code=\"404\"} 1")) << page;
+  EXPECT_TRUE(has_line(page, "# TYPE weir_http_requests_total counter")) << page;
+}
+
+TEST(Metrics, AsksSourcesAgainAtEachScrape) {
+  Metrics metrics;
+  int scrapes = 0;
+  metrics.add_source([&scrapes](MetricsPage& page) { page.add(Metric::kClients, ++scrapes); });
+  EXPECT_TRUE(has_line(metrics.render(), "weir_clients 1"));
+  EXPECT_TRUE(has_line(metrics.render(), "weir_clients 2"));
+}
+
+TEST(Metrics, ASourceMayCountItself) {
+  Metrics metrics;
+  metrics.add_source([&metrics](MetricsPage&) { metrics.count(Metric::kRequests, "200"); });
+  metrics.render();
+  EXPECT_TRUE(has_line(metrics.render(), "weir_http_requests_total{code=\"200\"} 1"));
+}
+
+TEST(Metrics, RendersTheHistogramCumulatively) {
+  Metrics metrics;
+  DeliveryHistogram shard;
+  shard.buckets.front() = 2;
+  shard.buckets[1] = 1;
+  shard.buckets.back() = 4;
+  shard.sum_seconds = 30.5;
+  for (int i = 0; i < 2; ++i) {
+    metrics.add_source([shard](MetricsPage& page) { page.add(Metric::kDeliverySeconds, shard); });
+  }
+  const auto page = metrics.render();
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"0.0001\"} 4")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"0.00025\"} 6")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"5\"} 6")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"+Inf\"} 14")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_count 14")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_sum 61")) << page;
+}
+
+TEST(Metrics, EscapesLabels) {
+  Metrics metrics;
+  metrics.count(Metric::kRefused, "a\"b\\c\nd");
+  const auto page = metrics.render();
+  EXPECT_THAT(page, HasSubstr("weir_http_refused_total{reason=\"a\\\"b\\\\c\\nd\"} 1\n"));
+}
+
+TEST(Metrics, LargeCountsKeepTheirDigits) {
+  Metrics metrics;
+  metrics.count(Metric::kBytesOut, {}, 1'234'567'890'123);
+  EXPECT_THAT(metrics.render(), HasSubstr("weir_bytes_out_total 1234567890123\n"));
+}
+
+// After a change of the table: the build target `docs` writes the page.
+TEST(Metrics, TheMetricsPageIsTheTable) {
+  std::ostringstream text;
+  text << std::ifstream(std::string(WEIR_SOURCE_DIR) + "/docs/metrics.md").rdbuf();
+  EXPECT_EQ(text.str(), metrics_markdown());
+}
+
+}  // namespace
+}  // namespace weir
