@@ -109,7 +109,7 @@ void append(benchmark::State& state, std::size_t messages) {
 // What a shard does for a message: reads what is new, and makes the bytes for all its clients.
 void read_new(benchmark::State& state, std::size_t messages) {
   FullLog full(messages + 100);
-  const Cursor from = full.log.back(messages, kAll);
+  const Cursor from = full.log.tail(messages, kAll).from;
   std::vector<LogEntry> entries;
   Batch batch;
   for (auto _ : state) {
