@@ -10,18 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/slow_client_policy.h"
 #include "proto/envelope.h"
 #include "proto/result.h"
 #include "redis/redis_files.h"
 
 namespace weir {
-
-// What happens to a client whose lag passes its queue's limits.
-enum class SlowClientPolicy {
-  kSkip,        // Jump to the newest messages that fit, after a weir:gap with the number missed.
-  kDisconnect,  // Close the stream; it comes back with its Last-Event-ID.
-  kLatest,      // Past the limit the newest message of each type: conflation, no gap.
-};
 
 // What may differ from channel to channel. The defaults, once.
 struct ChannelSettings {

@@ -7,8 +7,9 @@
 
 namespace weir {
 
-Channel::Channel(std::string channel_name, const ChannelLog::Limits& limits, LagPolicy lag_policy)
-    : name(std::move(channel_name)), policy(lag_policy), log(limits) {}
+Channel::Channel(std::string channel_name, const ChannelLog::Limits& limits,
+                 SlowClientPolicy slow_client_policy)
+    : name(std::move(channel_name)), policy(slow_client_policy), log(limits) {}
 
 Channel::~Channel() = default;
 

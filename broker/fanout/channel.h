@@ -15,22 +15,20 @@
 #include <vector>
 
 #include "broker/base/mutex.h"
+#include "broker/base/slow_client_policy.h"
 #include "broker/log/channel_log.h"
 
 namespace weir {
 
 struct Feed;
 
-// What happens to a client whose lag passes its queue's limits.
-enum class LagPolicy : std::uint8_t { kSkip, kDisconnect, kLatest };
-
 class Channel {
  public:
-  Channel(std::string channel_name, const ChannelLog::Limits& limits, LagPolicy lag_policy);
+  Channel(std::string channel_name, const ChannelLog::Limits& limits, SlowClientPolicy slow_client_policy);
   ~Channel();
 
   const std::string name;
-  const LagPolicy policy;
+  const SlowClientPolicy policy;
   ChannelLog log;
 
   // Hot path, step 3 of docs/life-of-a-message.md: tells each shard that follows the channel that there is

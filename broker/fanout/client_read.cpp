@@ -135,7 +135,8 @@ bool Client::needs_log(std::uint32_t subscription) const {
 }
 
 void Client::check_queue(std::uint32_t subscription) {
-  const bool is_disconnect = subscriptions_[subscription].feed->channel->policy == LagPolicy::kDisconnect;
+  const bool is_disconnect =
+      subscriptions_[subscription].feed->channel->policy == SlowClientPolicy::kDisconnect;
   if (is_disconnect && needs_news(subscription) && is_over_queue(subscription))
     end(CloseReason::kSlowClient, true);
 }
@@ -144,11 +145,11 @@ bool Client::jump(std::uint32_t subscription, Sequence horizon) {
   Subscription& mine = subscriptions_[subscription];
   const Channel& channel = *mine.feed->channel;
   const GapReason reason = reason_of_jump(subscription);
-  if (channel.policy == LagPolicy::kDisconnect && reason == GapReason::kSlowClient) {
+  if (channel.policy == SlowClientPolicy::kDisconnect && reason == GapReason::kSlowClient) {
     end(CloseReason::kSlowClient, true);
     return true;
   }
-  const bool conflates = channel.policy == LagPolicy::kLatest && reason == GapReason::kSlowClient;
+  const bool conflates = channel.policy == SlowClientPolicy::kLatest && reason == GapReason::kSlowClient;
   Skip skip = conflates ? channel.log.conflate(mine.cursor, horizon, kBatchBytes)
                         : channel.log.skip(mine.cursor, true, horizon);
   if (skip.to.sequence <= mine.cursor.sequence) return false;

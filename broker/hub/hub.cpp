@@ -40,18 +40,6 @@ std::size_t clients_max_of(const Config& config) {
   return config.max_clients == 0 ? most : std::min(config.max_clients, most);
 }
 
-LagPolicy lag_policy_of(SlowClientPolicy policy) {
-  switch (policy) {
-    case SlowClientPolicy::kDisconnect:
-      return LagPolicy::kDisconnect;
-    case SlowClientPolicy::kLatest:
-      return LagPolicy::kLatest;
-    case SlowClientPolicy::kSkip:
-      break;
-  }
-  return LagPolicy::kSkip;
-}
-
 ChannelLog::Limits limits_of(const ChannelSettings& settings) {
   ChannelLog::Limits limits;
   limits.history_messages = settings.history_messages;
@@ -155,8 +143,7 @@ OpenChannelPtr Hub::State::make_channel(std::string_view name, SteadyTime now) {
   if (channels.size() >= config.max_channels && !make_room(now)) return nullptr;
   const ChannelSettings& settings = settings_of(channel_rules, config.channel, name);
   auto open = std::make_shared<OpenChannel>();
-  open->channel =
-      std::make_shared<Channel>(std::string(name), limits_of(settings), lag_policy_of(settings.slow_client));
+  open->channel = std::make_shared<Channel>(std::string(name), limits_of(settings), settings.slow_client);
   open->envelope = settings.envelope;
   open->idle_since = now;
   for (const std::string& pattern : config.record) {

@@ -68,10 +68,10 @@ class Simulation {
       limits.history_age = std::chrono::hours(1);
       limits.queue_messages = 1 + pick(40);
       limits.queue_bytes = 500 + pick(60'000);
-      const auto policy = pick(4) == 0   ? LagPolicy::kLatest
-                          : pick(6) == 0 ? LagPolicy::kDisconnect
-                                         : LagPolicy::kSkip;
-      limits.keeps_latest = policy == LagPolicy::kLatest;
+      const auto policy = pick(4) == 0   ? SlowClientPolicy::kLatest
+                          : pick(6) == 0 ? SlowClientPolicy::kDisconnect
+                                         : SlowClientPolicy::kSkip;
+      limits.keeps_latest = policy == SlowClientPolicy::kLatest;
       channels_.push_back({std::make_shared<Channel>("c" + std::to_string(i), limits, policy), 0, {}});
       acknowledge(channels_.back());
     }
@@ -358,7 +358,7 @@ class Simulation {
         for (const auto& [type, data] : account.newest)
           EXPECT_EQ(number_of(data), number_of(newest_of(channel, type))) << name << " " << type;
       }
-      const bool is_latest = channel.channel->policy == LagPolicy::kLatest;
+      const bool is_latest = channel.channel->policy == SlowClientPolicy::kLatest;
       if (!account.expected || (is_latest && account.was_unknown)) continue;
       const auto is_later_gap = [&](const Published& one) {
         return one.kind == FrameKind::kGap && one.sequence > account.last;
@@ -381,7 +381,7 @@ class Simulation {
         EXPECT_LE(account.last, last_id) << name << ": a gap is told again";
       }
       const bool is_latest =
-          by_name.at(name)->channel->policy == LagPolicy::kLatest;  // Some lie before newer ones.
+          by_name.at(name)->channel->policy == SlowClientPolicy::kLatest;  // Some lie before newer ones.
       if (!account.expected || *account.expected == kMustBeTold || is_latest || account.has_ended) continue;
       const std::uint64_t passed = by_name.at(name)->ordinal_at(last_id);
       EXPECT_GE(*account.expected, passed) << name << ": its position hides what it was not told of";
@@ -463,7 +463,7 @@ class Simulation {
       const auto told = std::count_if(channel->published.begin(), found, [&](const Published& one) {
         return one.kind == FrameKind::kGap && one.sequence > account.last;
       });
-      const bool is_latest = channel->channel->policy == LagPolicy::kLatest;
+      const bool is_latest = channel->channel->policy == SlowClientPolicy::kLatest;
       // A gap of unknown size may cover shared ones; and where messages are conflated, one told behind it may
       // be any.
       if (account.expected && !(is_latest && account.was_unknown)) {

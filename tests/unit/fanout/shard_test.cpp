@@ -32,7 +32,7 @@ class ShardTest : public ::testing::Test {
     shard_->start();
   }
   ChannelPtr channel(const std::string& name, ChannelLog::Limits limits = {},
-                     LagPolicy policy = LagPolicy::kSkip) {
+                     SlowClientPolicy policy = SlowClientPolicy::kSkip) {
     auto made = std::make_shared<Channel>(name, limits, policy);
     publisher_.acknowledge(*made);
     return made;
@@ -100,7 +100,7 @@ TEST_F(ShardTest, TheFirstBlockHoldsTheCommentsOfTheRequest) {
 
 TEST_F(ShardTest, HoldsTheHeadBackUntilTheBusHasAcknowledged) {
   start();
-  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
   auto waiting = open_stream(*shard_, {{late}, {}, {}, 0});
   // Another stream's first bytes show that the shard has seen this one.
   auto other = open_stream(*shard_, {{channel("other")}, {}, {}, 0});
@@ -118,7 +118,7 @@ TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAG
   ShardOptions options;
   options.live_wait = std::chrono::milliseconds(1);
   start(options);
-  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
   auto reader = open_stream(*shard_, {{late}, {}, {}, 0});
   ASSERT_TRUE(read_events(reader, 1));
   publisher_.acknowledge(*late);
@@ -130,7 +130,7 @@ TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAG
 
 TEST_F(ShardTest, ARefusedChannelIsAnsweredWith403) {
   start();
-  auto refused = std::make_shared<Channel>("refused", ChannelLog::Limits{}, LagPolicy::kSkip);
+  auto refused = std::make_shared<Channel>("refused", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
   auto reader = open_stream(*shard_, {{refused}, {}, {}, 0});
   refused->is_refused = true;
   refused->leave_hint();
@@ -602,7 +602,7 @@ TEST_F(ShardTest, PolicyDisconnectClosesASlowClient) {
   start();
   ChannelLog::Limits limits;
   limits.queue_messages = 5;
-  const auto news = channel("news", limits, LagPolicy::kDisconnect);
+  const auto news = channel("news", limits, SlowClientPolicy::kDisconnect);
   auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
   ASSERT_TRUE(read_events(reader, 1));
   for (int i = 0; i < 100; ++i) publish(news, std::string(1'000, 'x'));
@@ -1003,7 +1003,7 @@ TEST_F(SeamTest, WhoComesWhileAMessageIsForgottenAtOnceIsToldOfNoGap) {
 TEST_F(SeamTest, AClientIsNotCutForTheLagOfAChannelThatHasEndedForIt) {
   ChannelLog::Limits limits;
   limits.queue_messages = 2;
-  const auto a = channel("a", limits, LagPolicy::kDisconnect);
+  const auto a = channel("a", limits, SlowClientPolicy::kDisconnect);
   const auto b = channel("b");
   auto reader = open_stream(*shard_, {{a, b}, {Form::kEvents}, {}, 0});
   turn();
@@ -1049,7 +1049,7 @@ TEST_F(SeamTest, AStuckClientOfPolicyLatestHoldsNoMoreThanABatch) {
   limits.history_messages = 0;
   limits.queue_messages = 10;
   limits.keeps_latest = true;
-  const auto prices = channel("prices", limits, LagPolicy::kLatest);
+  const auto prices = channel("prices", limits, SlowClientPolicy::kLatest);
   auto reader = open_stream(*shard_, {{prices}, {}, {}, 0});
   turn();
   const auto publish_all_types = [&](int round) {
