@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "broker/fanout/feed.h"
-#include "broker/fanout/shard.h"
+#include "broker/fanout/inbox.h"
 
 namespace weir {
 
@@ -16,7 +16,7 @@ Channel::~Channel() = default;
 void Channel::leave_hint() {
   const MutexLock lock(mutex_);
   for (const auto& feed : feeds_) {
-    if (!feed->is_hinted.exchange(true)) feed->shard.take_hint(feed);
+    if (!feed->is_hinted.exchange(true)) feed->inbox.add(feed);
   }
 }
 

@@ -1,11 +1,9 @@
-// One open channel: its log, and the shards that follow it.
+// One open channel: its log, its state on the bus, and the feeds of the shards that follow it.
 //
-// Threads:   leave_hint() and the setters on the bus thread; add_feed() and remove_feed() on the shards'
-// threads;
-//            everything else on any.
-// Ownership: the hub and every lease of it share a channel; a feed is shared by its channel, its shard and
-// the shard's
-//            inbox, and ends when its last client leaves.
+// Threads:   leave_hint() on the bus thread; add_feed() and remove_feed() on the shards'; the rest on any.
+// Ownership: the hub and the leases of clients share a channel. A feed is shared by its channel, its shard and
+//            the shard's inbox, and ends when its last client leaves.
+// Limits:    one feed for each shard.
 #pragma once
 
 #include <atomic>

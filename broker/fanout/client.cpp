@@ -11,7 +11,9 @@
 #include <string>
 #include <utility>
 
+#include "broker/fanout/expiry.h"
 #include "broker/fanout/shard.h"
+#include "proto/event_id.h"
 
 namespace weir {
 
@@ -46,16 +48,109 @@ Client::Client(Shard& shard, ClientStart start)
 
 Client::~Client() { TimerWheel::cancel(*this); }
 
+void Client::join() {
+  shard_.stats().clients.add();
+  shard_.stats().opened.add();
+  reader_.subscriptions().reserve(start_->channels.size());
+  for (const ChannelPtr& channel : start_->channels) {
+    const auto feed = shard_.follow(channel);
+    ++feed->waiting;
+    if (start_->channels.size() > 1) ++feed->merging;
+    const auto subscription = static_cast<std::uint32_t>(reader_.subscriptions().size());
+    reader_.follow(feed, feed->followers.size());
+    feed->followers.push_back({this, subscription});
+  }
+  start_->channels.clear();
+  deadline_ = shard_.tick() + Shard::ticks(shard_.options().live_wait);
+  if (shard_.options().max_stream.count() > 0) {
+    // Up to 20 % earlier, so that those who came together do not come back together.
+    const auto most = Shard::ticks(shard_.options().max_stream);
+    const Tick at = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
+    close_at(at, CloseReason::kMaxStream, at + Shard::ticks(shard_.options().stuck));
+  }
+  if (start_->request.expires_at) {
+    const Expiry expiry = expiry_of(*start_->request.expires_at, std::chrono::system_clock::now(),
+                                    shard_.tick(), shard_.options().expiry_notice);
+    expiring_at_ = expiry.notice_at;
+    expires_at_ = expiry.unix_seconds;
+    if (expiry.at != kNever) {
+      close_at(expiry.at, CloseReason::kTokenExpired,
+               expiry.at + Shard::ticks(shard_.options().expiry_grace));
+    }
+  }
+  if (StreamObserver* const observer = shard_.options().observer) observer->on_start(*this);
+  schedule();
+  wait_readable();
+  on_channel_state();
+}
+
+void Client::on_channel_state() {
+  const auto is_refused = [](const Subscription& mine) { return mine.feed->channel->is_refused.load(); };
+  const auto is_live = [](const Subscription& mine) { return mine.feed->channel->is_live.load(); };
+  const auto& subscriptions = reader_.subscriptions();
+  if (std::any_of(subscriptions.begin(), subscriptions.end(), is_refused)) {
+    if (state_ == State::kWaiting) return refuse();
+    reader_.set_all_dirty();  // In the middle of a turn: not every feed with news has been served.
+    begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
+    pump();
+  } else if (state_ == State::kWaiting && std::all_of(subscriptions.begin(), subscriptions.end(), is_live)) {
+    begin_stream();
+  }
+}
+
+void Client::begin_stream() {
+  const auto start = std::move(start_);
+  state_ = State::kStreaming;
+  for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
+  // Whatever is appended after this position reaches the feeds that were joined before.
+  const auto [position, gaps] = reader_.start(shard_.read_context(), start->request, shard_.appended());
+  if (reader_.is_replaying()) {
+    for (const Subscription& mine : reader_.subscriptions()) shard_.lower_floor(mine.feed, mine.cursor);
+  }
+  const auto retry = jittered(shard_.options().retry, jitter_);
+  outbox_.begin(std::move(start->request.head));
+  append_own(first_comment() + start->request.comments + "retry: " + std::to_string(retry.count()) +
+             "\nid: " + format_event_id(shard_.options().epoch, position) + "\n\n");
+  if (!shard_.is_bus_up()) {
+    shard_.note_bus_down();
+    tell_bus_state();
+  }
+  if (!gaps.empty()) append_own(gaps);
+  tell_expiring();
+  if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);
+  schedule();
+  pump();
+}
+
+// By `heartbeat` a client knows after how many seconds of silence the connection is dead.
+std::string Client::first_comment() const {
+  const auto heartbeat = std::chrono::ceil<std::chrono::seconds>(shard_.options().heartbeat);
+  return ": weir heartbeat=" + std::to_string(heartbeat.count()) + "\n";
+}
+
+// Nothing was sent yet, so that the request can still be answered.
+void Client::refuse() {
+  for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
+  outbox_.begin(std::move(start_->request.forbidden));
+  start_.reset();
+  state_ = State::kClosing;
+  close_reason_ = CloseReason::kRefused;
+  deadline_ = shard_.tick() + Shard::ticks(shard_.options().stuck);
+  is_last_written_ = true;
+  schedule();
+  pump();
+}
+
 void Client::send(Slice& slice) {
   if (is_blocked_ || state_ != State::kStreaming) return;
-  if (!slice.holds_all_after(subscriptions_[0].cursor)) return pump();
+  if (!slice.holds_all_after(reader_.subscriptions()[0].cursor)) return pump();
   send_slice(slice);
   if (state_ == State::kClosing) pump();
 }
 
 // Sends what of `slice` lies after the cursor. False if the socket is full, or the client has ended.
 bool Client::send_slice(Slice& slice) {
-  Subscription& mine = subscriptions_[0];
+  const Subscription& mine = reader_.subscriptions()[0];
   const std::vector<LogEntry>& entries = slice.entries();
   const std::size_t first = slice.index_after(mine.cursor);
   if (first == entries.size()) return true;
@@ -68,24 +163,24 @@ bool Client::send_slice(Slice& slice) {
   const bool is_whole = sent == batch.bytes().size();
   const std::size_t full = is_whole ? entries.size() : batch.frame_at(sent);
   if (full > first) {
-    // What it has had, by ordinals, is what it is counted by: no look at each entry.
+    // The ordinals say how many messages it got: no look at each entry.
     const auto messages = entries[full - 1].at.ordinal - mine.cursor.ordinal;
     shard_.stats().messages_out.add(messages);
     messages_ += messages;
     if (batch.has_gaps()) count_gaps(entries, first, full);
-    on_taken(entries[full - 1], mine);
+    on_sent(entries[full - 1], 0);
   }
   if (is_whole) return true;
-  if (sent > batch.begin_of(full)) take_torn(entries[full], batch, full, sent, mine);
+  if (sent > batch.begin_of(full))
+    keep_rest(entries[full], 0, batch.bytes().substr(sent, batch.end_of(full) - sent));
   set_blocked();
   return false;
 }
 
-// What lies between its cursor and the end is at hand, encoded, and it may have all of it.
+// The shard's slice, if it holds all that this client has still to get, and it may get all of it.
 Slice* Client::slice_at_hand() {
-  if (follows_many() || replay_ || !ahead_.empty() || state_ != State::kStreaming) return nullptr;
-  const Subscription& mine = subscriptions_[0];
-  if (mine.has_ended || is_over_queue(0)) return nullptr;
+  if (state_ != State::kStreaming || !reader_.reads_log_only()) return nullptr;
+  const Subscription& mine = reader_.subscriptions()[0];
   return shard_.slice_of(*mine.feed, mine.cursor);
 }
 
@@ -100,15 +195,27 @@ void Client::pump() {
       if (!send_slice(*slice) || state_ == State::kStreaming) return;
       continue;
     }
+    // An expired stream gets no more: with a new token it resumes behind the last message that it got.
+    if (has_expired()) {
+      write_last();
+      continue;
+    }
     auto& out = shard_.scratch_outgoing();
     out.clear();
-    switch (read_next(out)) {
-      case Next::kEntries:
+    switch (reader_.read(shard_.read_context(), out)) {
+      case Reader::Next::kEntries:
         if (!send_out(out)) return;
         break;
-      case Next::kPrivate:
+      case Reader::Next::kJumped:
         break;
-      case Next::kNothing:
+      case Reader::Next::kTooSlow:
+        return end(CloseReason::kSlowClient, true);
+      case Reader::Next::kNothing:
+        // An end may lie behind the replay: it is sent once the replay is over.
+        if (reader_.is_replaying() && !(state_ == State::kClosing && close_reason_ == CloseReason::kEnd)) {
+          tell_replayed();
+          break;
+        }
         if (state_ != State::kClosing) return;
         write_last();
         break;
@@ -118,28 +225,18 @@ void Client::pump() {
 
 // Sends what is left of earlier bytes. False if the socket is full, or the client has ended.
 bool Client::flush() {
-  while (private_sent_ < private_.size() || !rest_.empty()) {
-    const bool is_rest = !rest_.empty() && private_sent_ >= private_before_rest_;
-    const std::size_t private_end = rest_.empty() ? private_.size() : private_before_rest_;
-    const std::string_view bytes =
-        is_rest ? rest_ : std::string_view(private_).substr(private_sent_, private_end - private_sent_);
+  while (!outbox_.empty()) {
+    const std::string_view bytes = outbox_.next();
     const std::size_t sent = write(bytes);
     if (state_ == State::kEnded) return false;
     count_bytes(sent);
-    if (is_rest) {
-      rest_.remove_prefix(sent);
-    } else {
-      private_sent_ += sent;
-    }
+    outbox_.on_sent(sent);
     if (sent < bytes.size()) {
       set_blocked();
       return false;
     }
   }
-  rest_frame_.reset();
-  std::string().swap(private_);  // Assigning an empty one would keep the memory.
-  private_sent_ = 0;
-  private_before_rest_ = 0;
+  outbox_.clear();
   return true;
 }
 
@@ -160,7 +257,7 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   Batch& batch = shard_.scratch_batch();
   batch.clear();
   for (const Outgoing& item : out) {
-    batch.add(*item.entry.frame, encoding_, subscriptions_[item.subscription].feed->channel->name);
+    batch.add(*item.entry.frame, encoding_, reader_.channel_name(item.subscription));
   }
   if (batch.has_retry()) batch.write_retries(jitter_);
   const std::string_view bytes = batch.bytes();
@@ -170,53 +267,29 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   const std::size_t full = sent == bytes.size() ? out.size() : batch.frame_at(sent);
   for (std::size_t i = 0; i < full; ++i) {
     count_entry(out[i].entry);
-    on_taken(out[i].entry, subscriptions_[out[i].subscription]);
+    on_sent(out[i].entry, out[i].subscription);
   }
   if (full == out.size()) return true;
   const bool is_torn = sent > batch.begin_of(full);
-  if (is_torn) take_torn(out[full].entry, batch, full, sent, subscriptions_[out[full].subscription]);
-  for (std::size_t i = full + (is_torn ? 1 : 0); i < out.size(); ++i) {
-    Subscription& mine = subscriptions_[out[i].subscription];
-    if (out[i].entry.at.sequence <= mine.cursor.sequence) {
-      ahead_.push_back(out[i]);  // The cursor has passed it (conflated, an end): no log gives it again.
-    } else {
-      mine.is_dirty = true;
-    }
-  }
+  if (is_torn)
+    keep_rest(out[full].entry, out[full].subscription, bytes.substr(sent, batch.end_of(full) - sent));
+  for (std::size_t i = full + (is_torn ? 1 : 0); i < out.size(); ++i) reader_.take_back(out[i]);
   set_blocked();
   return false;
 }
 
-// The socket took a part of frame `index` of `batch`: the rest is kept, a chunk is never torn.
-void Client::take_torn(const LogEntry& entry, const Batch& batch, std::size_t index, std::size_t sent,
-                       Subscription& subscription) {
-  rest_frame_ = entry.frame;
-  const std::string_view bytes = bytes_of(*entry.frame, encoding_, subscription.feed->channel->name);
-  std::size_t taken = sent - batch.begin_of(index);
-  if (entry.frame->has_retry()) {
-    const std::size_t digits_end =
-        (encoding_.is_chunked ? Frame::retry_offset(bytes) : kRetryOffset) + kRetryDigits;
-    if (taken < digits_end) {
-      private_.assign(batch.bytes().substr(sent, digits_end - taken));
-      private_sent_ = 0;
-      private_before_rest_ = static_cast<std::uint8_t>(digits_end - taken);
-      taken = digits_end;
-    }
-  }
-  rest_ = bytes.substr(taken);
+// The socket took a part of `entry`. A chunk is never torn: the rest is sent before anything else.
+void Client::keep_rest(const LogEntry& entry, std::uint32_t subscription, std::string_view unsent) {
+  const std::string_view bytes = bytes_of(*entry.frame, encoding_, reader_.channel_name(subscription));
+  outbox_.keep_rest(entry.frame, bytes, unsent, encoding_);
   count_entry(entry);
-  on_taken(entry, subscription);
+  on_sent(entry, subscription);
 }
 
 // The client has, or will get without the log's help, everything up to `entry`.
-void Client::on_taken(const LogEntry& entry, Subscription& subscription) {
-  if (entry.at.sequence > subscription.cursor.sequence) subscription.cursor = entry.at;
-  if (entry.frame->kind() != FrameKind::kEnd) return;
-  subscription.has_ended = true;
-  const auto has_ended = [](const Subscription& other) { return other.has_ended; };
-  if (std::all_of(subscriptions_.begin(), subscriptions_.end(), has_ended)) {
+void Client::on_sent(const LogEntry& entry, std::uint32_t subscription) {
+  if (reader_.on_sent(entry, subscription))
     begin_close(CloseReason::kEnd, shard_.tick() + Shard::ticks(shard_.options().stuck));
-  }
 }
 
 void Client::count_bytes(std::size_t bytes) {
@@ -234,22 +307,22 @@ void Client::count_entry(const LogEntry& entry) {
   if (entry.frame->kind() == FrameKind::kJump) return;  // Its gaps were counted when it was made.
   if (entry.frame->kind() == FrameKind::kGap) {
     shard_.stats().gaps[static_cast<std::size_t>(entry.frame->gap_reason())].add();
-    ++gaps_;
+    ++shared_gaps_;
     return;
   }
   shard_.stats().messages_out.add();
   ++messages_;
-  if (replay_) ++replay_->replayed;
+  reader_.count_replayed();
 }
 
-void Client::append_private(std::string_view blocks) {
-  private_.append(encoding_.is_chunked ? encode_chunk(blocks) : std::string(blocks));
+// Puts blocks of the client's own behind what waits in the outbox.
+void Client::append_own(std::string_view blocks) {
+  if (encoding_.is_chunked) {
+    outbox_.append(encode_chunk(blocks));
+  } else {
+    outbox_.append(blocks);
+  }
   if (is_blocked_) count_own_bytes();
-}
-
-std::size_t Client::own_bytes() const {
-  const std::size_t in_place = std::string().capacity();
-  return (private_.capacity() > in_place ? private_.capacity() : 0) + ahead_.capacity() * sizeof(Outgoing);
 }
 
 // Only a blocked client holds bytes of its own over a return to the loop.
@@ -263,11 +336,17 @@ void Client::count_own_bytes() {
 
 bool Client::holds_memory() const {
   constexpr std::size_t kFewBytes = 1'024;  // A response head, some comments, a gap.
-  const auto beside_logs = [](const Frame& frame) { return frame.is_logged() ? 0 : frame.held_bytes(); };
-  std::size_t bytes = own_bytes();
-  if (rest_frame_) bytes += beside_logs(*rest_frame_);
-  for (const Outgoing& item : ahead_) bytes += beside_logs(*item.entry.frame);
-  return bytes > kFewBytes;
+  return own_bytes() + outbox_.frame_bytes_beside_logs() + reader_.frame_bytes_beside_logs() > kFewBytes;
+}
+
+bool Client::needs_log(std::uint32_t subscription) const {
+  return (state_ == State::kStreaming || state_ == State::kClosing) &&
+         !reader_.subscriptions()[subscription].has_ended && !reader_.is_over_queue(subscription);
+}
+
+void Client::check_queue(std::uint32_t subscription) {
+  const bool is_reading = state_ == State::kStreaming || state_ == State::kClosing;
+  if (is_reading && reader_.is_too_slow(subscription)) end(CloseReason::kSlowClient, true);
 }
 
 // Waits until the socket takes more. Everything that is to be sent waits in the logs.
@@ -277,7 +356,7 @@ void Client::set_blocked() {
   blocked_since_ = shard_.tick();
   shard_.add_blocked(*this);
   count_own_bytes();
-  for (const Subscription& mine : subscriptions_) {
+  for (const Subscription& mine : reader_.subscriptions()) {
     ++mine.feed->blocked;
     shard_.lower_floor(mine.feed, mine.cursor);
   }
@@ -295,7 +374,7 @@ void Client::clear_blocked() {
   if (!is_blocked_) return;
   is_blocked_ = false;
   count_own_bytes();
-  for (const Subscription& mine : subscriptions_) --mine.feed->blocked;
+  for (const Subscription& mine : reader_.subscriptions()) --mine.feed->blocked;
   shard_.remove_blocked(*this);
 }
 
@@ -331,11 +410,18 @@ void Client::close_at(Tick at, CloseReason reason, Tick deadline) {
   schedule();
 }
 
+// Follows the event with an id-only block, so that a client cut off now is not told of the same gaps again.
+// `until` is a position for every channel: all of them were sent up to it.
+void Client::tell_replayed() {
+  const auto [messages, until] = reader_.end_replay();
+  append_own(encode_live(messages) + "id: " + format_event_id(shard_.options().epoch, until) + "\n\n");
+}
+
 // Once, when it is time; a browser can come back with a new token before the stream ends.
 void Client::tell_expiring() {
   if (shard_.tick() < expiring_at_) return;
   expiring_at_ = kNever;
-  append_private(encode_token_expiring(expires_at_));
+  append_own(encode_token_expiring(expires_at_));
 }
 
 void Client::on_bus_state() {
@@ -349,7 +435,7 @@ bool Client::owes_bus_state() const {
 
 void Client::tell_bus_state() {
   is_told_bus_down_ = !is_told_bus_down_;
-  append_private(encode_bus_state(!is_told_bus_down_));
+  append_own(encode_bus_state(!is_told_bus_down_));
 }
 
 void Client::begin_close(CloseReason reason, Tick deadline) {
@@ -363,8 +449,8 @@ void Client::begin_close(CloseReason reason, Tick deadline) {
 void Client::write_last() {
   const auto retry = jittered(shard_.options().retry, jitter_);
   const char* reason = kCloseReasonNames[static_cast<std::size_t>(close_reason_)];
-  append_private(std::string(": closing: ") + reason + "\nretry: " + std::to_string(retry.count()) + "\n\n");
-  if (encoding_.is_chunked) private_.append(kLastChunk);
+  append_own(std::string(": closing: ") + reason + "\nretry: " + std::to_string(retry.count()) + "\n\n");
+  if (encoding_.is_chunked) outbox_.append(kLastChunk);
   is_last_written_ = true;
 }
 
@@ -387,13 +473,12 @@ void Client::end(CloseReason reason, bool by_reset) {
   asio::error_code error;
   if (by_reset) socket_.set_option(asio::socket_base::linger(true, 0), error);
   socket_.close(error);
-  for (Subscription& mine : subscriptions_) {
+  for (const Subscription& mine : reader_.subscriptions()) {
     if (was_waiting) --mine.feed->waiting;
     shard_.unfollow(*mine.feed, mine.index_in_feed);
   }
-  subscriptions_.clear();
-  rest_ = {};
-  rest_frame_.reset();
+  reader_.clear();
+  outbox_.clear();
   shard_.stats().closed[static_cast<std::size_t>(reason)].add();
   shard_.remove(*this);
 }
@@ -405,10 +490,11 @@ SlowClient Client::lag(std::size_t& channel_index) const {
   slow.address = address_;
   slow.waits = (shard_.tick() - blocked_since_) * kTickLength;
   channel_index = 0;
-  for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
-    const Cursor& end = subscriptions_[i].feed->position;
-    const Cursor& at = subscriptions_[i].cursor;
-    if (subscriptions_[i].has_ended || end.bytes <= at.bytes + slow.lag_bytes) continue;
+  const auto& subscriptions = reader_.subscriptions();
+  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+    const Cursor& end = subscriptions[i].feed->position;
+    const Cursor& at = subscriptions[i].cursor;
+    if (subscriptions[i].has_ended || end.bytes <= at.bytes + slow.lag_bytes) continue;
     slow.lag_messages = end.ordinal - at.ordinal;
     slow.lag_bytes = end.bytes - at.bytes;
     channel_index = i;
@@ -422,7 +508,7 @@ void Client::on_timer(Tick now) {
     case State::kWaiting:
       if (now < deadline_ && now < close_at_) break;
       // Let in before the acknowledgement: what is published until it comes is told as a gap.
-      for (const Subscription& mine : subscriptions_) {
+      for (const Subscription& mine : reader_.subscriptions()) {
         if (!mine.feed->channel->is_live) mine.feed->channel->owes_gap = true;
       }
       begin_stream();
@@ -435,7 +521,7 @@ void Client::on_timer(Tick now) {
         begin_close(close_reason_, close_deadline_);
       } else if (!is_blocked_ && now - sent_at_ >= Shard::ticks(options.heartbeat)) {
         shard_.stats().heartbeats.add();
-        append_private(":\n\n");
+        append_own(":\n\n");
       }
       pump();
       break;

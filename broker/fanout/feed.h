@@ -16,7 +16,7 @@
 namespace weir {
 
 class Client;
-class Shard;
+class Inbox;
 
 struct Follower {
   Client* client;              // The shard owns it; it leaves the feed before it ends.
@@ -24,9 +24,9 @@ struct Follower {
 };
 
 struct Feed {
-  Feed(Shard& the_shard, ChannelPtr the_channel) : shard(the_shard), channel(std::move(the_channel)) {}
+  Feed(Inbox& the_inbox, ChannelPtr the_channel) : inbox(the_inbox), channel(std::move(the_channel)) {}
 
-  Shard& shard;
+  Inbox& inbox;  // Of the shard.
   const ChannelPtr channel;
   std::atomic<bool> is_hinted{false};  // It lies in the shard's inbox.
   Cursor position;                     // What the shard has read; caught-up clients stand here.

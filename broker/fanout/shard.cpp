@@ -31,7 +31,9 @@ Shard::Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::u
       appended_(appended),
       work_(asio::make_work_guard(loop_)),
       timer_(loop_),
-      random_(seed) {}
+      random_(seed),
+      inbox_(appended),
+      read_context_{options_.epoch, options_.held->frames(), &stats_.gaps, 0, {}} {}
 
 Shard::~Shard() { stop(); }
 
@@ -57,7 +59,6 @@ void Shard::stop() {
   turn_.clear();
   low_feeds_.clear();
   drop_slice();
-  const MutexLock lock(inbox_mutex_);
   inbox_.clear();
 }
 
@@ -81,17 +82,8 @@ void Shard::add(ClientStart start) {
   });
 }
 
-void Shard::take_hint(std::shared_ptr<Feed> feed) {
-  const MutexLock lock(inbox_mutex_);
-  inbox_.push_back(std::move(feed));
-  if (unread() == kNothingUnread) unread_.store(appended(), std::memory_order_relaxed);
-}
-
 void Shard::wake() {
-  {
-    const MutexLock lock(inbox_mutex_);
-    if (inbox_.empty()) return;
-  }
+  if (inbox_.empty()) return;
   if (!is_awake_.exchange(true)) asio::post(loop_, [this] { drain_inbox(); });
 }
 
@@ -102,12 +94,7 @@ void Shard::set_bus_up(bool is_up) {
 
 void Shard::look_at_bus() {
   is_look_due_.exchange(false);  // Not a plain store: it orders what follows behind the change.
-  bool has_news = false;
-  if (!is_bus_up()) {
-    const MutexLock lock(inbox_mutex_);
-    has_news = !inbox_.empty();
-  }
-  if (!has_news) return tell_bus_state();
+  if (is_bus_up() || inbox_.empty()) return tell_bus_state();
   // What was read before the bus went comes first: it is served before the next look.
   wake();
   if (!is_look_due_.exchange(true)) asio::post(loop_, [this] { look_at_bus(); });
@@ -127,12 +114,9 @@ void Shard::drain_inbox() {
   const Sequence newest = appended();
   // Before the turn begins, and before what the bus brought up to `newest`.
   if (is_bus_back()) tell_bus_state();
-  horizon_ = newest;
-  unread_in_turn_ = kNothingUnread;
-  {
-    const MutexLock lock(inbox_mutex_);
-    turn_.swap(inbox_);
-  }
+  read_context_.horizon = newest;
+  unread_in_turn_ = Inbox::kNothingUnread;
+  inbox_.take(turn_);
   for (std::size_t i = 0; i < turn_.size(); ++i) {
     if (i + 2 * kFetchAhead < turn_.size()) fetch(turn_[i + 2 * kFetchAhead].get(), sizeof(Feed));
     if (i + kFetchAhead < turn_.size()) fetch_parts(*turn_[i + kFetchAhead]);
@@ -151,12 +135,8 @@ void Shard::drain_inbox() {
     }
   }
   turn_.clear();
-  {
-    const MutexLock lock(inbox_mutex_);
-    // What was hinted meanwhile has nothing older than the horizon's own entry.
-    const Sequence unread = inbox_.empty() ? kNothingUnread : std::min(horizon_, unread_in_turn_);
-    unread_.store(unread, std::memory_order_relaxed);
-  }
+  // What was hinted meanwhile has nothing older than the horizon's own entry.
+  inbox_.end_turn(std::min(read_context_.horizon, unread_in_turn_));
   wake();  // For what was hinted again.
 }
 
@@ -175,10 +155,10 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
     slice_.begin(feed->position);
     slice_feed_ = feed.get();
   }
-  const auto result = slice_.read(feed->channel->log, horizon_);
+  const auto result = slice_.read(feed->channel->log, read_context_.horizon);
   if (result.is_forgotten) {
     // The shard itself came too late. Each client finds out for itself what it missed.
-    feed->position = feed->channel->log.skip(feed->position, false, horizon_).to;
+    feed->position = feed->channel->log.skip(feed->position, false, read_context_.horizon).to;
     pump_followers(*feed);
     hint_again(feed);
     return;
@@ -277,7 +257,7 @@ void Shard::mark_dirty(Client& client) {
 
 void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
   unread_in_turn_ = std::min(unread_in_turn_, feed->position.sequence + 1);
-  if (!feed->is_hinted.exchange(true)) take_hint(feed);
+  if (!feed->is_hinted.exchange(true)) inbox_.add(feed);
 }
 
 // Tells the log what is still needed: everything after the position, and after the cursors of clients that
@@ -322,7 +302,7 @@ void Shard::look_again(const std::shared_ptr<Feed>& feed) {
 std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
   auto& feed = feeds_[channel.get()];
   if (!feed) {
-    feed = std::make_shared<Feed>(*this, channel);
+    feed = std::make_shared<Feed>(inbox_, channel);
     // First known, then positioned, and not at the log's end: what is there but was not published yet is
     // announced by a hint, which must find it.
     channel->add_feed(feed);

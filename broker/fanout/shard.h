@@ -1,7 +1,7 @@
 // One thread, one loop, and the clients that it serves for their whole life.
 //
 // Threads:   start(), stop(), add(), begin_drain(), set_bus_up(), slowest(), stats() on any thread;
-//            take_hint() and wake() on the bus thread (and its own); everything else on the shard's thread.
+//            inbox().add() and wake() on the bus thread (and its own); everything else on the shard's thread.
 // Ownership: a shard owns its clients; feeds are shared with their channels.
 // Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted
 // feed.
@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -27,6 +26,8 @@
 #include "broker/fanout/batch.h"
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
+#include "broker/fanout/inbox.h"
+#include "broker/fanout/reader.h"
 #include "broker/fanout/slice.h"
 #include "broker/fanout/slow_client.h"
 #include "broker/fanout/stats.h"
@@ -38,7 +39,6 @@ namespace weir {
 
 class Client;
 struct ClientStart;
-struct Outgoing;
 
 struct ShardOptions {
   std::string epoch;  // Of this gateway, for event ids.
@@ -72,15 +72,13 @@ class Shard {
   // A client joins. Its socket and leases are the shard's from now on.
   void add(ClientStart start);
 
-  // `feed` has news; it is in no inbox yet. Seen at the next wake().
-  void take_hint(std::shared_ptr<Feed> feed);
+  // Where its feeds say that they have news. Seen at the next wake().
+  Inbox& inbox() { return inbox_; }
   // Lets the shard look into its inbox soon, if there is something in it.
   void wake();
 
-  // Entries from this sequence on may not have been read yet; kNothingUnread if there are none. Any thread;
-  // exact on the bus thread's side: what it has hinted is not left out.
-  Sequence unread() const { return unread_.load(std::memory_order_relaxed); }
-  static constexpr Sequence kNothingUnread = std::numeric_limits<Sequence>::max();
+  // See Inbox::unread().
+  Sequence unread() const { return inbox_.unread(); }
 
   // Ends clients that hold too much memory (HeldMemory), soon. Any thread.
   void relieve();
@@ -111,8 +109,6 @@ class Shard {
   static Tick ticks(std::chrono::milliseconds duration);
   std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
   Sequence appended() const { return appended_.load(std::memory_order_acquire); }
-  // All entries up to here, but the one with just this sequence, have been announced to the feeds.
-  Sequence horizon() const { return horizon_; }
   bool is_bus_up() const { return is_bus_up_.load(std::memory_order_acquire); }
   // It is away, and what was read before has been sent to everybody who keeps up.
   bool is_bus_down() const { return is_bus_down_ && !is_bus_up(); }
@@ -131,7 +127,7 @@ class Shard {
   // What was sent last, if it is of `feed` and holds everything from `cursor` to its position; else null.
   Slice* slice_of(const Feed& feed, const Cursor& cursor);
   // Scratch memory of one send; nobody keeps it over a return to the loop.
-  std::vector<LogEntry>& scratch_entries() { return scratch_entries_; }
+  ReadContext& read_context() { return read_context_; }
   std::vector<Outgoing>& scratch_outgoing() { return scratch_outgoing_; }
   Batch& scratch_batch() { return scratch_batch_; }
 
@@ -172,10 +168,8 @@ class Shard {
   std::thread thread_;
   std::minstd_rand random_;
 
-  Mutex inbox_mutex_;
-  std::vector<std::shared_ptr<Feed>> inbox_ GUARDED_BY(inbox_mutex_);
-  std::atomic<bool> is_awake_{false};             // drain_inbox() is going to run.
-  std::atomic<Sequence> unread_{kNothingUnread};  // Written under inbox_mutex_.
+  Inbox inbox_;
+  std::atomic<bool> is_awake_{false};  // drain_inbox() is going to run.
   std::atomic<bool> is_relief_asked_{false};
 
   std::atomic<bool> is_bus_up_{true};
@@ -187,15 +181,14 @@ class Shard {
   mutable Mutex slowest_mutex_;
   std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
 
-  Sequence horizon_ = 0;
-  Sequence unread_in_turn_ =
-      kNothingUnread;  // Of feeds that were hinted again, since one turn was not enough.
+  // Of feeds that were hinted again: one turn was not enough for them.
+  Sequence unread_in_turn_ = Inbox::kNothingUnread;
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Client>> clients_;
-  std::vector<std::shared_ptr<Client>>
-      ended_;  // Destroyed on a later turn: somebody may stand in their code.
-  std::vector<std::shared_ptr<Feed>>
-      low_feeds_;  // Their floor is below their position: looked at again on a timer.
+  // Destroyed on a later turn: somebody may stand in their code.
+  std::vector<std::shared_ptr<Client>> ended_;
+  // Their floor is below their position. The timer looks at them again.
+  std::vector<std::shared_ptr<Feed>> low_feeds_;
   std::vector<Client*> dirty_;
   std::vector<Client*> blocked_;
   TimerWheel wheel_;
@@ -206,7 +199,7 @@ class Shard {
   std::vector<std::shared_ptr<Feed>> turn_;
   Slice slice_;                       // Of the feed that is being served, or was served last.
   const Feed* slice_feed_ = nullptr;  // That feed, if it is still there.
-  std::vector<LogEntry> scratch_entries_;
+  ReadContext read_context_;
   std::vector<Outgoing> scratch_outgoing_;
   Batch scratch_batch_;
   ShardStats stats_;

@@ -1,0 +1,48 @@
+// The feeds that have news for one shard, each once.
+//
+// Threads:   add() on the bus thread and the shard's; take(), end_turn() and clear() on the shard's; the rest
+//            on any.
+// Ownership: it shares the feeds with their channels. `newest` outlives it.
+// Limits:    one entry for each feed of the shard: Feed::is_hinted says that it is in.
+#pragma once
+
+#include <atomic>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "broker/base/mutex.h"
+#include "proto/event_id.h"
+
+namespace weir {
+
+struct Feed;
+
+class Inbox {
+ public:
+  static constexpr Sequence kNothingUnread = std::numeric_limits<Sequence>::max();
+
+  // `newest` is the sequence of the newest entry that is wholly in its log.
+  explicit Inbox(const std::atomic<Sequence>& newest) : newest_(newest) {}
+
+  // `feed` has news and is in no inbox: the caller has just set is_hinted.
+  void add(std::shared_ptr<Feed> feed);
+  bool empty() const;
+  // Moves what is there into `turn`, which is empty.
+  void take(std::vector<std::shared_ptr<Feed>>& turn);
+  // The turn is over. Entries from `oldest_unread` on may be unread if something came meanwhile.
+  void end_turn(Sequence oldest_unread);
+  void clear();
+
+  // Entries from this sequence on may not have been read yet; kNothingUnread if there are none. Exact on the
+  // bus thread: it includes what that thread has just added.
+  Sequence unread() const { return unread_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::atomic<Sequence>& newest_;
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);
+  std::atomic<Sequence> unread_{kNothingUnread};  // Written under mutex_.
+};
+
+}  // namespace weir
