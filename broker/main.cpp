@@ -157,7 +157,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
   }
   const TokenVerifier verifier(keys, config.jwt_audience);
   Hub hub(config, random);
-  auto bus = make_bus(config, hub);
+  auto bus = make_bus(config, hub.listener());
   if (!bus) {
     std::fprintf(stderr, "weir-broker: %s\n", bus.error().message.c_str());
     return kExitBadSettings;

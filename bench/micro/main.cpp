@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/load/stamp.h"
+#include "broker/config.h"
 #include "broker/fanout/batch.h"
 #include "broker/hub/hub.h"
 #include "broker/log/channel_log.h"
@@ -162,10 +163,10 @@ void through_hub(benchmark::State& state, std::size_t channels) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < channels; ++i) names.push_back("news." + std::to_string(i));
   const std::string payload = payload_of(128);
-  for (const std::string& name : names) hub.on_message(name, payload);
+  for (const std::string& name : names) hub.listener().on_message(name, payload);
   std::size_t next = 0;
   for (auto _ : state) {
-    hub.on_message(names[next], payload);
+    hub.listener().on_message(names[next], payload);
     next = next + 1 == names.size() ? 0 : next + 1;
   }
 }

@@ -73,7 +73,7 @@ void Client::join() {
                                     shard_.tick(), shard_.options().expiry_notice);
     expiring_at_ = expiry.notice_at;
     expires_at_ = expiry.unix_seconds;
-    if (expiry.at != kNever) {
+    if (expiry.at != kNoTick) {
       close_at(expiry.at, CloseReason::kTokenExpired,
                expiry.at + Shard::ticks(shard_.options().expiry_grace));
     }
@@ -420,7 +420,7 @@ void Client::tell_replayed() {
 // Once, when it is time; a browser can come back with a new token before the stream ends.
 void Client::tell_expiring() {
   if (shard_.tick() < expiring_at_) return;
-  expiring_at_ = kNever;
+  expiring_at_ = kNoTick;
   append_own(encode_token_expiring(expires_at_));
 }
 

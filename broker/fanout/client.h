@@ -181,10 +181,10 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   std::uint32_t own_bytes_counted_ = 0;  // In HeldMemory, while blocked.
   Tick joined_at_ = 0;
   IpAddress address_;
-  Tick close_at_ = kNever;
-  Tick close_deadline_ = kNever;
+  Tick close_at_ = kNoTick;
+  Tick close_deadline_ = kNoTick;
   Tick deadline_ = 0;             // Of waiting, closing and lingering.
-  Tick expiring_at_ = kNever;     // When to tell that the token expires.
+  Tick expiring_at_ = kNoTick;    // When to tell that the token expires.
   std::uint32_t expires_at_ = 0;  // In Unix seconds.
   std::uint32_t jitter_;
   InPlaceMemory<88> wait_memory_;

@@ -9,8 +9,8 @@
 namespace weir {
 
 struct Expiry {
-  Tick notice_at = kNever;  // The client is told.
-  Tick at = kNever;         // The stream ends.
+  Tick notice_at = kNoTick;  // The client is told.
+  Tick at = kNoTick;         // The stream ends.
   std::uint32_t unix_seconds = 0;
 };
 

@@ -16,7 +16,7 @@ namespace weir {
 // A point in time in ticks since the shard's start.
 using Tick = std::uint32_t;
 inline constexpr std::chrono::milliseconds kTickLength{100};
-inline constexpr Tick kNever = std::numeric_limits<Tick>::max();
+inline constexpr Tick kNoTick = std::numeric_limits<Tick>::max();
 
 // What a wheel links: base of whoever wants to be called.
 struct TimerNode {

@@ -1,12 +1,9 @@
-// The channels of this gateway: which are open, for whom, and when the bus is asked for them.
+// The gateway: places, open channels, the sequencer that fills them, and the shards that empty them.
 // No sockets, no Redis, no HTTP.
 //
-// Threads:   the BusListener part runs on the bus thread; everything else may be called from any thread.
-// Ownership: a channel lives while a client has it open, for the linger time after the last one, and for as
-// long as a
-//            --record pattern keeps it.
-// Limits:    max_clients places, of them max_clients_per_address for one address; max_connects_per_second;
-//            max_channels channels.
+// Threads:   set_bus(), start() and stop() on main's; listener() on the bus thread; the rest on any.
+// Ownership: the config outlives it, and so does the bus but for the destructor.
+// Limits:    those of its parts: Places, OpenChannels, Sequencer, MemoryBudget, HeldMemory.
 #pragma once
 
 #include <chrono>
@@ -18,40 +15,46 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/bus/bus.h"
-#include "broker/config.h"
 #include "broker/hub/gateway.h"
 
 namespace weir {
 
+struct ChannelRule;
+struct Config;
 class MetricsPage;
 
-class Hub final : public Gateway, public BusListener {
+class Hub final : public Gateway {
  public:
-  // `bus` is set later (the bus needs its listener first); it outlives every call but the destructor.
+  // `random` seeds epoch, jitter and the shards.
   Hub(const Config& config, std::uint64_t random);
   ~Hub() override;
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  // What the bus tells of its messages. The bus needs it first, so set_bus() comes later; call it once.
+  BusListener& listener();
   void set_bus(Bus& bus);
   void start();
-
-  // From now on these are the [[channel]] rules: for channels that are opened later; an open one keeps what
-  // it was opened with.
-  void set_channel_rules(std::vector<ChannelRule> rules);
-
-  std::size_t clients() const;
-
-  // Stops admitting; closes the streams one by one over `duration`, each after what is logged for it was
-  // flushed. Then, or as soon as there is none left, `done` is called (on some thread).
-  void drain(std::chrono::milliseconds duration, std::function<void()> done);
-
-  // Housekeeping, about once a second: channels whose linger has passed, frames older than history_seconds or
-  // past the memory limit.
-  void tick(std::chrono::steady_clock::time_point now);
-  // Ends the shards; every client still there is closed.
+  // Ends the shards and closes the clients that are left.
   void stop();
 
+  // The [[channel]] rules for channels that open later. An open one keeps what it was opened with.
+  void set_channel_rules(std::vector<ChannelRule> rules);
+
+  // The streams that are open, or about to be.
+  std::size_t clients() const;
+  // Admits nobody from now on, and closes the streams one by one over `duration`, each after what is logged for
+  // it was flushed. Calls `done`, on some thread, once none is left.
+  void drain(std::chrono::milliseconds duration, std::function<void()> done);
+
+  // Housekeeping, about once a second: closes channels whose linger has passed, forgets frames that are older
+  // than history_seconds or past the memory limit.
+  void tick(std::chrono::steady_clock::time_point now);
+
+  // The gauges of this part, for Metrics::add_source().
   void collect(MetricsPage& page) const;
 
+  // Gateway
   Admission admit(const IpAddress& client) override;
   bool open_stream(StreamRequest request, Place place, int socket) override;
   bool fits(std::string_view channel, std::string_view payload) const override;
@@ -63,18 +66,9 @@ class Hub final : public Gateway, public BusListener {
   bool is_draining() const override;
   BusState bus_state() const override;
 
-  void on_message(std::string_view channel, std::string_view payload) override;
-  void on_too_large(std::string_view channel) override;
-  void on_subscribed(std::string_view channel) override;
-  void on_recording(std::string_view pattern) override;
-  void on_refused(std::string_view channel, std::string_view why) override;
-  void on_lost() override;
-  void on_state(bool is_up) override;
-  void on_idle() override;
-
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  struct Parts;
+  const std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace weir

@@ -39,9 +39,9 @@ TEST(Expiry, OfThePastIsDueAtOnce) {
 
 TEST(Expiry, OfAFarFutureIsNever) {
   const auto years = std::chrono::hours(5 * 365 * 24);
-  EXPECT_EQ(expiry(kNow + years).at, kNever);
-  EXPECT_EQ(expiry(system_clock::time_point::max()).at, kNever);
-  EXPECT_EQ(expiry(system_clock::time_point::max()).notice_at, kNever);
+  EXPECT_EQ(expiry(kNow + years).at, kNoTick);
+  EXPECT_EQ(expiry(system_clock::time_point::max()).at, kNoTick);
+  EXPECT_EQ(expiry(system_clock::time_point::max()).notice_at, kNoTick);
   EXPECT_EQ(expiry(kNow + years - seconds(1)).at, kTick + 5 * 365 * 24 * 3600 * 10U - 9);
 }
 

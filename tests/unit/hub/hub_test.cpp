@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/base/metrics.h"
+#include "broker/config.h"
 #include "tests/unit/fanout/stream_reader.h"
 
 namespace weir {
@@ -82,8 +83,8 @@ class HubTest : public ::testing::Test {
     return reader;
   }
   void publish(const std::string& channel, const std::string& payload) {
-    hub_->on_message(channel, payload);
-    hub_->on_idle();
+    hub_->listener().on_message(channel, payload);
+    hub_->listener().on_idle();
   }
   // Of a metric without a label.
   double value_of(const std::string& metric) const {
@@ -140,8 +141,8 @@ TEST_F(HubTest, DeliversToEveryStreamOfTheChannel) {
   start();
   auto a = open({"news"});
   auto b = open({"news", "other"});
-  hub_->on_subscribed("news");
-  hub_->on_subscribed("other");
+  hub_->listener().on_subscribed("news");
+  hub_->listener().on_subscribed("other");
   ASSERT_TRUE(has_begun(*a) && has_begun(*b));
   publish("news", R"({"msg":"aaa"})");
   ASSERT_TRUE(read_data(*a, 1) && read_data(*b, 1));
@@ -164,11 +165,11 @@ TEST_F(HubTest, NewRulesAreForChannelsThatAreOpenedLater) {
     return data.empty() ? "" : data.back();
   };
   auto before = open({"before.a"});
-  hub_->on_subscribed("before.a");
+  hub_->listener().on_subscribed("before.a");
   ASSERT_TRUE(has_begun(*before));
   hub_->set_channel_rules({{"*.a", {.history_messages = 2, .envelope = EnvelopeMode::kNever}}});
   auto after = open({"after.a"});
-  hub_->on_subscribed("after.a");
+  hub_->listener().on_subscribed("after.a");
   ASSERT_TRUE(has_begun(*after));
   EXPECT_EQ(replayed_of("before.a"), R"({"replayed":1})");
   EXPECT_EQ(replayed_of("after.a"), R"({"replayed":2})");
@@ -200,7 +201,7 @@ TEST_F(HubTest, UnsubscribesALingerAfterTheLastClient) {
   const auto now = steady_clock::now();
   {
     auto reader = open({"news"});
-    hub_->on_subscribed("news");
+    hub_->listener().on_subscribed("news");
     ASSERT_TRUE(has_begun(*reader));
   }
   ASSERT_TRUE(eventually([&] { return hub_->clients() == 0; }));
@@ -238,7 +239,7 @@ TEST_F(HubTest, ARefusedChannelThatIsAskedForAgainLingersOnce) {
   for (int round = 0; round < 20; ++round) {
     {
       auto refused = open({"secret"});
-      hub_->on_refused("secret", "NOPERM");
+      hub_->listener().on_refused("secret", "NOPERM");
       ASSERT_TRUE(eventually([&] {
         refused->read(1 << 20);
         return refused->is_closed();
@@ -270,7 +271,7 @@ TEST_F(HubTest, AClientThatComesWithinTheLingerKeepsTheChannelAndItsHistory) {
   std::string id;
   {
     auto reader = open({"news"});
-    hub_->on_subscribed("news");
+    hub_->listener().on_subscribed("news");
     ASSERT_TRUE(has_begun(*reader));
     id = reader->last_event_id();
   }
@@ -289,7 +290,7 @@ TEST_F(HubTest, AnIdFromBeforeTheChannelWasSubscribedIsAGap) {
   std::string id;
   {
     auto reader = open({"news"});
-    hub_->on_subscribed("news");
+    hub_->listener().on_subscribed("news");
     ASSERT_TRUE(has_begun(*reader));
     id = reader->last_event_id();
   }
@@ -297,7 +298,7 @@ TEST_F(HubTest, AnIdFromBeforeTheChannelWasSubscribedIsAGap) {
   hub_->tick(steady_clock::now());
   ASSERT_THAT(bus_.wanted, IsEmpty());
   auto again = open({"news"}, id);
-  hub_->on_subscribed("news");
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(read_data(*again, 2));
   EXPECT_THAT(data_of(*again)[0], HasSubstr(R"("missed":null,"reason":"history")"));
 }
@@ -305,11 +306,11 @@ TEST_F(HubTest, AnIdFromBeforeTheChannelWasSubscribedIsAGap) {
 TEST_F(HubTest, EachLossOfTheBusIsOneGapOfEachChannel) {
   start();
   auto reader = open({"news"});
-  hub_->on_subscribed("news");
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(has_begun(*reader));
-  hub_->on_lost();
-  hub_->on_lost();  // Again, before it was back.
-  hub_->on_subscribed("news");
+  hub_->listener().on_lost();
+  hub_->listener().on_lost();  // Again, before it was back.
+  hub_->listener().on_subscribed("news");
   publish("news", "after");
   ASSERT_TRUE(read_data(*reader, 2));
   EXPECT_THAT(data_of(*reader),
@@ -319,15 +320,15 @@ TEST_F(HubTest, EachLossOfTheBusIsOneGapOfEachChannel) {
 TEST_F(HubTest, ALossOfTheBusIsToldEachStreamOnceAndItsEndBeforeTheGaps) {
   start();
   auto reader = open({"a", "b"});
-  hub_->on_subscribed("a");
-  hub_->on_subscribed("b");
+  hub_->listener().on_subscribed("a");
+  hub_->listener().on_subscribed("b");
   ASSERT_TRUE(has_begun(*reader));
-  hub_->on_state(false);
-  hub_->on_lost();
+  hub_->listener().on_state(false);
+  hub_->listener().on_lost();
   ASSERT_TRUE(read_data(*reader, 1));
-  hub_->on_state(true);
-  hub_->on_subscribed("a");
-  hub_->on_subscribed("b");
+  hub_->listener().on_state(true);
+  hub_->listener().on_subscribed("a");
+  hub_->listener().on_subscribed("b");
   ASSERT_TRUE(read_data(*reader, 4));
   EXPECT_THAT(data_of(*reader), ElementsAre(R"({"state":"down"})", R"({"state":"up"})",
                                             R"({"channel":"a","missed":null,"reason":"bus-down"})",
@@ -339,8 +340,8 @@ TEST_F(HubTest, WhoComesBeforeTheBusWasEverThereIsToldThatItIsAway) {
   start();
   auto reader = open({"news"});
   ASSERT_TRUE(read_data(*reader, 1));  // After two seconds, without an acknowledgement.
-  hub_->on_state(true);
-  hub_->on_subscribed("news");
+  hub_->listener().on_state(true);
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(read_data(*reader, 3));
   EXPECT_THAT(data_of(*reader), ElementsAre(R"({"state":"down"})", R"({"state":"up"})",
                                             R"({"channel":"news","missed":null,"reason":"bus-down"})"));
@@ -349,10 +350,10 @@ TEST_F(HubTest, WhoComesBeforeTheBusWasEverThereIsToldThatItIsAway) {
 TEST_F(HubTest, AMessageThatWasTooLargeIsAGapOfOne) {
   start();
   auto reader = open({"news"});
-  hub_->on_subscribed("news");
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(has_begun(*reader));
-  hub_->on_too_large("news");
-  hub_->on_idle();
+  hub_->listener().on_too_large("news");
+  hub_->listener().on_idle();
   ASSERT_TRUE(read_data(*reader, 1));
   EXPECT_THAT(data_of(*reader), ElementsAre(R"({"channel":"news","missed":1,"reason":"too-large"})"));
 }
@@ -361,8 +362,8 @@ TEST_F(HubTest, ARecordedChannelHasItsHistoryWithNoClient) {
   config_.record = {"log.*", "named"};
   start();
   EXPECT_THAT(bus_.recorded, ElementsAre("log.*", "named"));
-  hub_->on_recording("log.*");
-  hub_->on_recording("named");
+  hub_->listener().on_recording("log.*");
+  hub_->listener().on_recording("named");
   publish("log.1", "line 1");
   publish("log.1", "line 2");
   publish("unasked", "x");
@@ -387,7 +388,7 @@ TEST_F(HubTest, RecordedChannelsThatNobodyWatchesMakeRoom) {
   config_.max_channels = 32;
   config_.record = {"log.*"};
   start();
-  hub_->on_recording("log.*");
+  hub_->listener().on_recording("log.*");
   for (int i = 0; i < 100; ++i) publish("log." + std::to_string(i), "x");
   EXPECT_LE(hub_->channels(1'000).size(), 32U);
   EXPECT_EQ(hub_->info("log.99").log_messages, 1U);
@@ -409,7 +410,7 @@ TEST_F(HubTest, AMessageWhoseFrameWouldBeTooLargeIsAGapInItsPlace) {
   config_.max_message_bytes = 700;
   start();
   auto reader = open({"news"});
-  hub_->on_subscribed("news");
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(has_begun(*reader));
   const std::string fits(100, '\n');
   const std::string too_large(101, '\n');
@@ -484,7 +485,7 @@ TEST_F(HubTest, AnEmptyGatewayIsDrainedAtOnce) {
 TEST_F(HubTest, ADrainEndsWithItsLastStream) {
   start();
   auto reader = open({"news"});
-  hub_->on_subscribed("news");
+  hub_->listener().on_subscribed("news");
   ASSERT_TRUE(has_begun(*reader));
   std::promise<void> done;
   hub_->drain(std::chrono::milliseconds(200), [&] { done.set_value(); });
@@ -500,7 +501,7 @@ TEST_F(HubTest, PastTheMemoryLimitTheOldestMessagesOfAllChannelsGo) {
   config_.memory_limit = 64 << 10;
   config_.record = {"*"};
   start();
-  hub_->on_recording("*");
+  hub_->listener().on_recording("*");
   for (int i = 0; i < 200; ++i) publish("c" + std::to_string(i % 10), std::string(1'000, 'x'));
   std::size_t bytes = 0;
   for (const ChannelInfo& info : hub_->channels(100)) bytes += info.log_bytes;
@@ -512,12 +513,12 @@ TEST_F(HubTest, AFormThatIsMadeForReadersIsWithinTheMemoryLimitAfterTheNextTick)
   config_.memory_limit = 64 << 10;
   config_.record = {"*"};
   start();
-  hub_->on_recording("*");
+  hub_->listener().on_recording("*");
   for (int i = 0; i < 50; ++i) publish("a", std::string(1'000, 'x'));
   const auto frame_bytes = [&] { return value_of("weir_frame_bytes"); };
   ASSERT_GT(frame_bytes(), 50'000);
   auto reader = open({"a", "b"}, {}, 100);
-  hub_->on_subscribed("b");
+  hub_->listener().on_subscribed("b");
   ASSERT_TRUE(read_data(*reader, 51));
   ASSERT_GT(frame_bytes(), 64 << 10);
   hub_->tick(steady_clock::now());
@@ -527,8 +528,8 @@ TEST_F(HubTest, AFormThatIsMadeForReadersIsWithinTheMemoryLimitAfterTheNextTick)
 TEST_F(HubTest, ARecordedChannelKeepsTheGapOfAMessageThatWasTooLargeAsItsFirst) {
   config_.record = {"log.*"};
   start();
-  hub_->on_recording("log.*");
-  hub_->on_too_large("log.1");
+  hub_->listener().on_recording("log.*");
+  hub_->listener().on_too_large("log.1");
   publish("log.1", "behind it");
   auto reader = open({"log.1"}, {}, 10);
   ASSERT_TRUE(read_data(*reader, 2));
@@ -540,7 +541,7 @@ TEST_F(HubTest, ARefusedChannelIsAskedForAgainByTheNextClient) {
   start();
   {
     auto refused = open({"secret"});
-    hub_->on_refused("secret", "NOPERM");
+    hub_->listener().on_refused("secret", "NOPERM");
     ASSERT_TRUE(eventually([&] {
       refused->read(1 << 20);
       return refused->is_closed();
@@ -550,7 +551,7 @@ TEST_F(HubTest, ARefusedChannelIsAskedForAgainByTheNextClient) {
   bus_.wanted.clear();  // The bus has forgotten it.
   auto allowed = open({"secret"});
   EXPECT_THAT(bus_.wanted, ElementsAre("secret"));
-  hub_->on_subscribed("secret");
+  hub_->listener().on_subscribed("secret");
   ASSERT_TRUE(has_begun(*allowed));
   hub_->tick(steady_clock::now() + std::chrono::hours(1));
   EXPECT_THAT(bus_.wanted, ElementsAre("secret")) << "the linger of the refused one does not end the new one";

@@ -1,0 +1,56 @@
+// All shards of the gateway.
+//
+// Threads:   newest() is written on the bus thread alone; wake() and set_bus_up() on the bus thread; start() and
+//            stop() on one; the rest on any.
+// Ownership: owns the shards. The observer in the options outlives it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "broker/fanout/client.h"
+#include "broker/fanout/shard.h"
+
+namespace weir {
+
+class Shards {
+ public:
+  // `seed` is for what is random in the shards.
+  Shards(std::size_t count, const ShardOptions& options, std::uint32_t seed);
+  Shards(const Shards&) = delete;
+  Shards& operator=(const Shards&) = delete;
+
+  void start();
+  // Ends the clients that are left, and the threads.
+  void stop();
+
+  // The sequence of the newest entry that is wholly in its log. It begins with 1, the gateway's start, so that
+  // every message and every position is later than nothing.
+  std::atomic<Sequence>& newest() { return newest_; }
+  // Has each shard look into its inbox soon, if there is something in it.
+  void wake();
+  void set_bus_up(bool is_up);
+
+  // Gives the client to the shard that has the fewest.
+  void add(ClientStart start);
+  void begin_drain(std::chrono::milliseconds duration);
+  // Ends clients that hold too much memory (HeldMemory), soon.
+  void relieve();
+  // The oldest entry that some shard may not have read; see Inbox::unread().
+  Sequence unread() const;
+  // At most kSlowestMax of the clients that wait for their socket, the slowest first.
+  std::vector<SlowClient> slowest() const;
+
+  // For what each of them counts.
+  const std::vector<std::unique_ptr<Shard>>& each() const { return shards_; }
+
+ private:
+  std::atomic<Sequence> newest_{1};
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace weir

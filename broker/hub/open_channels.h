@@ -1,0 +1,114 @@
+// The channels that are open on this gateway, and how long each stays.
+//
+// A channel opens with its first stream, or with its first message if a --record pattern covers it. It closes
+// when the linger time has passed since its last stream left; a recorded one stays until its place is needed.
+//
+// Threads:   call every function from any thread, after set_bus().
+// Ownership: the map, the holds and the callers share a channel. The bus and the config outlive this object.
+// Limits:    --max-channels channels. Of those that were closed and that the bus still has to be told of, as
+//            many again and 1,024; past that newcomers are refused.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/base/keyed_hash.h"
+#include "broker/base/mutex.h"
+#include "broker/bus/bus.h"
+#include "broker/config.h"
+#include "broker/fanout/channel.h"
+
+namespace weir {
+
+// One channel in the map. `channel` and `envelope` never change; the rest is the map's.
+struct OpenChannel {
+  ChannelPtr channel;
+  EnvelopeMode envelope = EnvelopeMode::kAuto;
+  std::size_t holders = 0;   // Streams.
+  bool is_recorded = false;  // A --record pattern covers it: it stays without holders.
+  bool is_pinned = false;    // That pattern is its very name: it stays for ever.
+  SteadyTime idle_since;     // When the last holder left, or it was made without one.
+  bool is_lingering = false;
+  std::list<std::shared_ptr<OpenChannel>>::iterator in_lingering;  // Valid if is_lingering.
+};
+using OpenChannelPtr = std::shared_ptr<OpenChannel>;
+
+class OpenChannels {
+ public:
+  explicit OpenChannels(const Config& config);
+  OpenChannels(const OpenChannels&) = delete;
+  OpenChannels& operator=(const OpenChannels&) = delete;
+
+  void set_bus(Bus& bus) { bus_ = &bus; }
+  // The [[channel]] rules for channels that open later. An open one keeps what it was opened with.
+  void set_rules(std::vector<ChannelRule> rules) EXCLUDES(mutex_);
+
+  // One stream's hold on its channels. The destructor lets go of them.
+  class Hold {
+   public:
+    Hold(OpenChannels& map, std::vector<OpenChannelPtr> channels)
+        : map_(&map), channels_(std::move(channels)) {}
+    Hold(Hold&& other) noexcept : map_(other.map_), channels_(std::exchange(other.channels_, {})) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold();
+    // In the order of the names that were given.
+    std::vector<ChannelPtr> channels() const;
+
+   private:
+    OpenChannels* map_;
+    std::vector<OpenChannelPtr> channels_;
+  };
+  // Opens what is not open yet. Null, and nothing changes, if --max-channels would be passed.
+  std::optional<Hold> hold(const std::vector<std::string>& names) EXCLUDES(mutex_);
+
+  // Null if it is not open.
+  OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex_);
+  // Opens the channel because a --record pattern covers it. Null if none does, or --max-channels is reached.
+  OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex_);
+  // How the payloads of `name` are read, whether it is open or not.
+  EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex_);
+
+  // The bus delivers nothing any more: every live channel owes its streams a gap.
+  void lose_bus() EXCLUDES(mutex_);
+
+  // Housekeeping: closes channels whose linger has passed; forgets frames that are too old, in a share of the
+  // channels at each call.
+  void tick(SteadyTime now) EXCLUDES(mutex_);
+
+  struct Counts {
+    std::size_t open = 0;
+    std::size_t lingering = 0;
+  };
+  Counts counts() const EXCLUDES(mutex_);
+  // At most `max` names, most streams first, then by name.
+  std::vector<std::string> names(std::size_t max) const EXCLUDES(mutex_);
+
+ private:
+  void release(const std::vector<OpenChannelPtr>& channels) EXCLUDES(mutex_);
+  OpenChannelPtr find_or_open(std::string_view name, SteadyTime now) REQUIRES(mutex_);
+  OpenChannelPtr open(std::string_view name, SteadyTime now) REQUIRES(mutex_);
+  void close(OpenChannelPtr open) REQUIRES(mutex_);
+  void begin_lingering(const OpenChannelPtr& open, SteadyTime now) REQUIRES(mutex_);
+  void end_lingering(OpenChannel& open) REQUIRES(mutex_);
+  bool make_room(SteadyTime now) REQUIRES(mutex_);
+  void close_idle(SteadyTime now) EXCLUDES(mutex_);
+  void forget_old(SteadyTime now) EXCLUDES(mutex_);
+
+  const Config& config_;
+  Bus* bus_ = nullptr;
+  mutable Mutex mutex_;  // Taken before those of channels, feeds and the bus' own lists.
+  std::vector<ChannelRule> rules_ GUARDED_BY(mutex_);
+  NameMap<OpenChannelPtr> channels_ GUARDED_BY(mutex_);
+  // The channels without a holder that are not recorded, each once, in the order of idle_since.
+  std::list<OpenChannelPtr> lingering_ GUARDED_BY(mutex_);
+  std::size_t bucket_ GUARDED_BY(mutex_) = 0;  // Where forget_old() goes on.
+  bool is_full_logged_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,55 @@
+// The places for clients: how many there are, for whom, and how fast they are taken.
+//
+// Threads: call every function from any thread; none blocks.
+// Limits:  `places_max` at once, of them per_address_max for one address; per_second_max new ones. 0 is no limit
+//          for the last two.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+
+#include "broker/base/mutex.h"
+#include "broker/hub/address_counts.h"
+#include "broker/hub/connect_rate.h"
+#include "broker/hub/gateway.h"
+
+namespace weir {
+
+struct PlaceLimits {
+  std::size_t places_max;
+  std::size_t per_address_max;
+  std::size_t per_second_max;
+};
+
+class Places {
+ public:
+  explicit Places(const PlaceLimits& limits) : limits_(limits), rate_(limits.per_second_max) {}
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+
+  // The place outlives nobody: it is given back before this object ends.
+  Gateway::Admission admit(const IpAddress& client);
+  // Admits nobody from now on. `done` is called, on some thread, when all places have been given back; the
+  // returned one is the caller's, so that `done` waits for what the caller does meanwhile.
+  Place close(std::function<void()> done);
+  bool is_closed() const { return is_closed_; }
+
+  std::size_t taken() const { return taken_; }
+  std::size_t limit() const { return limits_.places_max; }
+  // Addresses that hold a place; 0 if there is no limit for each.
+  std::size_t addresses() const { return addresses_.addresses(); }
+
+ private:
+  void give_back(AddressCounts::Entry* of_address);
+
+  const PlaceLimits limits_;
+  std::atomic<std::size_t> taken_{0};
+  AddressCounts addresses_;
+  ConnectRate rate_;
+  std::atomic<bool> is_closed_{false};
+  Mutex mutex_;
+  std::function<void()> done_ GUARDED_BY(mutex_);
+};
+
+}  // namespace weir
