@@ -1,6 +1,8 @@
-// Frames in a row, as one piece of memory: what all clients of one form are sent by one system call each.
+// Consecutive frames in one piece of memory: each client of one encoding is sent them by one system call.
 //
-// Threads: the shard's own; a shard keeps its batches, so that their memory is used again.
+// Threads:   the shard's.
+// Ownership: the shard keeps its batches, so that their memory is used again.
+// Limits:    kBatchBytes, or one frame that is larger.
 #pragma once
 
 #include <chrono>
@@ -15,38 +17,39 @@
 
 namespace weir {
 
-// How the bytes of a client are made: the form, and whether in HTTP chunks.
+// The encoding of a client's bytes: the form, and whether they come in HTTP chunks.
 struct Encoding {
   Form form = Form::kChannel;
-  bool is_chunked = true;
+  bool is_chunked = true;  // False for HTTP/1.0, which ends a body by closing.
   std::size_t index() const { return static_cast<std::size_t>(form) * 2 + (is_chunked ? 1 : 0); }
 };
 inline constexpr std::size_t kEncodings = kForms * 2;
 
-// At most so many bytes of frames are read and sent at once, unless one frame alone is larger.
+// The most bytes of frames that are read and sent at once, unless one frame is larger.
 inline constexpr std::size_t kBatchBytes = 64 << 10;
 
-// The bytes of `frame` in `encoding`; valid as long as the frame.
+// The bytes of `frame` in `encoding`. Valid as long as the frame.
 std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::string_view channel);
 
 class Batch {
  public:
   void clear();
-  // Appends a frame. It outlives the batch's use: a large frame that stands alone is sent from where it is.
+  // Appends a frame, which outlives the batch's use: a large frame that stands alone is not copied.
   void add(const Frame& frame, const Encoding& encoding, std::string_view channel);
 
   std::string_view bytes() const { return is_copied_ ? std::string_view(copied_) : lone_; }
   std::size_t frames() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
-  // Gaps of all clients are among the frames.
+  // A gap that all clients share is among the frames.
   bool has_gaps() const { return has_gaps_; }
 
-  // Makes the digits of all retry lines this client's own.
   bool has_retry() const { return !retries_.empty(); }
+  // Writes one client's own digits into all retry lines.
   void write_retries(std::uint32_t jitter);
 
-  // The frame that byte `offset` lies in, and where it begins.
+  // The index of the frame that byte `offset` lies in.
   std::size_t frame_at(std::size_t offset) const;
+  // The offset of a frame's first byte, and that behind its last.
   std::size_t begin_of(std::size_t frame) const { return frame == 0 ? 0 : ends_[frame - 1]; }
   std::size_t end_of(std::size_t frame) const { return ends_[frame]; }
 
@@ -64,8 +67,8 @@ class Batch {
   std::vector<Retry> retries_;
 };
 
-// `base` made a client's own by 16 bits of `jitter`: up to twice as long, and folded back at 60 s (there it
-// is never less than half of that).
+// One client's own reconnection time: `base` lengthened by 16 bits of `jitter`, up to twice, and folded back
+// at 60 s, where it is never less than half of that.
 std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter);
 
 }  // namespace weir

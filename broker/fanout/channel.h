@@ -1,8 +1,8 @@
 // One open channel: its log, its state on the bus, and the feeds of the shards that follow it.
 //
 // Threads:   leave_hint() on the bus thread; add_feed() and remove_feed() on the shards'; the rest on any.
-// Ownership: the hub and the leases of clients share a channel. A feed is shared by its channel, its shard and
-//            the shard's inbox, and ends when its last client leaves.
+// Ownership: the hub and the leases of clients share a channel. A feed is shared by its channel, its shard
+//            and the shard's inbox, and ends when its last client leaves.
 // Limits:    one feed for each shard.
 #pragma once
 
@@ -29,24 +29,24 @@ class Channel {
   const SlowClientPolicy policy;
   ChannelLog log;
 
-  // Hot path, step 3 of docs/life-of-a-message.md: tells each shard that follows the channel that there is
-  // something to read, at most once until it looked. Shards are woken by the caller, once for many channels.
+  // Hot path, step 3 of docs/life-of-a-message.md: puts each feed into its shard's inbox unless it is in
+  // already. The caller wakes the shards, once for many channels.
   void leave_hint();
   void add_feed(std::shared_ptr<Feed> feed);
   void remove_feed(const Feed* feed);
 
   // The bus has acknowledged the channel's subscription on its present connection.
   std::atomic<bool> is_live{false};
-  // Somebody would miss messages in silence: clients that were let in before the acknowledgement, or a lost
-  // bus. The next acknowledgement comes with a gap.
+  // Messages may have been missed: clients were let in before the acknowledgement, or the bus was lost. The
+  // next acknowledgement appends a gap.
   std::atomic<bool> owes_gap{false};
-  // The bus refuses the channel for good: its streams end.
+  // The bus refuses the channel for good. Its streams end.
   std::atomic<bool> is_refused{false};
   std::atomic<std::size_t> clients{0};
 
  private:
   mutable Mutex mutex_;
-  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one a shard.
+  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one of each shard.
 };
 
 using ChannelPtr = std::shared_ptr<Channel>;

@@ -65,8 +65,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // stands. A caught-up client takes it as it is: no lock, no reference count, one system call.
   void send(Slice& slice);
 
-  // Prefetch what send() touches. Call the second a few clients later: it follows a pointer that the first
-  // brought in.
+  // Prefetch what send() touches. Call the second a few clients later: it follows a pointer that
+  // the first brought in.
   void fetch_ahead() const { fetch(this, sizeof(Client)); }
   void fetch_cursor_ahead() const { fetch(reader_.subscriptions().data(), sizeof(Subscription)); }
 

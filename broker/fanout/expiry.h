@@ -1,4 +1,4 @@
-// When a stream that was allowed in for a time has to end, in the shard's ticks.
+// The end of a stream whose token expires, in the shard's ticks.
 #pragma once
 
 #include <chrono>
@@ -9,13 +9,13 @@
 namespace weir {
 
 struct Expiry {
-  Tick notice_at = kNoTick;  // The client is told.
-  Tick at = kNoTick;         // The stream ends.
+  Tick notice_at = kNoTick;  // Tell the client.
+  Tick at = kNoTick;         // End the stream.
   std::uint32_t unix_seconds = 0;
 };
 
-// `expires_at` seen from `now`, which is `tick`: a later step of the system's clock does not move it. What is
-// over already is due at once; what is five years ahead, or more, is never.
+// Converts `expires_at` at `now`, which is `tick`. A later step of the system's clock does not move the
+// result. A time that is past is due at once; one that is five years ahead, or more, never is.
 Expiry expiry_of(std::chrono::system_clock::time_point expires_at, std::chrono::system_clock::time_point now,
                  Tick tick, std::chrono::milliseconds notice);
 

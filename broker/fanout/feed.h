@@ -1,6 +1,7 @@
-// One channel as one shard follows it: the shard's own position in the log, and the clients that it serves.
+// One channel as one shard follows it: the shard's position in the log, and the clients that it serves.
 //
-// Threads: the shard's own, but for is_hinted.
+// Threads:   the shard's; is_hinted on any.
+// Ownership: the shard, the channel and the inbox share it.
 #pragma once
 
 #include <atomic>
@@ -19,8 +20,8 @@ class Client;
 class Inbox;
 
 struct Follower {
-  Client* client;              // The shard owns it; it leaves the feed before it ends.
-  std::uint32_t subscription;  // Which of the client's channels this is.
+  Client* client;              // Owned by the shard. It leaves the feed before it ends.
+  std::uint32_t subscription;  // The index of the channel among the client's.
 };
 
 struct Feed {
@@ -28,13 +29,13 @@ struct Feed {
 
   Inbox& inbox;  // Of the shard.
   const ChannelPtr channel;
-  std::atomic<bool> is_hinted{false};  // It lies in the shard's inbox.
-  Cursor position;                     // What the shard has read; caught-up clients stand here.
-  Cursor floor;  // What the log was told is still needed: position, or a lagging client's cursor.
+  std::atomic<bool> is_hinted{false};  // It is in the inbox.
+  Cursor position;                     // The shard has read up to here. Caught-up clients stand here.
+  Cursor floor;  // The floor that the log was told: position, or a lagging client's cursor.
   std::vector<Follower> followers;
   std::size_t waiting = 0;  // Followers whose stream has not begun.
   std::size_t merging = 0;  // Followers that follow other channels too.
-  std::size_t blocked = 0;  // Followers that wait for their socket; no others lag behind the position.
+  std::size_t blocked = 0;  // Followers that wait for their socket. No others lag behind the position.
   bool is_low = false;      // Its floor may be below its position.
 };
 

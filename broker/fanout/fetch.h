@@ -5,7 +5,7 @@
 
 namespace weir {
 
-// Asks for the `bytes` bytes at `object`, and waits for nothing. Any pointer is good, also a null one.
+// Prefetches `bytes` bytes at `object`, without waiting. Any pointer is allowed, even null.
 inline void fetch(const void* object, std::size_t bytes) {
   constexpr std::size_t kLineBytes = 64;
   const char* const begin = static_cast<const char*>(object);

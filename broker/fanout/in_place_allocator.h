@@ -1,5 +1,5 @@
-// Memory for one object whose owner knows that there is at most one: an asynchronous operation of asio, which
-// asks its handler for an allocator and gives the memory back before the handler runs.
+// Memory for one object at a time, inside its owner. It serves an asynchronous operation of asio: asio asks
+// the handler for an allocator, and gives the memory back before the handler runs.
 #pragma once
 
 #include <cassert>
@@ -23,8 +23,7 @@ class InPlaceMemory {
   bool is_taken_ = false;
 };
 
-// Requires that what is asked for fits and that only one thing is asked for at a time; the build or an
-// assertion says so otherwise.
+// Requires that the object fits (checked at build time) and that there is one at a time (asserted).
 template <typename T, std::size_t Bytes = 88>
 class InPlaceAllocator {
  public:

@@ -1,7 +1,7 @@
 // The feeds that have news for one shard, each once.
 //
-// Threads:   add() on the bus thread and the shard's; take(), end_turn() and clear() on the shard's; the rest
-//            on any.
+// Threads:   add() on the bus thread and the shard's; take(), end_turn() and clear() on the shard's;
+//            the rest on any.
 // Ownership: it shares the feeds with their channels. `newest` outlives it.
 // Limits:    one entry for each feed of the shard: Feed::is_hinted says that it is in.
 #pragma once

@@ -275,8 +275,8 @@ void Reader::land_at_end(std::uint32_t subscription, Skip skip) {
 void Reader::tell_skip(ReadContext& context, std::uint32_t subscription, const Cursor& from, const Skip& skip,
                        GapReason reason) {
   if (follows_many()) return tell_skip_of_many(context, subscription, from, skip, reason);
-  // Each gap stands where its position hides nothing that is still to come: neither a conflated message nor
-  // the end.
+  // Each gap stands where its position hides nothing that is still to come: neither a conflated
+  // message nor the end.
   Cursor at = skip.conflated.empty() ? skip.to : skip.conflated.front().at;
   if (skip.end || !skip.conflated.empty()) --at.sequence;
   std::string gaps;
@@ -294,8 +294,8 @@ void Reader::tell_skip(ReadContext& context, std::uint32_t subscription, const C
 }
 
 // Messages of other channels lie among those that are jumped over, and their ids move the client's position
-// past some of them. So the gap comes first, and its position once those are sent; a client that is cut off in
-// between is told again.
+// past some of them. So the gap comes first, and its position once those are sent; a client that is cut off
+// in between is told again.
 void Reader::tell_skip_of_many(ReadContext& context, std::uint32_t subscription, const Cursor& from,
                                const Skip& skip, GapReason reason) {
   std::string gaps;

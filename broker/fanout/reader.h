@@ -83,7 +83,8 @@ class Reader {
 
   // Appends to `out` what is to be sent next, in order.
   Next read(ReadContext& context, std::vector<Outgoing>& out);
-  // Everything up to `entry` was sent, or is kept elsewhere. Returns true if the last channel has ended with it.
+  // Everything up to `entry` was sent, or is kept elsewhere. Returns true if the last channel
+  // has ended with it.
   bool on_sent(const LogEntry& entry, std::uint32_t subscription);
   // The socket did not take `outgoing`, nor what follows it.
   void take_back(Outgoing outgoing);

@@ -199,9 +199,9 @@ void Shard::send_to_followers(Feed& feed) {
   for (std::size_t i = feed.followers.size(); i-- > had_less;) send_to(feed, i);
 }
 
-// While a batch is on its way to many clients, newer messages arrive: who has not had its turn yet gets them
-// with it, and the others a second, small batch. Two passes that send all the clients a part would be twice
-// the calls.
+// While a batch is on its way to many clients, newer messages arrive: who has not had its turn yet gets
+// them with it, and the others a second, small batch. Two passes that send all the clients a part would
+// be twice the calls.
 bool Shard::read_on(Feed& feed) {
   // A merge of several channels goes to the turn's horizon, not beyond.
   if (!feed.is_hinted || feed.merging > 0 || slice_.is_full()) return false;

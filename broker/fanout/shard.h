@@ -1,10 +1,9 @@
 // One thread, one loop, and the clients that it serves for their whole life.
 //
-// Threads:   start(), stop(), add(), begin_drain(), set_bus_up(), slowest(), stats() on any thread;
-//            inbox().add() and wake() on the bus thread (and its own); everything else on the shard's thread.
-// Ownership: a shard owns its clients; feeds are shared with their channels.
-// Limits:    the inbox holds each feed once. One turn of the loop reads at most kBatchBytes of each hinted
-// feed.
+// Threads:   start(), stop(), add(), begin_drain(), relieve(), set_bus_up(), slowest(), unread() and stats()
+//            on any thread; wake() on the bus thread and its own; the rest on its own.
+// Ownership: a shard owns its clients. It shares feeds with their channels.
+// Limits:    one turn reads at most kBatchBytes of each feed with news. The inbox holds each feed once.
 #pragma once
 
 #include <array>
@@ -41,60 +40,62 @@ class Client;
 struct ClientStart;
 
 struct ShardOptions {
-  std::string epoch;  // Of this gateway, for event ids.
+  std::string epoch;  // The gateway's, for event ids.
   std::chrono::milliseconds heartbeat{15'000};
   std::chrono::milliseconds retry{2'000};
   std::chrono::milliseconds stuck{60'000};
-  std::chrono::milliseconds max_stream{0};          // 0: never.
-  std::chrono::milliseconds live_wait{2'000};       // How long a head waits for the bus' acknowledgement.
-  std::chrono::milliseconds expiry_notice{30'000};  // A client is told so long before its stream expires.
-  std::chrono::milliseconds expiry_grace{2'000};    // What is under way to it then is given so long.
+  std::chrono::milliseconds max_stream{0};  // 0: never.
+  // A response head waits this long for the bus to acknowledge its channels.
+  std::chrono::milliseconds live_wait{2'000};
+  // Tell a client this long before its stream expires, and give what is under way this long after.
+  std::chrono::milliseconds expiry_notice{30'000};
+  std::chrono::milliseconds expiry_grace{2'000};
   std::size_t socket_unsent_bytes = 128 << 10;
   StreamObserver* observer = nullptr;  // Outlives the shard.
-  // What its clients hold beside the logs; shared by all shards.
+  // Counts what clients hold beside the logs. All shards share it.
   std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();
-  // Frames that a shard keeps at hand, encoded, for clients that lag a little; kBatchBytes come on top.
+  // Encoded frames that a shard keeps for clients that lag a little. kBatchBytes come on top.
   std::size_t slice_bytes = 192 << 10;
 };
 
 class Shard {
  public:
-  // `appended`: the sequence of the newest entry that is wholly in its log; outlives the shard.
+  // `appended` is the sequence of the newest entry that is wholly in its log. It outlives the shard.
   Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::uint32_t seed);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
   void start();
-  // Closes what is left of the clients and ends the thread.
+  // Ends the clients that are left, and the thread.
   void stop();
 
-  // A client joins. Its socket and leases are the shard's from now on.
+  // Takes over a client, its socket and its leases.
   void add(ClientStart start);
 
-  // Where its feeds say that they have news. Seen at the next wake().
+  // The feeds with news. The shard looks into it after wake().
   Inbox& inbox() { return inbox_; }
-  // Lets the shard look into its inbox soon, if there is something in it.
+  // Has the shard look into its inbox soon, if there is something in it.
   void wake();
 
   // See Inbox::unread().
   Sequence unread() const { return inbox_.unread(); }
 
-  // Ends clients that hold too much memory (HeldMemory), soon. Any thread.
+  // Ends clients that hold too much memory (HeldMemory), soon.
   void relieve();
 
-  // The bus is there, or has gone: each stream is told, once. What was read before the bus went is sent
-  // first; what it brings when it is back comes later. Changes that follow each other faster than they can be
-  // told are told by the last of them. On the bus thread, between what it appends.
+  // Tells each stream that the bus is there, or has gone, once. Sends first what was read before the bus
+  // went, and afterwards what it brings when it is back. Of changes that follow each other too fast to be
+  // told, the last one counts. Call it on the bus thread, between what that appends.
   void set_bus_up(bool is_up);
 
-  // Closes the clients one by one over `duration`, each when it has been sent what is logged for it.
+  // Closes the clients one by one over `duration`, each after it was sent what is logged for it.
   void begin_drain(std::chrono::milliseconds duration);
 
   // Its clients, and those on their way to it.
   std::size_t expected_clients() const { return expected_clients_.load(std::memory_order_relaxed); }
 
-  // The clients that waited for their socket a second ago at most, the slowest first: kSlowestMax of them.
+  // At most kSlowestMax of the clients that wait for their socket, the slowest first; up to a second old.
   std::vector<SlowClient> slowest() const;
 
   ShardStats& stats() { return stats_; }
@@ -104,29 +105,29 @@ class Shard {
   const ShardOptions& options() const { return options_; }
   asio::io_context& loop() { return loop_; }
   TimerWheel& wheel() { return wheel_; }
-  // The present tick; at most one tick older than the clock.
+  // The present tick. It is at most one tick behind the clock.
   Tick tick() const { return wheel_.now(); }
   static Tick ticks(std::chrono::milliseconds duration);
   std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
   Sequence appended() const { return appended_.load(std::memory_order_acquire); }
   bool is_bus_up() const { return is_bus_up_.load(std::memory_order_acquire); }
-  // It is away, and what was read before has been sent to everybody who keeps up.
+  // The bus is away, and what was read before has been sent to every client that keeps up.
   bool is_bus_down() const { return is_bus_down_ && !is_bus_up(); }
-  // A client has been told that it is away before all others.
+  // Notes that one client was told before the others.
   void note_bus_down() { is_bus_down_ = true; }
   std::shared_ptr<Feed> follow(const ChannelPtr& channel);
   void unfollow(Feed& feed, std::size_t index);
   void remove(Client& client);
-  // `client` waits for its socket; at most once until it does no longer.
+  // `client` begins to wait for its socket, and no longer waits.
   void add_blocked(Client& client);
   void remove_blocked(Client& client);
-  // `client` follows several channels and has news in one: it is pumped at the end of this turn.
+  // Has `client`, which follows several channels and has news in one, pumped at the end of this turn.
   void mark_dirty(Client& client);
-  // A client reads from `cursor` on, before the feed's position: the log must keep it.
+  // Has the log keep what follows `cursor`, from which a client reads on.
   void lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor);
-  // What was sent last, if it is of `feed` and holds everything from `cursor` to its position; else null.
+  // The slice that was sent last, if it holds everything of `feed` from `cursor` to its position; else null.
   Slice* slice_of(const Feed& feed, const Cursor& cursor);
-  // Scratch memory of one send; nobody keeps it over a return to the loop.
+  // Scratch memory of one send. Nobody keeps it over a return to the loop.
   ReadContext& read_context() { return read_context_; }
   std::vector<Outgoing>& scratch_outgoing() { return scratch_outgoing_; }
   Batch& scratch_batch() { return scratch_batch_; }
@@ -174,14 +175,14 @@ class Shard {
 
   std::atomic<bool> is_bus_up_{true};
   std::atomic<bool> is_look_due_{false};  // look_at_bus() is going to run.
-  bool is_bus_down_ = false;              // Clients were told so, and not yet that it is back.
+  bool is_bus_down_ = false;              // Clients were told that it is away, and not yet that it is back.
 
   std::atomic<std::size_t> expected_clients_{0};
 
   mutable Mutex slowest_mutex_;
   std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
 
-  // Of feeds that were hinted again: one turn was not enough for them.
+  // The oldest entry of feeds for which one turn was not enough.
   Sequence unread_in_turn_ = Inbox::kNothingUnread;
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Client>> clients_;
@@ -197,8 +198,8 @@ class Shard {
   Tick drain_ends_ = 0;
 
   std::vector<std::shared_ptr<Feed>> turn_;
-  Slice slice_;                       // Of the feed that is being served, or was served last.
-  const Feed* slice_feed_ = nullptr;  // That feed, if it is still there.
+  Slice slice_;                       // The entries of the feed that was served last.
+  const Feed* slice_feed_ = nullptr;  // That feed; null if it is gone.
   ReadContext read_context_;
   std::vector<Outgoing> scratch_outgoing_;
   Batch scratch_batch_;

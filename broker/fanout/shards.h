@@ -1,7 +1,7 @@
 // All shards of the gateway.
 //
-// Threads:   newest() is written on the bus thread alone; wake() and set_bus_up() on the bus thread; start() and
-//            stop() on one; the rest on any.
+// Threads:   newest() is written on the bus thread alone; wake() and set_bus_up() on the bus thread; start()
+//            and stop() on one; the rest on any.
 // Ownership: owns the shards. The observer in the options outlives it.
 #pragma once
 
@@ -28,8 +28,8 @@ class Shards {
   // Ends the clients that are left, and the threads.
   void stop();
 
-  // The sequence of the newest entry that is wholly in its log. It begins with 1, the gateway's start, so that
-  // every message and every position is later than nothing.
+  // The sequence of the newest entry that is wholly in its log. It begins with 1, the gateway's start, so
+  // that every message and every position is later than nothing.
   std::atomic<Sequence>& newest() { return newest_; }
   // Has each shard look into its inbox soon, if there is something in it.
   void wake();

@@ -1,8 +1,10 @@
 // A piece of one log on its way to the clients of one shard: its entries, and their bytes in each encoding
-// that somebody asks for, each made once. It may grow while it is being sent. It goes on over several turns,
-// so that many clients that lag a little find in it what each would read and copy for itself.
+// that a client asks for, made once. It may grow while it is being sent, and goes on over several turns, so
+// that clients that lag a little share it instead of reading and copying for themselves.
 //
-// Threads: the shard's own; a shard keeps one, so that its memory is used again.
+// Threads:   the shard's.
+// Ownership: the shard keeps one, so that its memory is used again. It shares the frames with the log.
+// Limits:    kBatchBytes a turn; ShardOptions::slice_bytes over several.
 #pragma once
 
 #include <array>
@@ -17,29 +19,30 @@ namespace weir {
 
 class Slice {
  public:
-  // An empty one, of what follows `before`.
+  // Empties it. What follows `before` comes next.
   void begin(const Cursor& before);
-  // A new turn, of what follows `before`: keeps what it holds if that ends there and has at most `bytes_max`.
+  // Begins a turn with what follows `before`. Keeps what it holds if that ends there
+  // and is within `bytes_max`.
   void go_on(const Cursor& before, std::size_t bytes_max);
   void clear() { begin({}); }
 
-  // What lies behind it. Appends what `log` has up to `horizon`, within kBatchBytes a turn (one entry may
-  // be larger): like ChannelLog::read().
+  // Appends what `log` has behind it up to `horizon`, at most kBatchBytes a turn, or one larger entry.
+  // Returns what ChannelLog::read() does.
   ChannelLog::ReadResult read(const ChannelLog& log, Sequence horizon);
 
   bool empty() const { return entries_.empty(); }
   const std::vector<LogEntry>& entries() const { return entries_; }
   const LogEntry& last() const { return entries_.back(); }
-  // The first entry of this turn; entries().size() if there is none yet.
+  // The index of this turn's first entry; entries().size() if there is none yet.
   std::size_t first_of_turn() const { return first_of_turn_; }
-  // Nothing more may follow in this turn: it has no room, or ends with the channel's end.
+  // The turn takes no more: it is at its limit, or ends with the channel's end.
   bool is_full() const;
-  // True if a reader at `cursor` needs nothing but this, or nothing at all.
+  // True if this slice holds every entry after `cursor`.
   bool holds_all_after(const Cursor& cursor) const { return cursor.sequence >= before_.sequence; }
   // The index of the first entry after `cursor`.
   std::size_t index_after(const Cursor& cursor) const;
 
-  // Frame i of the batch is entry i.
+  // The bytes in one encoding. Frame i of the batch is entry i.
   Batch& batch(const Encoding& encoding, std::string_view channel);
 
  private:

@@ -1,4 +1,4 @@
-// A client that waits for its socket, as the admin side shows it.
+// A client that waits for its socket, as the admin side shows it. A value.
 #pragma once
 
 #include <chrono>
@@ -10,15 +10,15 @@
 
 namespace weir {
 
-// At most so many are known of each shard: those with the most bytes to come.
+// The most that each shard tells of: those with the most bytes to come.
 inline constexpr std::size_t kSlowestMax = 20;
 
 struct SlowClient {
-  std::string channel;  // Of several, the one that it lags behind most.
+  std::string channel;  // The one that it lags behind most.
   IpAddress address;
   std::uint64_t lag_messages = 0;
   std::uint64_t lag_bytes = 0;
-  std::chrono::milliseconds waits{0};  // Since its socket took a byte.
+  std::chrono::milliseconds waits{0};  // Since its socket last took a byte.
 };
 
 inline bool is_slower(const SlowClient& a, const SlowClient& b) {

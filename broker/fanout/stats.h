@@ -1,5 +1,7 @@
-// What a shard counts. One writer (the shard), so that an increment is a load and a store; summed at scrape
-// by others.
+// The counts of one shard.
+//
+// Threads: one writer (the shard), so that an increment is a load and a store. Others sum
+//          them at each scrape.
 #pragma once
 
 #include <array>
@@ -53,7 +55,7 @@ struct ShardStats {
   Tally bytes_out;
   std::array<Tally, kGapReasons> gaps;
   Tally heartbeats;
-  Tally slow_clients;  // Now: wait for their socket.
+  Tally slow_clients;  // Now: those that wait for their socket.
   std::array<Tally, kDeliveryBoundsMicros.size() + 1> delivery_buckets;
   Tally delivery_micros;
 };

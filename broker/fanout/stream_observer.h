@@ -1,4 +1,4 @@
-// Who is told of each stream's start and end: the hub's access log.
+// Hears of each stream's start and end. The hub's access log is one.
 #pragma once
 
 #include "broker/fanout/stats.h"
@@ -7,7 +7,7 @@ namespace weir {
 
 class Client;
 
-// Threads: both functions on the client's shard's. They may ask the client, and keep nothing of it.
+// Threads: the shard of the client calls both. They may ask the client, and keep nothing of it.
 class StreamObserver {
  public:
   virtual ~StreamObserver() = default;

@@ -1,8 +1,8 @@
-// Timers of very many clients: putting one in, and taking it out, is O(1) and allocates nothing.
+// Timers for very many clients. Scheduling and cancelling are O(1) and allocate nothing.
 //
-// Threads: the shard's own.
-// Limits:  kSlots ticks ahead; a later deadline fires early, and whoever is called looks at the time and
-// waits again.
+// Threads:   the shard's.
+// Ownership: the nodes are their owners'. A node is cancelled before it ends.
+// Limits:    kSlots ticks ahead. A later deadline fires early: the callee looks at the time and waits again.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ using Tick = std::uint32_t;
 inline constexpr std::chrono::milliseconds kTickLength{100};
 inline constexpr Tick kNoTick = std::numeric_limits<Tick>::max();
 
-// What a wheel links: base of whoever wants to be called.
+// The base of an object that wants to be called.
 struct TimerNode {
   TimerNode* previous = nullptr;
   TimerNode* next = nullptr;
@@ -33,11 +33,11 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // Moves `node` to fire at `at` (at least one tick ahead). It may be linked already.
+  // Has `node` fire at `at`, but at least one tick ahead. A linked node moves.
   void schedule(TimerNode& node, Tick at);
   static void cancel(TimerNode& node);
 
-  // Advances to `now`; each due node is unlinked and handed to `fire`, which may schedule it again or end it.
+  // Advances to `now`. Unlinks each due node and hands it to `fire`, which may schedule it again or end it.
   template <typename Fire>
   void advance(Tick now, Fire fire) {
     while (now_ < now) {

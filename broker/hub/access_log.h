@@ -1,7 +1,7 @@
-// The access log: a line for each stream's start and one for its end. Where more come than the log is to hold
-// those beyond it are counted, and a line each second says how many they were.
+// The access log: one line for each stream's start and one for its end.
 //
 // Threads: on_start() and on_end() on the shards'; tell_left_out() on one; left_out() on any.
+// Limits:  lines_per_second. Lines past it are counted, and one line each second says how many they were.
 #pragma once
 
 #include <atomic>
@@ -15,13 +15,13 @@ namespace weir {
 
 class AccessLog final : public StreamObserver {
  public:
-  // `lines_per_second` 0: all of them.
+  // 0 `lines_per_second` is no limit.
   AccessLog(bool is_on, std::size_t lines_per_second);
 
   void on_start(const Client& client) override;
   void on_end(const Client& client, CloseReason reason) override;
 
-  // Logs how many lines were left out since it was called last, if there were any.
+  // Logs how many lines were left out since the last call, if any.
   void tell_left_out();
   std::uint64_t left_out() const { return left_out_.load(std::memory_order_relaxed); }
 

@@ -1,4 +1,4 @@
-// How many places among the clients each address holds.
+// Counts the places that each client address holds.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,16 @@ struct AddressHash {
   std::size_t operator()(const IpAddress& address) const;
 };
 
-// Threads: all functions, any thread; only when a stream is opened and when it ends.
-// Limits:  an address is held while it has a place, so there are never more of them than places.
+// Threads: any, when a stream opens and when it ends.
+// Limits:  an address is held while it has a place, so there are never more addresses than places. The hash
+//          has a key: nobody can choose addresses that collide.
 class AddressCounts {
  public:
   using Map = std::unordered_map<IpAddress, std::size_t, AddressHash>;
   using Entry = Map::value_type;
 
-  // Counts one more place of `network` (client_network()); null, and nothing is counted, if it has `most`.
-  // What is returned is given back once.
+  // Counts one more place of `network` (client_network()). Returns null and counts nothing if it has `most`.
+  // Give the entry back once.
   Entry* take(const IpAddress& network, std::size_t most);
   void give_back(Entry* entry);
   std::size_t addresses() const;

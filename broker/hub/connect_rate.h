@@ -1,4 +1,4 @@
-// How many streams may be opened a second.
+// Limits how many streams may be opened a second.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// A token bucket: a second of rest allows as many at once as one second does, and no more. Held as the time
-// at which the bucket would be full again, which is one number. Threads: any, without a lock.
+// A token bucket of one second: after a rest it allows at most one second's worth at once. It is held as the
+// time at which the bucket is full again, which is one number. Threads: any, without a lock.
 class ConnectRate {
  public:
   using Clock = std::chrono::steady_clock;
@@ -18,7 +18,7 @@ class ConnectRate {
   explicit ConnectRate(std::size_t per_second)
       : nanoseconds_each_(per_second == 0 ? 0 : kBucket / static_cast<std::int64_t>(per_second)) {}
 
-  // False, and nothing is taken, if it is one too many at `now`.
+  // Takes one at `now`. Returns false and takes nothing if the bucket is empty.
   bool take(Clock::time_point now);
 
  private:

@@ -63,9 +63,10 @@ class Gateway {
   };
   virtual Admission admit(const IpAddress& client) = 0;
 
-  // Takes over `socket`, a connected, non-blocking descriptor to which nothing of the response has been sent.
-  // Sends the head when the bus has acknowledged all channels, or after 2 s, and streams from then on.
-  // Returns false if max_channels would be passed: the descriptor stays the caller's, the place is given back.
+  // Takes over `socket`, a connected, non-blocking descriptor to which nothing of the response has been
+  // sent. Sends the head when the bus has acknowledged all channels, or after 2 s, and streams from
+  // then on. Returns false if max_channels would be passed: the descriptor stays the caller's, the
+  // place is given back.
   virtual bool open_stream(StreamRequest request, Place place, int socket) = 0;
 
   // Whether `payload` and the frame made of it stay within max_message_bytes.

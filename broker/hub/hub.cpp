@@ -37,8 +37,8 @@ std::size_t places_max_of(const Config& config) {
   return config.max_clients == 0 ? most : std::min(config.max_clients, most);
 }
 
-// What clients may hold beside the logs: a quarter of the memory limit, but two of the largest frames in any
-// case.
+// What clients may hold beside the logs: a quarter of the memory limit, but two of the largest
+// frames in any case.
 std::size_t held_max_of(const Config& config) {
   return std::max(config.memory_limit / 4, 2 * config.max_message_bytes);
 }

@@ -43,8 +43,8 @@ class Hub final : public Gateway {
 
   // The streams that are open, or about to be.
   std::size_t clients() const;
-  // Admits nobody from now on, and closes the streams one by one over `duration`, each after what is logged for
-  // it was flushed. Calls `done`, on some thread, once none is left.
+  // Admits nobody from now on, and closes the streams one by one over `duration`, each after what is logged
+  // for it was flushed. Calls `done`, on some thread, once none is left.
   void drain(std::chrono::milliseconds duration, std::function<void()> done);
 
   // Housekeeping, about once a second: closes channels whose linger has passed, forgets frames that are older

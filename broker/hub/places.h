@@ -1,8 +1,8 @@
 // The places for clients: how many there are, for whom, and how fast they are taken.
 //
 // Threads: call every function from any thread; none blocks.
-// Limits:  `places_max` at once, of them per_address_max for one address; per_second_max new ones. 0 is no limit
-//          for the last two.
+// Limits:  `places_max` at once, of them per_address_max for one address; per_second_max new ones. 0 is no
+//          limit for the last two.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,7 @@
 // The hub as the bus sees it: gives each message its sequence and appends it to its channel's log.
 //
-// Threads:   the BusListener's functions on the bus thread, one at a time: sequences are given out there, in one
-//            order. appended(), enforce_memory() and the counts on any.
+// Threads:   the BusListener's functions on the bus thread, one at a time: sequences are given out there, in
+//            one order. appended(), enforce_memory() and the counts on any.
 // Ownership: the config, the channels and the shards outlive it.
 // Limits:    a message larger than --max-message-bytes becomes a gap; --memory-limit for all frames.
 #pragma once

@@ -1,4 +1,4 @@
-// A place in a channel's log: behind the entry with this sequence.
+// A place in a channel's log: behind the entry with this sequence. A value.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace weir {
 
-// Ordinal and bytes are cumulative: messages and bytes of the channel up to here.
+// `ordinal` and `bytes` count the channel's messages and their bytes up to here.
 struct Cursor {
   Sequence sequence = 0;
   std::uint64_t ordinal = 0;

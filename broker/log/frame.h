@@ -1,4 +1,4 @@
-// One event on the wire, made once and shared by the log and every client that is being sent it.
+// One event on the wire. Encode it once; the log and every client share it.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 
 namespace weir {
 
-// Counts the bytes that all living frames hold, and those of them that a log holds. Shared by every frame, so
-// that it outlives the last of them.
+// Counts the bytes of all living frames, and those of them that a log holds. Every frame shares it, so that
+// it outlives the last of them. Threads: any.
 class FrameBytes {
  public:
   void add(std::size_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
@@ -26,8 +26,8 @@ class FrameBytes {
 
   std::size_t total() const { return total_.load(std::memory_order_relaxed); }
   std::size_t logged() const { return logged_.load(std::memory_order_relaxed); }
-  // Held by clients that are in the middle of sending them, and by what shards have at hand. Other threads
-  // count at the same time, so the difference may be off for a moment, but never below zero.
+  // The bytes that clients hold while they send them, and that shards keep at hand. Other threads count at
+  // the same time: the difference may be off for a moment, but is never below zero.
   std::size_t beside_logs() const {
     const std::size_t logged_now = logged();
     const std::size_t total_now = total();
@@ -39,24 +39,27 @@ class FrameBytes {
   std::atomic<std::size_t> logged_{0};
 };
 
-// What a frame tells. Gaps that all clients share and ends are never skipped in silence.
-// A jump is what one client is told that could not be given everything: its own, and in no log.
+// Gaps that all clients share, and ends, are never skipped in silence. A jump belongs to one client that
+// could not be given everything: it tells that client what it missed, and is in no log.
 enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap, kJump };
 
-// Immutable but for its other forms, which are made when first asked for, once.
-// Threads: any.
-// Memory:  counted in FrameBytes for as long as the frame lives: bytes of each form and kFrameOverhead.
+// Immutable. Its other forms are made when first asked for, once.
+//
+// Threads:   any.
+// Ownership: shared (FramePtr) by the log and the clients that are sending it.
+// Limits:    FrameBytes counts its memory while it lives: the bytes of each form and kFrameOverhead.
 class Frame {
  public:
   // The message in its kChannel form.
   static std::shared_ptr<const Frame> of_message(const Message& message, std::string_view channel,
                                                  std::string_view id, std::shared_ptr<FrameBytes> counter);
-  // A gap of all clients of `channel`. After the event an id-only block moves the client's position past it,
-  // so that an incident is told once even if no message follows (it dispatches nothing: WHATWG HTML, 9.2.6).
+  // A gap of all clients of `channel`. An id-only block behind the event moves the client's position
+  // past it, so that an incident is told once even if no message follows. (Such a block dispatches
+  // nothing: WHATWG HTML, 9.2.6.)
   static std::shared_ptr<const Frame> of_gap(std::string_view channel, std::optional<std::uint64_t> missed,
                                              GapReason reason, std::string_view id,
                                              std::shared_ptr<FrameBytes> counter);
-  // `gaps` (blocks, encoded) for one client, whose position then is `id`; an empty `id` moves it nowhere.
+  // Encoded blocks of gaps for one client, whose position becomes `id`. An empty `id` leaves it where it is.
   static std::shared_ptr<const Frame> of_jump(std::string gaps, std::string_view id,
                                               std::shared_ptr<FrameBytes> counter);
   ~Frame();
@@ -66,33 +69,33 @@ class Frame {
   FrameKind kind() const { return kind_; }
   GapReason gap_reason() const { return gap_reason_; }
   std::optional<std::uint64_t> gap_missed() const { return gap_missed_; }
-  // A retry: line is in it, whose digits are to be made each client's own (write_retry_digits).
+  // It holds a retry: line. Each client gets its own digits there (write_retry_digits).
   bool has_retry() const { return has_retry_; }
   // The SSE event type of the kChannel form.
   std::string_view type() const { return std::string_view(chunk_).substr(type_offset_, type_bytes_); }
-  // Bytes of the kChannel form: what queues and histories are measured by.
+  // The bytes of the kChannel form. Queues and histories are measured by them.
   std::size_t bytes() const { return chunk_.size(); }
 
-  // The one log that holds this frame says when it begins and ends to do so. Any number of times, in turn.
+  // Called by the one log that holds this frame: in turn, any number of times.
   void enter_log() const;
   void leave_log() const;
   bool is_logged() const { return logged_bytes_.load(std::memory_order_relaxed) != 0; }
-  // What it takes now, in all forms that were made.
+  // The memory it takes now, with all forms that were made.
   std::size_t held_bytes() const;
 
-  // As an HTTP chunk. `channel` is the same name at each call.
+  // The frame as an HTTP chunk. Give the same `channel` at each call.
   std::string_view chunk(Form form, std::string_view channel) const;
-  // Where the digits of the retry line stand in such a chunk. Requires has_retry().
+  // The offset of the retry line's digits in such a chunk. Requires has_retry().
   static std::size_t retry_offset(std::string_view chunk);
 
-  // Use of_message() and of_gap(); public for std::make_shared.
+  // Use of_message(), of_gap() and of_jump(). Public for std::make_shared.
   struct Parts;
   explicit Frame(Parts parts);
 
  private:
   std::string chunk_;
   mutable std::array<std::atomic<const std::string*>, kForms - 1> forms_{};
-  mutable std::atomic<std::size_t> logged_bytes_{0};  // What `counter_` was told of as logged.
+  mutable std::atomic<std::size_t> logged_bytes_{0};  // Counted in `counter_` as logged.
   std::shared_ptr<FrameBytes> counter_;
   std::optional<std::uint64_t> gap_missed_;
   std::uint32_t type_offset_ = 0;
@@ -103,10 +106,9 @@ class Frame {
   bool has_retry_ = false;
 };
 
-// Shared by the log and by clients that are in the middle of sending it.
 using FramePtr = std::shared_ptr<const Frame>;
 
-// What a frame takes beside its bytes: the object, its control block and its entry in a log.
+// The memory of a frame beside its bytes: the object, its control block and its entry in a log.
 inline constexpr std::size_t kFrameOverhead = sizeof(Frame) + 80;
 
 }  // namespace weir

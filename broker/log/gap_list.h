@@ -1,6 +1,7 @@
-// Gaps that all clients of a channel share, and that lie among entries which nobody can read any more.
+// The gaps that all clients of a channel share, among entries that are forgotten.
 //
-// Threads: its owner's. Limits: kGapsMax gaps; past it neighbours are joined.
+// Threads: its owner's.
+// Limits:  kGapsMax gaps. Past it two neighbours become one.
 #pragma once
 
 #include <cstddef>
@@ -19,23 +20,24 @@ struct SharedGap {
   Cursor last;   // Behind the last of them.
   GapReason reason = GapReason::kBusDown;
   std::optional<std::uint64_t> missed;  // Messages; null if unknown.
-  bool is_run = false;  // It is every message from `first` to `last`, so that any part of it counts itself.
+  // Every message from `first` to `last` is missing, so any part of the gap can be counted.
+  bool is_run = false;
 };
 
 class GapList {
  public:
   static constexpr std::size_t kGapsMax = 64;
 
-  // Adds `gap`, which lies behind all others. A full list joins two neighbours: a reader before both is told
-  // their sum, a reader between them a gap of unknown size.
+  // Adds `gap`, which lies behind all others. A full list first joins two neighbours: it tells a reader
+  // before both their sum, a reader between them a gap of unknown size.
   void add(SharedGap gap);
-  // Adds a message that was dropped. Dropped messages in a row are one gap, exact for every reader.
+  // Adds a message that was dropped. Dropped messages in a row are one gap, whose parts can be counted.
   void add_dropped(const Cursor& at, GapReason reason);
 
-  // Appends to `to` the gaps behind `from`, up to `until`. Of a joined gap that lies across either bound the
-  // size is unknown.
+  // Appends to `to` the gaps behind `from`, up to `until`. A joined gap that crosses a bound
+  // gets an unknown size.
   void collect(const Cursor& from, const Cursor& until, GapList& to) const;
-  // The messages that all of them count; null if one of them does not know.
+  // The sum of all gaps; null if the size of one is unknown.
   std::optional<std::uint64_t> missed() const;
 
   bool empty() const { return gaps_.empty(); }

@@ -1,8 +1,10 @@
-// What clients hold beside the logs: frames that they are in the middle of sending and that no log has any
-// more, and bytes of their own. It is bounded by itself, so that stuck clients never take the logs' memory
-// from everybody else: past the limit, those that have been blocked for longest are ended.
+// The memory that clients hold beside the logs: frames that they are sending and no log has any more,
+// and bytes of their own. It has a limit of its own, so that stuck clients never take the logs'
+// memory from the others.
 //
-// Threads: any; each shard ends its own clients.
+// Threads:   any. Each shard ends its own clients.
+// Ownership: the hub and the shards share it.
+// Limits:    bytes_max. Past it the clients that have been blocked for longest are ended (Shard::relieve()).
 #pragma once
 
 #include <atomic>
@@ -27,7 +29,7 @@ class HeldMemory {
       : frames_(std::move(frames)), bytes_max_(bytes_max) {}
 
   const std::shared_ptr<FrameBytes>& frames() const { return frames_; }
-  // Bytes of a client's own came or went.
+  // Counts bytes of a client's own.
   void add(std::size_t bytes) { own_.fetch_add(bytes, std::memory_order_relaxed); }
   void remove(std::size_t bytes) { own_.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -35,10 +37,10 @@ class HeldMemory {
   std::size_t limit() const { return bytes_max_; }
   bool is_over() const { return total() > bytes_max_; }
 
-  // `shard` would end a client next that has been blocked since `since`. False if another shard has one that
-  // has been blocked for longer; it ends that one within a tick.
+  // Asks whether `shard` may end its client that has been blocked since `since`. Returns false if another
+  // shard has one that has been blocked for longer; that shard ends it within a tick.
   bool is_next(const void* shard, Time since) EXCLUDES(mutex_);
-  // `shard` has no client that holds anything.
+  // Notes that no client of `shard` holds anything.
   void has_none(const void* shard) EXCLUDES(mutex_);
 
  private:
@@ -46,8 +48,8 @@ class HeldMemory {
   const std::size_t bytes_max_;
   std::atomic<std::size_t> own_{0};
   Mutex mutex_;
-  std::vector<std::pair<const void*, Time>> longest_
-      GUARDED_BY(mutex_);  // Of each shard that was asked; one a shard.
+  // One entry for each shard that has asked: since when its longest blocked client has been so.
+  std::vector<std::pair<const void*, Time>> longest_ GUARDED_BY(mutex_);
 };
 
 }  // namespace weir

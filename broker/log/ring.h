@@ -8,7 +8,7 @@
 
 namespace weir {
 
-// Grows by doubling and shrinks when it is emptied; index 0 is the oldest element.
+// Grows by doubling and shrinks when it empties. Index 0 is the oldest element. Threads: one at a time.
 template <typename T>
 class Ring {
  public:
