@@ -163,10 +163,11 @@ void through_hub(benchmark::State& state, std::size_t channels) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < channels; ++i) names.push_back("news." + std::to_string(i));
   const std::string payload = payload_of(128);
-  for (const std::string& name : names) hub.listener().on_message(name, payload);
+  BusListener& listener = hub.listener();
+  for (const std::string& name : names) listener.on_message(name, payload);
   std::size_t next = 0;
   for (auto _ : state) {
-    hub.listener().on_message(names[next], payload);
+    listener.on_message(names[next], payload);
     next = next + 1 == names.size() ? 0 : next + 1;
   }
 }

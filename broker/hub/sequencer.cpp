@@ -23,7 +23,8 @@ Sequencer::Sequencer(const Config& config, std::string epoch, OpenChannels& chan
 void Sequencer::on_message(std::string_view channel, std::string_view payload) {
   tallies_.messages.add();
   tallies_.bytes.add(payload.size());
-  const OpenChannelPtr open = channel_of(channel);
+  OpenChannelPtr open = channels_.find(channel);
+  if (!open) open = open_recorded(channel);
   if (!open) return;  // It was unsubscribed a moment ago.
   const Message message = parse_payload(payload, open->envelope);
   if (message.replaced > 0) tallies_.invalid_utf8.add(message.replaced);
@@ -36,11 +37,6 @@ void Sequencer::on_message(std::string_view channel, std::string_view payload) {
   const Sequence sequence = next_sequence();
   const std::string id = format_event_id(epoch_, sequence, message.id, message.is_end);
   append(*open, Frame::of_message(message, channel, id, budget_.counter()), sequence);
-}
-
-OpenChannelPtr Sequencer::channel_of(std::string_view name) {
-  OpenChannelPtr open = channels_.find(name);
-  return open ? open : open_recorded(name);
 }
 
 OpenChannelPtr Sequencer::open_recorded(std::string_view name) {
@@ -80,7 +76,8 @@ void Sequencer::acknowledge(OpenChannel& open) {
 }
 
 void Sequencer::on_too_large(std::string_view channel) {
-  const OpenChannelPtr open = channel_of(channel);
+  OpenChannelPtr open = channels_.find(channel);
+  if (!open) open = open_recorded(channel);
   if (open) append_gap(*open, 1, GapReason::kTooLarge);
 }
 

@@ -54,8 +54,7 @@ class Sequencer final : public BusListener {
   const Tallies& tallies() const { return tallies_; }
 
  private:
-  // The channel if it is open, or a --record pattern opens it.
-  OpenChannelPtr channel_of(std::string_view name);
+  // Opens a channel that a --record pattern covers; null if none does.
   OpenChannelPtr open_recorded(std::string_view name);
   void append(OpenChannel& open, FramePtr frame, Sequence sequence);
   void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
