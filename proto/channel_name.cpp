@@ -12,13 +12,6 @@ bool is_channel_character(char c) {
          c == ':' || c == '@' || c == '-';
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 const char* const kChannelNameRule =
@@ -30,26 +23,6 @@ bool is_channel_name(std::string_view name) {
   return !name.empty() && name.size() <= kChannelNameBytesMax && !name.starts_with("__") &&
          !name.starts_with("weir:") && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), is_channel_character);
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    const int byte = high * 16 + low;
-    if (byte < 0x20 || byte == 0x7f) return std::nullopt;
-    decoded += static_cast<char>(byte);
-    i += 2;
-  }
-  return decoded;
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view name) {

@@ -14,8 +14,7 @@ bool is_channel_name(std::string_view name);
 // The same rules as one sentence, for error texts.
 extern const char* const kChannelNameRule;
 
-// Percent-decodes one path segment or query value ("user%3A42" is "user:42"); nullopt where an escape is
-// broken or stands for a control character.
+// See proto/text.h.
 std::optional<std::string> percent_decode(std::string_view text);
 
 // `*` stands for any characters (also none), all else for itself, anchored at both ends. Linear memory,

@@ -1,6 +1,5 @@
 #include "broker/api/admin_routes.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -10,6 +9,7 @@
 #include "broker/api/routes.h"
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
@@ -32,12 +32,9 @@ std::string slow_client_json(const SlowClient& client) {
 }
 
 Reply on_log_level(const Request& request) {
-  constexpr std::string_view kSpace = " \t\r\n";
   if (request.head.method == "PUT") {
     if (!request.is_whole) return Reply();
-    std::string_view name = request.body;
-    name.remove_prefix(std::min(name.find_first_not_of(kSpace), name.size()));
-    name = name.substr(0, name.find_last_not_of(kSpace) + 1);
+    const std::string_view name = trim(request.body, " \t\r\n");
     const auto level = parse_log_level(name);
     if (!level) {
       return error_reply(400, "the body is to be one of debug, info, warning, error and off, not \"" +

@@ -4,22 +4,10 @@
 #include <utility>
 
 #include "broker/api/parameters.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string_view take_until(std::string_view& text, char separator) {
-  const auto end = text.find(separator);
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return part;
-}
 
 // The tokens of one place, which should be one: false if `token` is another one than `found` has.
 bool note(std::optional<std::string>& found, std::string_view token) {

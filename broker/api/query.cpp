@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "broker/http/head.h"
-#include "proto/channel_name.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
@@ -12,19 +12,6 @@ std::optional<std::string> decode(std::string_view text) {
   std::string with_spaces(text);
   std::replace(with_spaces.begin(), with_spaces.end(), '+', ' ');
   return percent_decode(with_spaces);
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string_view take_until(std::string_view& text, char separator) {
-  const auto end = text.find(separator);
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return part;
 }
 
 // True for "q=0", "q=0.0" and so on among the parameters of a media range.

@@ -11,6 +11,7 @@
 #include "proto/envelope.h"
 #include "proto/event_id.h"
 #include "proto/sse.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {

@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <optional>
 
+#include "proto/text.h"
+
 namespace weir {
 namespace {
 
 // An address as proxies write it: "192.0.2.1", "2001:db8::1", and both with a port: "192.0.2.1:80",
 // "[2001:db8::1]:80".
 std::optional<IpAddress> parse_entry(std::string_view entry) {
-  const auto first = entry.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return std::nullopt;
-  entry = entry.substr(first, entry.find_last_not_of(" \t") - first + 1);
+  entry = trim(entry);
+  if (entry.empty()) return std::nullopt;
   const auto is_port = [](std::string_view text) {
     return text.empty() ||
            (text.size() > 1 && text.front() == ':' &&

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "proto/text.h"
+
 namespace weir {
 namespace {
 
@@ -18,20 +20,6 @@ bool is_token_char(char c) {
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// Takes the part before `separator` off the front of `text`.
-std::string_view take_until(std::string_view& text, std::string_view separator) {
-  const auto end = text.find(separator);
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + separator.size());
-  return part;
 }
 
 Refusal bad(std::string detail) { return {400, std::move(detail)}; }
@@ -89,7 +77,7 @@ std::optional<Refusal> parse_target(std::string_view target, Head& head, std::st
   } else if (target.empty()) {
     return bad("the request target is missing");
   }
-  head.path = take_until(target, "?");
+  head.path = take_until(target, '?');
   if (head.path.size() > kPathBytesMax) return Refusal{414, "the path is too long"};
   if (head.path.empty()) head.path = "/";
   head.query = target;
@@ -97,8 +85,8 @@ std::optional<Refusal> parse_target(std::string_view target, Head& head, std::st
 }
 
 std::optional<Refusal> parse_request_line(std::string_view line, Head& head, std::string& authority) {
-  const std::string_view method = take_until(line, " ");
-  const std::string_view target = take_until(line, " ");
+  const std::string_view method = take_until(line, ' ');
+  const std::string_view target = take_until(line, ' ');
   if (!is_token(method)) return bad("the request line has no method");
   if (line.size() != 8 || line.substr(0, 5) != "HTTP/") return bad("the request line has no HTTP version");
   if (line != "HTTP/1.1" && line != "HTTP/1.0")
@@ -189,7 +177,7 @@ std::optional<Refusal> read_connection(Head& head) {
     bool has_keep_alive = false;
     std::string_view rest = *connection;
     while (!rest.empty()) {
-      const std::string_view option = trim(take_until(rest, ","));
+      const std::string_view option = trim(take_until(rest, ','));
       has_close |= equals_ignoring_case(option, "close");
       has_keep_alive |= equals_ignoring_case(option, "keep-alive");
     }

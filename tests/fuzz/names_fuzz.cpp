@@ -10,6 +10,7 @@
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/event_id.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {

@@ -14,15 +14,6 @@ TEST(ChannelName, IsWhatTheVectorsCallOne) {
     EXPECT_FALSE(is_channel_name(name)) << name;
 }
 
-TEST(ChannelName, IsPercentDecodedAsTheVectorsSay) {
-  for (const auto& vector : load_vectors("channel_names.json", "decode")) {
-    const std::string text = vector.at("text");
-    std::optional<std::string> expected;
-    if (!vector.at("decoded").is_null()) expected = vector.at("decoded");
-    EXPECT_EQ(percent_decode(text), expected) << text;
-  }
-}
-
 TEST(ChannelName, RuleNamesAllThatIsRefused) {
   for (const char* const refused : {"\"__\"", "\"weir:\"", "\".\"", "\"..\""}) {
     EXPECT_NE(std::string(kChannelNameRule).find(refused), std::string::npos) << refused;
