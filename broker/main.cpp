@@ -14,7 +14,9 @@
 #include <string>
 #include <utility>
 
-#include "broker/api/server.h"
+#include "broker/api/admin_routes.h"
+#include "broker/api/options.h"
+#include "broker/api/routes.h"
 #include "broker/auth/key_store.h"
 #include "broker/auth/token_verifier.h"
 #include "broker/base/logging.h"
@@ -23,6 +25,7 @@
 #include "broker/bus/redis_bus.h"
 #include "broker/config.h"
 #include "broker/healthcheck.h"
+#include "broker/http/server.h"
 #include "broker/hub/hub.h"
 #include "broker/live_settings.h"
 #include "process/standard_descriptors.h"
@@ -163,7 +166,10 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     return kExitBadSettings;
   }
   hub.set_bus(**bus);
-  HttpServer http(config, random, hub, metrics, has_keys(config) ? &verifier : nullptr);
+  const bool has_tokens = has_keys(config);
+  Routes routes(route_options(config, random, has_tokens), hub, metrics, has_tokens ? &verifier : nullptr);
+  AdminRoutes admin_routes(is_loopback(config.admin_listen), hub, metrics);
+  HttpServer http(server_options(config), routes, admin_routes, metrics);
   metrics.add_source([&](MetricsPage& page) {
     keys.collect(page);
     hub.collect(page);

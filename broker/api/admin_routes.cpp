@@ -58,11 +58,17 @@ AdminRoutes::AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metr
       gateway_(gateway),
       metrics_(metrics) {}
 
-Reply AdminRoutes::handle(Request& request) const {
+Reply AdminRoutes::handle(Request& request) {
   Reply reply = dispatch(request);
   reply.headers.push_back({"Cache-Control", "no-store"});
   return reply;
 }
+
+Reply AdminRoutes::overloaded(const Head&) { return error_reply(503, "requests"); }
+
+std::vector<Header> AdminRoutes::cors_headers(const Head&) const { return {}; }
+
+bool AdminRoutes::is_draining() const { return gateway_.is_draining(); }
 
 Reply AdminRoutes::dispatch(const Request& request) const {
   const Head& head = request.head;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "broker/api/access.h"
+#include "broker/http/handler.h"
 #include "broker/http/reply.h"
 #include "broker/http/request.h"
 #include "broker/hub/gateway.h"
@@ -15,12 +17,18 @@ class Metrics;
 // GET /channels shows so many at most, those with the most subscribers.
 inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
-// Threads: all functions, any thread. Gateway and metrics outlive it.
-class AdminRoutes {
+// From a request of the admin side to its reply.
+//
+// Threads:   as Handler says.
+// Ownership: gateway and metrics outlive it.
+class AdminRoutes final : public Handler {
  public:
   AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics);
 
-  Reply handle(Request& request) const;
+  Reply handle(Request& request) override;
+  Reply overloaded(const Head& head) override;
+  std::vector<Header> cors_headers(const Head& head) const override;  // None: no page reads this side.
+  bool is_draining() const override;
 
  private:
   Reply dispatch(const Request& request) const;

@@ -7,6 +7,7 @@
 #include "broker/api/credential.h"
 #include "broker/api/parameters.h"
 #include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
 #include "proto/event_id.h"
@@ -74,6 +75,28 @@ void log_refusal(const Head& head, const Reply& reply) {
 }
 
 Reply broken_query() { return error_reply(400, "the query holds a broken escape"); }
+
+// An EventSource, or whoever else names text/event-stream.
+bool accepts_stream(const Head& head) { return is_read(head) && read_accept(head.joined("accept")).is_named; }
+
+Reply with_headers(Reply reply, const std::vector<Header>& headers) {
+  reply.headers.insert(reply.headers.end(), headers.begin(), headers.end());
+  return reply;
+}
+
+const char* outcome_name(PublishOutcome outcome) {
+  switch (outcome) {
+    case PublishOutcome::kDelivered:
+      return "delivered";
+    case PublishOutcome::kUnavailable:
+      return "unavailable";
+    case PublishOutcome::kUnknown:
+      return "unknown";
+    case PublishOutcome::kRefused:
+      return "refused";
+  }
+  return "";
+}
 
 const char* no_place_name(NoPlace why_not) {
   switch (why_not) {
@@ -149,34 +172,58 @@ std::string with_bus(std::string json, BusKind kind) {
   return json.insert(json.rfind('}'), std::string(",\"bus\":\"") + bus_name(kind) + "\"");
 }
 
-Routes::Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier)
+// A stream that has its place and waits for its head and its socket.
+class Routes::Opening final : public StreamOpening {
+ public:
+  Opening(Routes& routes, StreamRequest request, Place place, bool accepts_stream, std::vector<Header> cors)
+      : routes_(routes),
+        request_(std::move(request)),
+        place_(std::move(place)),
+        cors_(std::move(cors)),
+        accepts_stream_(accepts_stream) {}
+
+  void set_head(std::string head, const Delivery& delivery) override {
+    static const Reply kForbidden = error_reply(403, "the bus refuses a subscription to this channel");
+    request_.head = std::move(head);
+    request_.encoding.is_chunked = !delivery.is_http_1_0;
+    Reply forbidden;
+    forbidden.status = kForbidden.status;
+    forbidden.content_type = kForbidden.content_type;
+    forbidden.body = kForbidden.body;
+    forbidden.headers = cors_;
+    request_.forbidden = encode_reply(forbidden, delivery);
+  }
+  bool open(int socket) override {
+    return routes_.gateway_.open_stream(std::move(request_), std::move(place_), socket);
+  }
+  Reply refusal() override { return with_headers(routes_.full(accepts_stream_, "channels"), cors_); }
+
+ private:
+  Routes& routes_;
+  StreamRequest request_;
+  Place place_;
+  std::vector<Header> cors_;  // For the replies in place of the stream.
+  bool accepts_stream_;
+};
+
+Routes::Routes(RouteOptions options, Gateway& gateway, Metrics& metrics, const TokenVerifier* verifier)
     : options_(std::move(options)),
       access_(options_.access),
       doorkeeper_(access_, verifier, options_.cookie_name),
       console_(make_console_page(kConsoleHtml)),
       gateway_(gateway),
+      metrics_(metrics),
       random_(options_.random) {}
 
 Reply Routes::handle(Request& request) {
-  // Taken first: the routes may empty the request.
-  std::vector<Header> cors = access_.cors_headers(request.head);
   Reply reply = dispatch(request);
   if (reply.status == 401 || reply.status == 403) log_refusal(request.head, reply);
-  if (reply.publication && !cors.empty()) {
-    reply.publication->finish = [finish = std::move(reply.publication->finish), cors](PublishResult result) {
-      Reply finished = finish(std::move(result));
-      finished.headers.insert(finished.headers.end(), cors.begin(), cors.end());
-      return finished;
-    };
-  }
-  reply.headers.insert(reply.headers.end(), cors.begin(), cors.end());
-  if (reply.stream) {
-    for (Reply* other : {reply.stream->if_full.get(), reply.stream->if_forbidden.get()}) {
-      other->headers.insert(other->headers.end(), cors.begin(), cors.end());
-    }
-  }
-  return reply;
+  return with_headers(std::move(reply), cors_headers(request.head));
 }
+
+std::vector<Header> Routes::cors_headers(const Head& head) const { return access_.cors_headers(head); }
+
+bool Routes::is_draining() const { return gateway_.is_draining(); }
 
 Reply Routes::dispatch(Request& request) {
   const Head& head = request.head;
@@ -259,7 +306,8 @@ Reply Routes::open_events(const Request& request) {
 Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::string> channels,
                    const QueryParameters& query, Form form) {
   const Head& head = from.head;
-  if (!read_accept(head.joined("accept")).is_accepted) {
+  const AcceptedStream accept = read_accept(head.joined("accept"));
+  if (!accept.is_accepted) {
     return error_reply(406, "this is a stream of text/event-stream, which the Accept header excludes");
   }
   StreamRequest request;
@@ -288,13 +336,9 @@ Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::s
   if (!from.is_whole) return reply;
   request.client_address = from.client_address;
   Gateway::Admission admission = gateway_.admit(from.client_address);
-  if (!admission.place) return overloaded(head, no_place_name(*admission.why_not));
-  reply.stream.emplace();
-  reply.stream->request = std::move(request);
-  reply.stream->place = std::move(*admission.place);
-  reply.stream->if_forbidden =
-      std::make_unique<Reply>(error_reply(403, "the bus refuses a subscription to this channel"));
-  reply.stream->if_full = std::make_unique<Reply>(overloaded(head, "channels"));
+  if (!admission.place) return full(accept.is_named, no_place_name(*admission.why_not));
+  reply.stream = std::make_unique<Opening>(*this, std::move(request), std::move(*admission.place),
+                                           accept.is_named, cors_headers(head));
   return reply;
 }
 
@@ -306,10 +350,14 @@ std::chrono::milliseconds Routes::jittered_retry() {
   return std::chrono::milliseconds(10'000 + (z ^ (z >> 31)) % 20'001);
 }
 
-Reply Routes::overloaded(const Head& head, const char* reason) {
+Reply Routes::overloaded(const Head& head) {
+  return with_headers(full(accepts_stream(head), "requests"), cors_headers(head));
+}
+
+Reply Routes::full(bool accepts_stream, const char* reason) {
   const auto retry = jittered_retry();
   Reply reply;
-  if (is_read(head) && read_accept(head.joined("accept")).is_named) {
+  if (accepts_stream) {
     become_stream(reply);
     reply.body = encode_overloaded(reason, retry);
   } else {
@@ -342,10 +390,19 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
   }
   Reply reply;
   reply.status = 202;
-  auto finish = [channel, subscribers = gateway_.subscribers(channel)](PublishResult result) {
-    return publish_reply(channel, subscribers, result);
+  reply.later = [this, channel = std::move(channel), payload = std::move(payload),
+                 cors = cors_headers(request.head)](std::function<void(Reply::Make)> done) mutable {
+    const std::size_t subscribers = gateway_.subscribers(channel);
+    auto on_published = [this, channel, subscribers, cors = std::move(cors),
+                         done = std::move(done)](PublishResult result) mutable {
+      done([this, channel = std::move(channel), subscribers, cors = std::move(cors),
+            result = std::move(result)] {
+        metrics_.count(Metric::kPublishes, outcome_name(result.outcome));
+        return with_headers(publish_reply(channel, subscribers, result), cors);
+      });
+    };
+    gateway_.publish(std::move(channel), std::move(payload), std::move(on_published));
   };
-  reply.publication.emplace(Reply::Publication{std::move(channel), std::move(payload), std::move(finish)});
   return reply;
 }
 

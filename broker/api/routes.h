@@ -14,11 +14,14 @@
 #include "broker/api/console.h"
 #include "broker/api/doorkeeper.h"
 #include "broker/api/query.h"
+#include "broker/http/handler.h"
 #include "broker/http/reply.h"
 #include "broker/http/request.h"
 #include "broker/hub/gateway.h"
 
 namespace weir {
+
+class Metrics;
 
 struct RouteOptions {
   AccessRules access;
@@ -28,26 +31,29 @@ struct RouteOptions {
   std::uint64_t random = 0;  // Seeds the jitter of retry times.
 };
 
-// From a request to what is answered. Threads: all functions, any thread. The gateway and the verifier
-// outlive it.
-class Routes {
+// From a request of the public side to its reply.
+//
+// Threads:   as Handler says.
+// Ownership: gateway, metrics and verifier outlive it.
+class Routes final : public Handler {
  public:
   // Without a `verifier` there are no tokens.
-  Routes(RouteOptions options, Gateway& gateway, const TokenVerifier* verifier = nullptr);
+  Routes(RouteOptions options, Gateway& gateway, Metrics& metrics, const TokenVerifier* verifier = nullptr);
 
-  // Never waits. A stream has its place among the clients when it comes back from here. Of a request that is
-  // not whole yet nothing is done: a status below 400 then says that nothing in its head is a reason to
-  // refuse it.
-  Reply handle(Request& request);
-
-  // The "Full" answer, where there is no room for `head`'s request. An EventSource gives up for good at any
-  // status but 200, so it gets an event and a retry time; whoever does not name text/event-stream gets 503,
-  // or 429 where others still have room.
-  Reply overloaded(const Head& head, const char* reason);
-  const Access& access() const { return access_; }
+  // A stream has its place among the clients when it comes back from here.
+  Reply handle(Request& request) override;
+  Reply overloaded(const Head& head) override;
+  std::vector<Header> cors_headers(const Head& head) const override;
+  bool is_draining() const override;
 
  private:
+  class Opening;
+
   Reply dispatch(Request& request);
+  // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status but
+  // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other clients
+  // still have room.
+  Reply full(bool accepts_stream, const char* reason);
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
   Reply open_events(const Request& request);
@@ -63,6 +69,7 @@ class Routes {
   const Doorkeeper doorkeeper_;
   const ConsolePage console_;
   Gateway& gateway_;
+  Metrics& metrics_;
   std::atomic<std::uint64_t> random_;
 };
 

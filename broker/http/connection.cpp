@@ -278,7 +278,7 @@ void Connection::dispatch() {
   if (request.head.has_body()) away_bytes_ = head_bytes_ + heap_bytes(request.body);
   collecting_.reset();
   // A pod that goes away wants its publishers to look for another one.
-  request.keeps_alive = request.head.wants_keep_alive && !front_.gateway_.is_draining();
+  request.keeps_alive = request.head.wants_keep_alive && !front_.handler_.is_draining();
   if (!request.head.has_body()) request.client_address = front_.client_address_of(peer_, request.head);
   delivery_ = delivery_of(request);
   front_.dispatch(id_, std::move(request));
@@ -308,7 +308,7 @@ void Connection::refuse(Refusal refusal, const char* reason) {
   }
   // A page of another origin may read why.
   if (collecting_) {
-    for (Header& header : front_.answers_.cors_headers(collecting_->request.head)) {
+    for (Header& header : front_.handler_.cors_headers(collecting_->request.head)) {
       reply.headers.push_back(std::move(header));
     }
   }
@@ -346,7 +346,7 @@ void Connection::finish(Reply reply) { finish(plain_answer(std::move(reply), del
 
 void Connection::finish(Answer answer) {
   if (state_ == State::kClosed) return;
-  assert(!answer.publication);
+  assert(!answer.later);
   away_bytes_ = 0;
   collecting_.reset();
   if (answer.stream) return open_stream(std::move(answer));
@@ -363,14 +363,12 @@ void Connection::finish(Answer answer) {
 
 void Connection::open_stream(Answer answer) {
   const int descriptor = socket_.release();
-  auto if_full = std::move(answer.stream->if_full);
-  if (front_.gateway_.open_stream(std::move(answer.stream->request), std::move(answer.stream->place),
-                                  descriptor)) {
+  if (answer.stream->open(descriptor)) {
     front_.count(answer);
     return close();  // What is left here is no socket.
   }
   socket_.adopt(descriptor);
-  finish(std::move(*if_full));
+  finish(answer.stream->refusal());
 }
 
 void Connection::send_more() {

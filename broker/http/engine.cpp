@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -52,12 +53,21 @@ class MemoryStream final : public httplib::Stream {
 // One request on its way through the library.
 struct Exchange {
   Request& request;
-  const Engine::Routes& routes;
+  Handler& handler;
   std::optional<Reply> reply;
   bool is_stream = false;  // The provider was called: the head is in the buffer, the socket may go.
 };
 // The library hands its handlers nothing of ours; a request stays on one thread from end to end.
 thread_local Exchange* current_exchange = nullptr;
+
+// Answers everything with nothing.
+class Nothing final : public Handler {
+ public:
+  Reply handle(Request&) override { return json_reply(200, "{}"); }
+  Reply overloaded(const Head&) override { return {}; }
+  std::vector<Header> cors_headers(const Head&) const override { return {}; }
+  bool is_draining() const override { return false; }
+};
 
 // What went wrong is for the log: it may say more about this machine than a client should know.
 Reply failure(const char* what) {
@@ -129,13 +139,13 @@ class Engine::Library final : public httplib::Server {
   // first request. That is this one, on one thread: ThreadSanitizer does not see the guards in a build of the
   // library that is not instrumented.
   void make_statics() {
+    Nothing nothing;
     Request request;
     request.head.method = "GET";
     request.head.path = "/";
-    const Engine::Routes routes = [](Request&) { return json_reply(200, "{}"); };
     const std::string text = canonical_request(request.head);
     MemoryStream stream(text);
-    Exchange exchange{request, routes, std::nullopt, false};
+    Exchange exchange{request, nothing, std::nullopt, false};
     current_exchange = &exchange;
     run(stream);
     current_exchange = nullptr;
@@ -155,7 +165,7 @@ class Engine::Library final : public httplib::Server {
 
   static void respond(Exchange& exchange, httplib::Response& response) {
     try {
-      exchange.reply = exchange.routes(exchange.request);
+      exchange.reply = exchange.handler.handle(exchange.request);
     } catch (const std::exception& error) {
       exchange.reply = failure(error.what());
     } catch (...) {
@@ -177,7 +187,7 @@ class Engine::Library final : public httplib::Server {
   }
 };
 
-Engine::Engine(Routes routes) : routes_(std::move(routes)), library_(std::make_unique<Library>()) {}
+Engine::Engine(Handler& handler) : handler_(handler), library_(std::make_unique<Library>()) {}
 Engine::~Engine() = default;
 
 Delivery delivery_of(const Request& request) {
@@ -196,7 +206,7 @@ Answer plain_answer(Reply reply, const Delivery& delivery) {
 Answer Engine::run(Request& request) {
   const std::string text = canonical_request(request.head);
   MemoryStream stream(text);
-  Exchange exchange{request, routes_, std::nullopt, false};
+  Exchange exchange{request, handler_, std::nullopt, false};
   Delivery delivery = delivery_of(request);
   current_exchange = &exchange;
   try {
@@ -211,9 +221,9 @@ Answer Engine::run(Request& request) {
   if (!exchange.reply)
     exchange.reply = error_reply(400, "the request could not be parsed"), exchange.reply->closes = true;
   Reply& reply = *exchange.reply;
-  if (reply.publication) {
+  if (reply.later) {
     Answer answer;
-    answer.publication = std::move(reply.publication);
+    answer.later = std::move(reply.later);
     return answer;
   }
   const bool has_response = stream.output().find("\r\n\r\n") != std::string::npos;
@@ -229,9 +239,7 @@ Answer Engine::run(Request& request) {
   answer.bytes = rewrite_head(stream.output(), reply.status, delivery);
   if (exchange.is_stream) {
     answer.stream = std::move(reply.stream);
-    answer.stream->request.head = std::move(answer.bytes);
-    answer.stream->request.encoding.is_chunked = !delivery.is_http_1_0;
-    answer.stream->request.forbidden = encode_reply(*answer.stream->if_forbidden, delivery);
+    answer.stream->set_head(std::exchange(answer.bytes, std::string()), delivery);
   }
   return answer;
 }

@@ -12,41 +12,37 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
+#include "broker/http/handler.h"
 #include "broker/http/reply.h"
 #include "broker/http/request.h"
 
 namespace weir {
 
-// Either bytes to be sent, or a stream to be opened (its head filled in), or a publication whose answer comes
-// later.
+// Either bytes to be sent, or a stream to be opened (its head handed over), or a reply that comes later.
 struct Answer {
   int status = 200;
   std::string bytes;
   bool closes = false;
   const char* refused = nullptr;
-  std::optional<Reply::Opening> stream;
-  std::optional<Reply::Publication> publication;
+  std::unique_ptr<StreamOpening> stream;
+  std::function<void(std::function<void(Reply::Make)>)> later;
 };
 
 class Engine {
  public:
-  // May throw: that is a 500.
-  using Routes = std::function<Reply(Request&)>;
-
-  explicit Engine(Routes routes);
+  explicit Engine(Handler& handler);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Never throws. The routes may take what they like out of `request`.
+  // Never throws. The handler may take what it likes out of `request`.
   Answer run(Request& request);
 
  private:
   class Library;
-  const Routes routes_;
+  Handler& handler_;
   const std::unique_ptr<Library> library_;
 };
 

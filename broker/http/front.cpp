@@ -29,15 +29,14 @@ constexpr int kAcceptsMax = 64;
 constexpr std::size_t kScratchBytes = 64 << 10;
 
 // The addresses to try for `host`; empty is every address of this machine.
-std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, const ListenAddress& address,
+std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, std::string host, std::uint16_t port,
                                         std::error_code& error) {
-  if (address.host.empty()) return {{tcp::v6(), address.port}, {tcp::v4(), address.port}};
-  std::string host = address.host;
+  if (host.empty()) return {{tcp::v6(), port}, {tcp::v4(), port}};
   if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   const auto literal = asio::ip::make_address(host, error);
-  if (!error) return {{literal, address.port}};
+  if (!error) return {{literal, port}};
   std::vector<tcp::endpoint> endpoints;
-  for (const auto& entry : tcp::resolver(loop).resolve(host, std::to_string(address.port), error)) {
+  for (const auto& entry : tcp::resolver(loop).resolve(host, std::to_string(port), error)) {
     endpoints.push_back(entry.endpoint());
   }
   // "localhost" is 127.0.0.1 to most who type it.
@@ -83,30 +82,15 @@ int descriptors_max(std::size_t kept) {
   return static_cast<int>(descriptors > kept ? descriptors - kept : 0);
 }
 
-const char* outcome_name(PublishOutcome outcome) {
-  switch (outcome) {
-    case PublishOutcome::kDelivered:
-      return "delivered";
-    case PublishOutcome::kUnavailable:
-      return "unavailable";
-    case PublishOutcome::kUnknown:
-      return "unknown";
-    case PublishOutcome::kRefused:
-      return "refused";
-  }
-  return "";
-}
-
 }  // namespace
 
-Front::Front(asio::io_context& loop, FrontOptions options, Answers answers, Engine& engine, Pool& pool,
-             Gateway& gateway, Metrics& metrics)
+Front::Front(asio::io_context& loop, FrontOptions options, Handler& handler, Engine& engine, Pool& pool,
+             Metrics& metrics)
     : loop_(loop),
-      options_(options),
-      answers_(std::move(answers)),
+      options_(std::move(options)),
+      handler_(handler),
       engine_(engine),
       pool_(pool),
-      gateway_(gateway),
       metrics_(metrics),
       acceptor_(loop),
       accept_timer_(loop),
@@ -118,15 +102,14 @@ Front::Front(asio::io_context& loop, FrontOptions options, Answers answers, Engi
 
 Front::~Front() { close(); }
 
-Result<std::uint16_t> Front::listen(const ListenAddress& address) {
+Result<std::uint16_t> Front::listen(const std::string& host, std::uint16_t port) {
   std::error_code error = std::make_error_code(std::errc::address_not_available);
-  for (const tcp::endpoint& endpoint : endpoints_of(loop_, address, error)) {
-    error = bind_and_listen(acceptor_, endpoint, address.host.empty());
+  for (const tcp::endpoint& endpoint : endpoints_of(loop_, host, port, error)) {
+    error = bind_and_listen(acceptor_, endpoint, host.empty());
     if (error) continue;
     return acceptor_.local_endpoint().port();
   }
-  return Error{"can't listen on " + address.host + ":" + std::to_string(address.port) + ": " +
-               error.message()};
+  return Error{"can't listen on " + host + ":" + std::to_string(port) + ": " + error.message()};
 }
 
 void Front::start() {
@@ -250,7 +233,7 @@ void Front::dispatch(std::uint64_t connection, Request request) {
   const auto found = connections_.find(connection);
   assert(found != connections_.end());
   const auto kept = found->second;
-  Reply reply = answers_.overloaded(shared->head, "requests");
+  Reply reply = handler_.overloaded(shared->head);
   reply.closes |= !shared->is_whole;  // Where the next request begins is not known.
   kept->finish(std::move(reply));
 }
@@ -269,34 +252,29 @@ void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>
   }
   std::string().swap(
       request->body);  // What it was charged for until the answer is now elsewhere, or not needed.
-  if (!answer->publication) {
-    mailbox_->post([this, connection, answer] {
-      const auto found = connections_.find(connection);
-      if (found == connections_.end())
-        return;  // The client has gone; its place is given back with the answer.
-      const auto kept = found->second;
-      kept->finish(std::move(*answer));
-    });
-    return;
-  }
-  // No thread waits for the bus: its answer comes to the front loop. This front may be gone by then, the
-  // mailbox is not.
-  auto publication = std::make_shared<Reply::Publication>(std::move(*answer->publication));
-  gateway_.publish(publication->channel, std::move(publication->payload),
-                   [this, mailbox = mailbox_, connection, publication](PublishResult result) {
-                     mailbox->post([this, connection, publication, result = std::move(result)] {
-                       on_published(connection, *publication, result);
-                     });
-                   });
+  if (answer->later) return start_later(connection, *answer);
+  mailbox_->post([this, connection, answer] {
+    const auto found = connections_.find(connection);
+    if (found == connections_.end()) return;  // The client has gone; a stream goes with the answer.
+    const auto kept = found->second;
+    kept->finish(std::move(*answer));
+  });
 }
 
-void Front::on_published(std::uint64_t connection, const Reply::Publication& publication,
-                         PublishResult result) {
-  metrics_.count(Metric::kPublishes, outcome_name(result.outcome));
+// On a thread of the pool. No thread waits for what comes later: it comes to the front loop. This front may be gone
+// by then, the mailbox is not.
+void Front::start_later(std::uint64_t connection, const Answer& answer) {
+  answer.later([this, mailbox = mailbox_, connection](Reply::Make make) {
+    mailbox->post([this, connection, make = std::move(make)] { on_made(connection, make); });
+  });
+}
+
+void Front::on_made(std::uint64_t connection, const Reply::Make& make) {
+  Reply reply = make();
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return;  // The client has gone; what it published has not.
   const auto kept = found->second;
-  kept->finish(publication.finish(std::move(result)));
+  kept->finish(std::move(reply));
 }
 
 IpAddress Front::network_of(const IpAddress& peer) const {

@@ -2,7 +2,7 @@
 // about a client happens here, where it costs a few hundred bytes and no thread.
 //
 // Threads:   runs on the front loop's thread; listen() before the loop runs, gauges on any thread.
-// Ownership: the loop, the engine, the pool and the gateway outlive it; it outlives the loop's run().
+// Ownership: the loop, the engine, the handler and the pool outlive it; it outlives the loop's run().
 // Limits:    FrontOptions. What passes one is answered (408, 413, 414, 431, 503) and its connection closed.
 #pragma once
 
@@ -20,53 +20,30 @@
 #include <vector>
 
 #include "broker/base/ip_address.h"
-#include "broker/config.h"
 #include "broker/http/engine.h"
+#include "broker/http/front_options.h"
+#include "broker/http/handler.h"
 #include "broker/http/mailbox.h"
 #include "broker/http/pool.h"
 #include "broker/http/request_budget.h"
-#include "broker/hub/gateway.h"
 #include "proto/result.h"
 
 namespace weir {
 
 class Connection;
 class Metrics;
-class MetricsPage;
-
-struct FrontOptions {
-  std::size_t head_bytes_max = 16 << 10;
-  std::size_t body_bytes_max = 4 << 20;
-  // Of all requests until they are answered. One address may have half of it, or one largest message.
-  std::size_t request_bytes_max = 64 << 20;
-  std::chrono::milliseconds head_timeout{10'000};
-  std::chrono::milliseconds body_timeout{30'000};
-  std::chrono::milliseconds keep_alive_timeout{75'000};
-  // After an answer that closes: so long the client may take to read it before the socket goes.
-  std::chrono::milliseconds linger_timeout{2'000};
-  std::chrono::milliseconds accept_pause{100};
-  // The last descriptors of the process, which its connections leave to others.
-  std::size_t descriptors_kept = 0;
-  std::vector<AddressRange> trusted_proxies = {};
-};
 
 class Front {
  public:
-  // What is answered without going through the library.
-  struct Answers {
-    std::function<Reply(const Head&, const char* reason)> overloaded;
-    std::function<std::vector<Header>(const Head&)> cors_headers;
-  };
-
-  Front(asio::io_context& loop, FrontOptions options, Answers answers, Engine& engine, Pool& pool,
-        Gateway& gateway, Metrics& metrics);
+  Front(asio::io_context& loop, FrontOptions options, Handler& handler, Engine& engine, Pool& pool,
+        Metrics& metrics);
   ~Front();
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
-  // Binds with SO_REUSEADDR only: SO_REUSEPORT would let two gateways share a port by mistake. Returns the
-  // bound port, or one line that says why not.
-  Result<std::uint16_t> listen(const ListenAddress& address);
+  // Binds with SO_REUSEADDR only: SO_REUSEPORT would let two gateways share a port by mistake. An empty `host` is
+  // every address of this machine, port 0 one that is free. Returns the bound port, or one line that says why not.
+  Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
   // Starts to accept. Then the loop may run.
   void start();
   // On the front loop: accepts no more and closes what is idle; `done` once every request in progress was
@@ -99,7 +76,8 @@ class Front {
   // Runs a whole request, or asks the routes whether the body of another one may come.
   void dispatch(std::uint64_t connection, Request request);
   void run_request(std::uint64_t connection, const std::shared_ptr<Request>& request);
-  void on_published(std::uint64_t connection, const Reply::Publication& publication, PublishResult result);
+  void start_later(std::uint64_t connection, const Answer& answer);
+  void on_made(std::uint64_t connection, const Reply::Make& make);
   IpAddress client_address_of(const IpAddress& peer, const Head& head) const;
   // Who pays for a request before its head is known: nobody, where `peer` is a proxy that will say whose it
   // is.
@@ -109,17 +87,16 @@ class Front {
 
   asio::io_context& loop_;
   const FrontOptions options_;
-  const Answers answers_;
+  Handler& handler_;
   Engine& engine_;
   Pool& pool_;
-  Gateway& gateway_;
   Metrics& metrics_;
 
   asio::ip::tcp::acceptor acceptor_;
   int descriptors_max_ = 0;  // A connection with this number is the last one before a pause.
   asio::steady_timer accept_timer_;
   asio::steady_timer sweep_timer_;
-  // Shared with what runs elsewhere for a connection: jobs of the pool, publishes that wait for the bus.
+  // Shared with what runs elsewhere for a connection: jobs of the pool, and replies that come later.
   const std::shared_ptr<Mailbox> mailbox_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::uint64_t next_id_ = 1;

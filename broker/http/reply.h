@@ -1,4 +1,4 @@
-// What a route answers: a response, or a stream to be opened, or a message to be published first.
+// What a handler answers: a response, a stream that takes the socket, or a reply that comes later.
 #pragma once
 
 #include <functional>
@@ -8,11 +8,37 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/bus/bus.h"
 #include "broker/http/head.h"
-#include "broker/hub/gateway.h"
 
 namespace weir {
+
+struct Reply;
+
+// How a response goes to its client.
+struct Delivery {
+  bool is_http_1_0 = false;
+  bool is_head_request = false;
+  bool keeps_alive = true;
+};
+
+// A stream that waits for its response head and then for its socket. Its calls come one after the other: the head
+// on a thread of the pool, the rest on the front loop. If the client goes first, the object is destroyed without
+// them, on either thread.
+class StreamOpening {
+ public:
+  virtual ~StreamOpening() = default;
+
+  // Takes the response head, blank line included. The stream is sent in chunks unless `delivery` is HTTP/1.0. A
+  // response in place of the stream is written for the same `delivery`.
+  virtual void set_head(std::string head, const Delivery& delivery) = 0;
+
+  // Takes over `socket`, a connected descriptor that does not block and to which nothing of the response was sent.
+  // Returns false if there is no room: the descriptor stays the caller's, and refusal() is the answer.
+  virtual bool open(int socket) = 0;
+
+  // The reply after open() has returned false. Called once.
+  virtual Reply refusal() = 0;
+};
 
 struct Reply {
   int status = 200;
@@ -22,23 +48,15 @@ struct Reply {
   bool closes = false;            // The connection ends with this answer.
   const char* refused = nullptr;  // Why it is a refusal, for the metric.
 
-  // A stream: `head` is filled in on the way. Status, headers and content_type above are those of its head.
-  struct Opening {
-    StreamRequest request;
-    Place place;
-    std::unique_ptr<Reply> if_full;       // The answer if the hub won't take it.
-    std::unique_ptr<Reply> if_forbidden;  // The answer if the bus refuses one of its channels.
-  };
-  std::optional<Opening> stream;
+  // A stream in place of the body. Status, headers and content_type are those of its head.
+  std::unique_ptr<StreamOpening> stream;
   bool is_stream_head = false;  // A HEAD of a stream: its headers, no length and no body.
 
-  // A message to be handed to the bus; `finish` makes the answer of what came of it, on the front's thread.
-  struct Publication {
-    std::string channel;
-    std::string payload;
-    std::function<Reply(PublishResult)> finish;
-  };
-  std::optional<Publication> publication;
+  // A reply that comes later takes the place of this one. `later` is called once, on a thread of the pool, and
+  // calls its argument once, on any thread, now or when the outcome is known. Make then writes the reply on the
+  // front loop, also if the client has gone by then; after the server has stopped it is never called.
+  using Make = std::function<Reply()>;
+  std::function<void(std::function<void(Make)>)> later;
 };
 
 const char* status_text(int status);
@@ -47,12 +65,6 @@ const char* status_text(int status);
 Reply error_reply(int status, std::string_view detail);
 Reply json_reply(int status, std::string body);
 
-// How a response goes to its client.
-struct Delivery {
-  bool is_http_1_0 = false;
-  bool is_head_request = false;
-  bool keeps_alive = true;
-};
 // The Connection header of a response, with its CRLF; empty where HTTP's default says the same.
 std::string_view connection_line(const Delivery& delivery);
 // The bytes of a response that does not go through the library: what the front itself refuses, and what is

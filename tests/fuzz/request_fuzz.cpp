@@ -2,13 +2,17 @@
 // response.
 #include <algorithm>
 #include <cassert>
+#include <iterator>
+#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "broker/api/routes.h"
 #include "broker/auth/key_store.h"
 #include "broker/auth/token_verifier.h"
 #include "broker/base/logging.h"
+#include "broker/base/metrics.h"
 #include "broker/http/chunks.h"
 #include "broker/http/engine.h"
 #include "broker/http/head.h"
@@ -166,31 +170,50 @@ void check_response(const std::string& bytes, const Delivery& delivery, bool is_
 
 void check_channel(const std::string& name) { assert(is_channel_name(name)); }
 
-void check_answer(Answer answer, const Delivery& delivery, const std::string& body) {
-  if (answer.publication) {
-    check_channel(answer.publication->channel);
-    if (answer.publication->payload != body)
-      assert(answer.publication->payload.starts_with(R"({"type":"weir:end")"));
-    for (const auto outcome : {PublishOutcome::kDelivered, PublishOutcome::kUnavailable,
-                               PublishOutcome::kUnknown, PublishOutcome::kRefused}) {
-      Reply reply = answer.publication->finish({outcome, 1, "why\r\nnot"});
-      check_response(plain_answer(std::move(reply), delivery).bytes, delivery, false);
-    }
-  } else if (answer.stream) {
-    const StreamRequest& request = answer.stream->request;
-    assert(!request.channels.empty() && request.channels.size() <= kChannelsMax);
-    for (const std::string& channel : request.channels) check_channel(channel);
-    assert(std::set<std::string>(request.channels.begin(), request.channels.end()).size() ==
-           request.channels.size());
-    assert(request.encoding.is_chunked == !delivery.is_http_1_0 && answer.closes);
-    assert(!request.last_event_id || request.replay == 0);
-    check_response(request.head, delivery, true);
-    check_response(plain_answer(std::move(*answer.stream->if_full), delivery).bytes, delivery, false);
-  } else {
-    // The library agrees with parse_head() on what a request is.
-    assert(answer.bytes.find(R"("detail":"the request could not be parsed")") == std::string::npos);
-    check_response(answer.bytes, delivery, false);
+// The gateway answers at once, so the later reply is there when `later` returns.
+void check_later(FakeGateway& gateway, const Answer& answer, const Delivery& delivery,
+                 const std::string& body, std::size_t choice) {
+  constexpr PublishOutcome kOutcomes[] = {PublishOutcome::kDelivered, PublishOutcome::kUnavailable,
+                                          PublishOutcome::kUnknown, PublishOutcome::kRefused};
+  gateway.result = {kOutcomes[choice % std::size(kOutcomes)], 1, "why\r\nnot"};
+  Reply reply;
+  answer.later([&](const Reply::Make& make) { reply = make(); });
+  check_response(plain_answer(std::move(reply), delivery).bytes, delivery, false);
+  const std::vector<FakeGateway::Published> published = gateway.take_published();
+  assert(published.size() == 1);
+  check_channel(published[0].channel);
+  if (published[0].payload != body) assert(published[0].payload.starts_with(R"({"type":"weir:end")"));
+}
+
+void check_stream(FakeGateway& gateway, StreamOpening& stream, const Delivery& delivery, bool has_room) {
+  gateway.has_no_channels = !has_room;
+  if (!stream.open(-1)) {
+    assert(!has_room);
+    check_response(plain_answer(stream.refusal(), delivery).bytes, delivery, false);
+    return;
   }
+  const StreamRequest& request = gateway.wait_for_stream()->request;
+  assert(!request.channels.empty() && request.channels.size() <= kChannelsMax);
+  for (const std::string& channel : request.channels) check_channel(channel);
+  assert(std::set<std::string>(request.channels.begin(), request.channels.end()).size() ==
+         request.channels.size());
+  assert(request.encoding.is_chunked == !delivery.is_http_1_0);
+  assert(!request.last_event_id || request.replay == 0);
+  check_response(request.head, delivery, true);
+  check_response(request.forbidden, delivery, false);
+  gateway.end_streams();
+}
+
+void check_answer(FakeGateway& gateway, Answer answer, const Delivery& delivery, const std::string& body,
+                  std::size_t choice) {
+  if (answer.later) return check_later(gateway, answer, delivery, body, choice);
+  if (answer.stream) {
+    assert(answer.closes);
+    return check_stream(gateway, *answer.stream, delivery, choice % 2 == 0);
+  }
+  // The library agrees with parse_head() on what a request is.
+  assert(answer.bytes.find(R"("detail":"the request could not be parsed")") == std::string::npos);
+  check_response(answer.bytes, delivery, false);
 }
 
 // --- All of it
@@ -211,15 +234,16 @@ AccessRules rules_of(std::size_t choice) {
 // One gateway for each set of rules, made when first needed.
 struct Server {
   explicit Server(std::size_t choice)
-      : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway,
+      : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway, metrics,
                (choice & 32) != 0 ? &verifier : nullptr) {
     if ((choice & 16) != 0) gateway.refusal = NoPlace::kClients;
   }
   FakeGateway gateway;
+  Metrics metrics;
   KeyStore keys{{}};  // None: no token is good.
   TokenVerifier verifier{keys, ""};
   Routes routes;
-  Engine engine{[this](Request& request) { return routes.handle(request); }};
+  Engine engine{routes};
 };
 
 Server& server_of(std::size_t choice) {
@@ -248,7 +272,7 @@ void check_request(Server& server, std::string_view text, std::size_t step) {
   }
   const Delivery delivery = delivery_of(request);
   const std::string body = request.body;
-  check_answer(server.engine.run(request), delivery, body);
+  check_answer(server.gateway, server.engine.run(request), delivery, body, step);
   assert(server.gateway.places == 0);  // What was taken for a stream was given back with it.
 }
 

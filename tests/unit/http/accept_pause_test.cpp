@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/http/front.h"
+#include "tests/unit/http/fake_handler.h"
 #include "tests/unit/http/http_fixture.h"
 
 namespace weir {
@@ -59,7 +60,7 @@ class AcceptPause : public testing::Test {
 #endif
   }
   AcceptPause() {
-    const auto port = front.listen({"127.0.0.1", 0});
+    const auto port = front.listen("127.0.0.1", 0);
     EXPECT_TRUE(port);
     port_ = *port;
     front.start();
@@ -82,19 +83,12 @@ class AcceptPause : public testing::Test {
     EXPECT_TRUE(is_done());
   }
 
-  FakeGateway gateway;
   Metrics metrics;
   asio::io_context loop;
-  Engine engine{[](Request&) { return error_reply(404, "nothing"); }};
+  FakeHandler handler{[](Request&) { return error_reply(404, "nothing"); }};
+  Engine engine{handler};
   Pool pool{1, 64};
-  Front front{loop,
-              {.accept_pause = std::chrono::milliseconds(20)},
-              {[](const Head&, const char* why) { return error_reply(503, why); },
-               [](const Head&) { return std::vector<Header>(); }},
-              engine,
-              pool,
-              gateway,
-              metrics};
+  Front front{loop, {.accept_pause = std::chrono::milliseconds(20)}, handler, engine, pool, metrics};
   std::uint16_t port_ = 0;
   std::vector<int> sockets_;
 };

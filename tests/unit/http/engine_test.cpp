@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "tests/unit/http/fake_handler.h"
 
 namespace weir {
 namespace {
@@ -27,23 +31,56 @@ Reply text_reply(std::string body) {
   return reply;
 }
 
-Reply stream_reply(Place place = {}) {
+// A stream that shows what it was given.
+class FakeOpening final : public StreamOpening {
+ public:
+  explicit FakeOpening(std::function<void()> on_end = {}) : on_end_(std::move(on_end)) {}
+  ~FakeOpening() override {
+    if (on_end_) on_end_();
+  }
+  void set_head(std::string head, const Delivery& delivery) override {
+    head_ = std::move(head);
+    delivery_ = delivery;
+  }
+  bool open(int) override { return true; }
+  Reply refusal() override { return {}; }
+
+  const std::string& head() const { return head_; }
+  const Delivery& delivery() const { return delivery_; }
+
+ private:
+  std::function<void()> on_end_;
+  std::string head_;
+  Delivery delivery_;
+};
+
+const FakeOpening& opening_of(const Answer& answer) { return dynamic_cast<FakeOpening&>(*answer.stream); }
+
+Reply stream_reply(std::function<void()> on_end = {}) {
   Reply reply;
   reply.content_type = "text/event-stream";
   reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
-  reply.stream.emplace();
-  reply.stream->request.channels = {"a"};
-  reply.stream->place = std::move(place);
-  reply.stream->if_forbidden = std::make_unique<Reply>(error_reply(403, "not here"));
+  reply.stream = std::make_unique<FakeOpening>(std::move(on_end));
   return reply;
 }
+
+// An engine whose handler is `handle`.
+class Runner {
+ public:
+  explicit Runner(std::function<Reply(Request&)> handle) : handler_(std::move(handle)) {}
+  Answer run(Request& request) { return engine_.run(request); }
+
+ private:
+  FakeHandler handler_;
+  Engine engine_{handler_};
+};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
 TEST(Engine, RunsARequestWithoutEverListening) {
-  Engine engine([](Request& request) { return text_reply(request.head.path); });
+  Runner engine([](Request& request) { return text_reply(request.head.path); });
   Request request = request_of("GET", "/some/path");
   const Answer answer = engine.run(request);
   EXPECT_EQ(answer.status, 200);
@@ -52,40 +89,42 @@ TEST(Engine, RunsARequestWithoutEverListening) {
   EXPECT_TRUE(answer.bytes.ends_with("\r\n\r\n/some/path")) << answer.bytes;
 }
 
-// The place is an object: the library's resource releaser says false also after a stream was handed over.
-TEST(Engine, HandsAStreamOverWithItsHeadAndItsPlace) {
+// What a stream holds goes with the object: the library's resource releaser says false also after a stream was
+// handed over.
+TEST(Engine, HandsAStreamOverWithItsHeadAndAllThatItHolds) {
   bool has_place = true;
-  Engine engine([&](Request&) { return stream_reply(Place([&] { has_place = false; })); });
+  Runner engine([&](Request&) { return stream_reply([&] { has_place = false; }); });
   Request request = request_of("GET", "/channels/a");
   {
     const Answer answer = engine.run(request);
     ASSERT_TRUE(answer.stream) << "The provider was not called.";
-    const std::string& head = answer.stream->request.head;
+    const std::string& head = opening_of(answer).head();
     EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
     EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
     EXPECT_TRUE(contains(head, "Content-Type: text/event-stream\r\n")) << head;
     EXPECT_TRUE(contains(head, "Transfer-Encoding: chunked\r\n")) << head;
     EXPECT_FALSE(contains(head, "Keep-Alive")) << head;
     EXPECT_FALSE(contains(head, "Content-Encoding")) << head;
-    EXPECT_TRUE(answer.stream->request.encoding.is_chunked);
+    EXPECT_FALSE(opening_of(answer).delivery().is_http_1_0);
+    EXPECT_TRUE(answer.bytes.empty());
     EXPECT_TRUE(has_place);
   }
   EXPECT_FALSE(has_place);
 }
 
 TEST(Engine, GivesHttp10AStreamWithoutChunks) {
-  Engine engine([](Request&) { return stream_reply(); });
+  Runner engine([](Request&) { return stream_reply(); });
   Request request = request_of("GET", "/channels/a");
   request.head.is_http_1_0 = true;
   const Answer answer = engine.run(request);
   ASSERT_TRUE(answer.stream);
-  EXPECT_FALSE(answer.stream->request.encoding.is_chunked);
-  EXPECT_FALSE(contains(answer.stream->request.head, "Transfer-Encoding")) << answer.stream->request.head;
-  EXPECT_TRUE(contains(answer.stream->request.head, "Connection: close\r\n")) << answer.stream->request.head;
+  EXPECT_TRUE(opening_of(answer).delivery().is_http_1_0);
+  EXPECT_FALSE(contains(opening_of(answer).head(), "Transfer-Encoding")) << opening_of(answer).head();
+  EXPECT_TRUE(contains(opening_of(answer).head(), "Connection: close\r\n")) << opening_of(answer).head();
 }
 
 TEST(Engine, GivesTheHeadOfAStreamNoLengthAndNoChunks) {
-  Engine engine([](Request&) {
+  Runner engine([](Request&) {
     Reply reply = stream_reply();
     reply.stream.reset();
     reply.is_stream_head = true;
@@ -100,7 +139,7 @@ TEST(Engine, GivesTheHeadOfAStreamNoLengthAndNoChunks) {
 }
 
 TEST(Engine, GivesOtherHeadsTheLengthAndNoBody) {
-  Engine engine([](Request&) { return text_reply("four"); });
+  Runner engine([](Request&) { return text_reply("four"); });
   Request request = request_of("HEAD", "/");
   const Answer answer = engine.run(request);
   EXPECT_TRUE(contains(answer.bytes, "Content-Length: 4\r\n")) << answer.bytes;
@@ -110,7 +149,7 @@ TEST(Engine, GivesOtherHeadsTheLengthAndNoBody) {
 TEST(Engine, KeepsFromTheLibraryWhatItWouldActOn) {
   std::string ranges = "bytes=0-0";
   for (int i = 1; i < 1'900; ++i) ranges += "," + std::to_string(i) + "-" + std::to_string(i);
-  Engine engine([](Request&) { return text_reply(std::string(100'000, 'x')); });
+  Runner engine([](Request&) { return text_reply(std::string(100'000, 'x')); });
   Request request = request_of(
       "GET", "/", {{"range", ranges}, {"accept-encoding", "gzip, br"}, {"expect", "100-continue"}});
   const Answer answer = engine.run(request);
@@ -122,13 +161,13 @@ TEST(Engine, KeepsFromTheLibraryWhatItWouldActOn) {
 
 TEST(Engine, TakesAPathAsLongAsTheFrontLetsThrough) {
   const std::string path = "/" + std::string(kPathBytesMax - 1, 'a');
-  Engine engine([](Request& request) { return text_reply(request.head.path); });
+  Runner engine([](Request& request) { return text_reply(request.head.path); });
   Request request = request_of("GET", path);
   EXPECT_TRUE(engine.run(request).bytes.ends_with(path));
 }
 
 TEST(Engine, LeavesTheConnectionToTheFront) {
-  Engine engine([](Request&) { return text_reply("x"); });
+  Runner engine([](Request&) { return text_reply("x"); });
   Request request = request_of("GET", "/");
   EXPECT_FALSE(contains(engine.run(request).bytes, "Connection"));
   EXPECT_FALSE(contains(engine.run(request).bytes, "Keep-Alive"));
@@ -140,7 +179,7 @@ TEST(Engine, LeavesTheConnectionToTheFront) {
 }
 
 TEST(Engine, GivesA204NoLength) {
-  Engine engine([](Request&) {
+  Runner engine([](Request&) {
     Reply reply;
     reply.status = 204;
     return reply;
@@ -152,27 +191,31 @@ TEST(Engine, GivesA204NoLength) {
 }
 
 TEST(Engine, TurnsAThrowIntoA500ThatTellsNoDetails) {
-  Engine engine([](Request&) -> Reply { throw std::runtime_error("secret"); });
+  Runner engine([](Request&) -> Reply { throw std::runtime_error("secret"); });
   Request request = request_of("GET", "/");
   const Answer answer = engine.run(request);
   EXPECT_EQ(answer.status, 500);
   EXPECT_FALSE(contains(answer.bytes, "secret")) << answer.bytes;
-  Engine odd_engine([](Request&) -> Reply { throw 42; });
+  Runner odd_engine([](Request&) -> Reply { throw 42; });
   EXPECT_EQ(odd_engine.run(request).status, 500);
 }
 
-TEST(Engine, PassesAPublicationOn) {
-  Engine engine([](Request& request) {
+TEST(Engine, PassesALaterReplyOn) {
+  Runner engine([](Request& request) {
     Reply reply;
-    reply.publication.emplace(Reply::Publication{"a", std::move(request.body), nullptr});
+    reply.later = [body = std::move(request.body)](const std::function<void(Reply::Make)>& done) {
+      done([body] { return text_reply(body); });
+    };
     return reply;
   });
   Request request =
       request_of("POST", "/channels/a", {{"content-type", "application/x-www-form-urlencoded"}});
   request.body = "a=1&b=%20";
   const Answer answer = engine.run(request);
-  ASSERT_TRUE(answer.publication);
-  EXPECT_EQ(answer.publication->payload, "a=1&b=%20");
+  ASSERT_TRUE(answer.later);
+  std::string body;
+  answer.later([&](const Reply::Make& make) { body = make().body; });
+  EXPECT_EQ(body, "a=1&b=%20");
 }
 
 }  // namespace

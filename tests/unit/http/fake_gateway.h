@@ -91,6 +91,11 @@ class FakeGateway final : public Gateway {
     const std::lock_guard lock(mutex_);
     return published_.size();
   }
+  // All that was published, which is then forgotten.
+  std::vector<Published> take_published() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(published_, {});
+  }
   // Answers the publishes that were held back, in order.
   void answer_publishes(const PublishResult& answer) {
     std::vector<Bus::PublishDone> waiting;

@@ -366,8 +366,7 @@ TEST_F(FrontLoop, SaysWhyItCanNotListen) {
   start();
   Config other = config;
   other.listen = "127.0.0.1:" + std::to_string(server->port());
-  HttpServer second(other, 1, gateway, metrics);
-  const auto started = second.start();
+  const auto started = make_server(other)->start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().message, "listen: can't listen on " + other.listen + ": Address already in use");
 }
@@ -375,10 +374,10 @@ TEST_F(FrontLoop, SaysWhyItCanNotListen) {
 TEST_F(FrontLoop, ListensOnNamesAndOnAllAddresses) {
   for (const char* listen : {"localhost:0", ":0", "[::]:0"}) {
     config.listen = listen;
-    HttpServer other(config, 1, gateway, metrics);
-    const auto started = other.start();
+    const auto other = make_server(config);
+    const auto started = other->start();
     ASSERT_TRUE(started) << listen << ": " << started.error().message;
-    HttpClient client(other.port());
+    HttpClient client(other->port());
     EXPECT_EQ(client.send(request("GET", "/channels/a/info")).response().status, 200) << listen;
   }
 }

@@ -9,16 +9,20 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "broker/api/server.h"
+#include "broker/api/admin_routes.h"
+#include "broker/api/options.h"
+#include "broker/api/routes.h"
 #include "broker/base/metrics.h"
 #include "broker/config.h"
 #include "broker/http/head.h"
+#include "broker/http/server.h"
 #include "tests/unit/http/fake_gateway.h"
 
 namespace weir {
@@ -140,9 +144,16 @@ class HttpTest : public testing::Test {
     if (server) server->stop(std::chrono::milliseconds(0));
   }
 
+  // The routes of an earlier one stay for as long as the test.
+  std::unique_ptr<HttpServer> make_server(const Config& of) {
+    auto& routes =
+        routes_.emplace_back(route_options(of, 1, verifier != nullptr), gateway, metrics, verifier);
+    auto& admin_routes = admin_routes_.emplace_back(is_loopback(of.admin_listen), gateway, metrics);
+    return std::make_unique<HttpServer>(server_options(of), routes, admin_routes, metrics);
+  }
   // With what the test has set in `config`.
   void start() {
-    server = std::make_unique<HttpServer>(config, 1, gateway, metrics, verifier);
+    server = make_server(config);
     const auto started = server->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -171,6 +182,8 @@ class HttpTest : public testing::Test {
   Metrics metrics;
   FakeGateway gateway;
   const TokenVerifier* verifier = nullptr;
+  std::deque<Routes> routes_;
+  std::deque<AdminRoutes> admin_routes_;
   std::unique_ptr<HttpServer> server;
 };
 

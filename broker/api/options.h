@@ -1,0 +1,20 @@
+// From the settings to the options of the server and its routes. Pure, any thread. Requires settings that were
+// checked: each address and range is one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "broker/api/routes.h"
+#include "broker/config.h"
+#include "broker/http/server.h"
+
+namespace weir {
+
+ServerOptions server_options(const Config& config);
+// `random` seeds the jitter of retry times; `has_keys` says whether there is a TokenVerifier.
+RouteOptions route_options(const Config& config, std::uint64_t random, bool has_keys);
+// True if `listen` ("127.0.0.1:8080") takes connections of this machine alone.
+bool is_loopback(const std::string& listen);
+
+}  // namespace weir

@@ -1,0 +1,29 @@
+// The limits and times of one front.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include "broker/base/ip_address.h"
+
+namespace weir {
+
+struct FrontOptions {
+  std::size_t head_bytes_max = 16 << 10;
+  std::size_t body_bytes_max = 4 << 20;
+  // Memory of all requests until they are answered. One address may have half of it, or one largest message.
+  std::size_t request_bytes_max = 64 << 20;
+  std::chrono::milliseconds head_timeout{10'000};
+  std::chrono::milliseconds body_timeout{30'000};
+  std::chrono::milliseconds keep_alive_timeout{75'000};
+  // The client may take so long to read an answer that ends its connection before the socket closes.
+  std::chrono::milliseconds linger_timeout{2'000};
+  std::chrono::milliseconds accept_pause{100};
+  // The last descriptors of the process, which the connections of this front leave to others.
+  std::size_t descriptors_kept = 0;
+  // Proxies whose X-Forwarded-For is believed.
+  std::vector<AddressRange> trusted_proxies = {};
+};
+
+}  // namespace weir
