@@ -31,14 +31,17 @@ std::optional<IpAddress> parse_entry(std::string_view entry) {
   return is_port(entry.substr(colon)) ? parse_ip_address(entry.substr(0, colon)) : std::nullopt;
 }
 
+bool is_trusted(const IpAddress& address, const std::vector<AddressRange>& trusted) {
+  const auto contains = [&](const AddressRange& range) { return range.contains(address); };
+  return std::any_of(trusted.begin(), trusted.end(), contains);
+}
+
 }  // namespace
 
 IpAddress client_address(const IpAddress& peer, std::string_view forwarded_for,
                          const std::vector<AddressRange>& trusted) {
   IpAddress address = peer;
-  while (!forwarded_for.empty()) {
-    const auto contains = [&](const AddressRange& range) { return range.contains(address); };
-    if (std::none_of(trusted.begin(), trusted.end(), contains)) break;
+  while (!forwarded_for.empty() && is_trusted(address, trusted)) {
     const auto comma = forwarded_for.rfind(',');
     const std::string_view entry =
         comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1);
@@ -48,6 +51,10 @@ IpAddress client_address(const IpAddress& peer, std::string_view forwarded_for,
     address = *parsed;
   }
   return address;
+}
+
+IpAddress peer_network(const IpAddress& peer, const std::vector<AddressRange>& trusted) {
+  return is_trusted(peer, trusted) ? IpAddress() : client_network(peer);
 }
 
 }  // namespace weir

@@ -16,4 +16,8 @@ namespace weir {
 IpAddress client_address(const IpAddress& peer, std::string_view forwarded_for,
                          const std::vector<AddressRange>& trusted);
 
+// The network that pays for a request of `peer` before its head is known: that of `peer`, or "::" for nobody if it
+// is a trusted proxy, whose head will say whose request it is.
+IpAddress peer_network(const IpAddress& peer, const std::vector<AddressRange>& trusted);
+
 }  // namespace weir

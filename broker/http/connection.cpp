@@ -4,9 +4,10 @@
 #include <cassert>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "broker/base/metrics.h"
-#include "broker/http/front.h"
+#include "broker/http/client_address.h"
 
 namespace weir {
 namespace {
@@ -19,6 +20,12 @@ bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK |
 std::size_t heap_bytes(const std::string& text) {
   static const std::size_t kWithin = std::string().capacity();
   return text.capacity() > kWithin ? text.capacity() : 0;
+}
+
+IpAddress client_address_of(const IpAddress& peer, const Head& head,
+                            const std::vector<AddressRange>& trusted) {
+  if (trusted.empty()) return peer;
+  return client_address(peer, head.joined("x-forwarded-for").value_or(""), trusted);
 }
 
 bool is_write(const Head& head) { return head.method == "POST" || head.method == "PUT"; }
@@ -36,11 +43,15 @@ void grow(std::string& body, std::size_t needed, std::size_t size_max) {
 
 }  // namespace
 
-Connection::Connection(Front& front, std::uint64_t id, int socket, const IpAddress& peer)
-    : front_(front), id_(id), socket_(front.loop_, socket), peer_(peer), network_(front.network_of(peer)) {}
+Connection::Connection(ConnectionContext& context, std::uint64_t id, int socket, const IpAddress& peer)
+    : context_(context),
+      id_(id),
+      socket_(context.loop, socket),
+      peer_(peer),
+      network_(peer_network(peer, context.options.trusted_proxies)) {}
 
 void Connection::start() {
-  set_deadline(front_.options_.head_timeout);
+  set_deadline(context_.options.head_timeout);
   on_readable();  // Most clients have sent their request by the time they are accepted.
 }
 
@@ -49,7 +60,7 @@ void Connection::set_deadline(std::chrono::milliseconds timeout) { deadline_ = C
 bool Connection::is_idle(Clock::time_point now) const {
   constexpr std::chrono::seconds kFirstRequest{1};
   if (state_ != State::kIdle) return false;
-  return !is_new_ || now >= deadline_ - front_.options_.head_timeout + kFirstRequest;
+  return !is_new_ || now >= deadline_ - context_.options.head_timeout + kFirstRequest;
 }
 
 void Connection::expire() {
@@ -68,7 +79,7 @@ void Connection::close() {
   collecting_.reset();
   away_bytes_ = 0;
   charge();
-  front_.forget(id_);
+  context_.owner.forget(id_);
 }
 
 // Keeps the front's count of what this connection holds; not kNone if that is too much, and this one is to
@@ -79,13 +90,13 @@ RequestBudget::Excess Connection::charge() {
   if (collecting_) charged_ += head_bytes_ + heap_bytes(collecting_->request.body);
   if (is_blocked_) charged_ += heap_bytes(output_);
   if (charged_ == before) return RequestBudget::Excess::kNone;
-  return front_.charge(*this, before, charged_);
+  return context_.owner.charge(*this, before, charged_);
 }
 
 // Behind a proxy each request may be somebody else's.
 void Connection::set_network(const IpAddress& network) {
   if (network == network_) return;
-  front_.charge(*this, std::exchange(charged_, 0), 0);
+  context_.owner.charge(*this, std::exchange(charged_, 0), 0);
   network_ = network;
 }
 
@@ -101,7 +112,7 @@ void Connection::wait_readable() {
 
 void Connection::on_readable() {
   if (!is_collecting() && state_ != State::kLingering) return;
-  std::string& scratch = front_.scratch_;
+  std::string& scratch = context_.scratch;
   const ssize_t size = socket_.read(scratch.data(), scratch.size());
   if (size < 0 && may_try_again(errno)) return wait_readable();
   if (size <= 0) return close();  // Also the end of what a client sends: no request can become whole.
@@ -151,8 +162,8 @@ std::size_t Connection::collect_head(std::string_view input) {
     state_ = State::kHead;
     scanned_ = 0;
     delivery_ = {};
-    set_network(front_.network_of(peer_));
-    set_deadline(front_.options_.head_timeout);
+    set_network(peer_network(peer_, context_.options.trusted_proxies));
+    set_deadline(context_.options.head_timeout);
     pace_.begin(Clock::now());
     pace_.add(input.size());
   }
@@ -161,7 +172,7 @@ std::size_t Connection::collect_head(std::string_view input) {
     refuse({400, "this is not the head of an HTTP/1.1 request, or it holds a bare LF"});
     return 0;
   }
-  if (end.size > front_.options_.head_bytes_max) {
+  if (end.size > context_.options.head_bytes_max) {
     refuse({431, "the request head is too long: see --head-bytes"});
     return 0;
   }
@@ -184,15 +195,15 @@ void Connection::on_head(std::string_view text) {
   if (head.content_length > body_bytes_max()) return refuse_long_body();
   if (!head.has_body()) return dispatch();
   head_bytes_ = static_cast<std::uint32_t>(text.size() + head.headers.capacity() * sizeof(Header));
-  collecting_->request.client_address = front_.client_address_of(peer_, head);
+  collecting_->request.client_address = client_address_of(peer_, head, context_.options.trusted_proxies);
   set_network(client_network(collecting_->request.client_address));
   state_ = State::kBody;
-  set_deadline(front_.options_.body_timeout);
+  set_deadline(context_.options.body_timeout);
 }
 
 // Nobody reads the body of a GET, so it gets no more room than a head.
 std::size_t Connection::body_bytes_max() const {
-  const FrontOptions& options = front_.options_;
+  const FrontOptions& options = context_.options;
   const bool is_read = is_write(collecting_->request.head);
   return is_read ? options.body_bytes_max : std::min(options.body_bytes_max, options.head_bytes_max);
 }
@@ -211,14 +222,14 @@ void Connection::check_head() {
   Request request = std::move(collecting_->request);
   request.is_whole = false;
   request.keeps_alive = false;  // Of a refusal: where the next request begins would not be known.
-  front_.dispatch(id_, std::move(request));
+  context_.owner.dispatch(id_, std::move(request));
 }
 
 void Connection::on_head_checked(Request request, Answer answer) {
   constexpr int kFirstRefusal = 400;
   if (state_ != State::kChecking) return;
   if (answer.status >= kFirstRefusal) return finish(std::move(answer));
-  if (front_.on_wound_down_) return close();
+  if (context_.owner.is_winding_down()) return close();
   state_ = State::kBody;
   away_bytes_ = 0;
   collecting_->request = std::move(request);
@@ -227,7 +238,7 @@ void Connection::on_head_checked(Request request, Answer answer) {
   const auto now = Clock::now();
   pace_.begin(now);
   pace_.add(collecting_->request.body.size());
-  set_deadline(front_.options_.body_timeout);
+  set_deadline(context_.options.body_timeout);
   if (is_continue_due_) send_continue();
   if (state_ == State::kBody) on_readable();
 }
@@ -278,10 +289,11 @@ void Connection::dispatch() {
   if (request.head.has_body()) away_bytes_ = head_bytes_ + heap_bytes(request.body);
   collecting_.reset();
   // A pod that goes away wants its publishers to look for another one.
-  request.keeps_alive = request.head.wants_keep_alive && !front_.handler_.is_draining();
-  if (!request.head.has_body()) request.client_address = front_.client_address_of(peer_, request.head);
+  request.keeps_alive = request.head.wants_keep_alive && !context_.handler.is_draining();
+  if (!request.head.has_body())
+    request.client_address = client_address_of(peer_, request.head, context_.options.trusted_proxies);
   delivery_ = delivery_of(request);
-  front_.dispatch(id_, std::move(request));
+  context_.owner.dispatch(id_, std::move(request));
 }
 
 // What can't be understood, or is too much, ends the connection: where the next request begins is not known.
@@ -308,7 +320,7 @@ void Connection::refuse(Refusal refusal, const char* reason) {
   }
   // A page of another origin may read why.
   if (collecting_) {
-    for (Header& header : front_.handler_.cors_headers(collecting_->request.head)) {
+    for (Header& header : context_.handler.cors_headers(collecting_->request.head)) {
       reply.headers.push_back(std::move(header));
     }
   }
@@ -325,7 +337,7 @@ void Connection::give_way(RequestBudget::Excess excess, bool is_for_others) {
     return;
   }
   if (!is_collecting()) {
-    front_.metrics_.count(Metric::kRefused, "request-memory-slowest");
+    context_.metrics.count(Metric::kRefused, "request-memory-slowest");
     return close();
   }
   if (excess == RequestBudget::Excess::kOfAddress) {
@@ -350,21 +362,26 @@ void Connection::finish(Answer answer) {
   away_bytes_ = 0;
   collecting_.reset();
   if (answer.stream) return open_stream(std::move(answer));
-  front_.count(answer);
+  count(answer);
   closes_ = answer.closes || has_dropped_;
   output_ = std::move(answer.bytes);
   sent_ = 0;
   state_ = State::kSending;
-  set_deadline(front_.options_.body_timeout);
+  set_deadline(context_.options.body_timeout);
   pace_.begin(Clock::now());
   charge();
   send_more();
 }
 
+void Connection::count(const Answer& answer) const {
+  context_.metrics.count(Metric::kRequests, std::to_string(answer.status));
+  if (answer.refused != nullptr) context_.metrics.count(Metric::kRefused, answer.refused);
+}
+
 void Connection::open_stream(Answer answer) {
   const int descriptor = socket_.release();
   if (answer.stream->open(descriptor)) {
-    front_.count(answer);
+    count(answer);
     return close();  // What is left here is no socket.
   }
   socket_.adopt(descriptor);
@@ -399,8 +416,8 @@ void Connection::on_sent() {
   is_new_ = false;
   if (closes_) return linger();
   state_ = State::kIdle;
-  set_deadline(front_.options_.keep_alive_timeout);
-  if (front_.on_wound_down_) return close();
+  set_deadline(context_.options.keep_alive_timeout);
+  if (context_.owner.is_winding_down()) return close();
   resume();
 }
 
@@ -411,7 +428,7 @@ void Connection::linger() {
   std::string().swap(held_);
   charge();
   socket_.shutdown_send();
-  set_deadline(front_.options_.linger_timeout);
+  set_deadline(context_.options.linger_timeout);
   wait_readable();
 }
 

@@ -1,6 +1,7 @@
 // One client's connection on the front: collects a request, waits for its answer, sends it, and begins again.
 #pragma once
 
+#include <asio/io_context.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,8 @@
 
 #include "broker/http/chunks.h"
 #include "broker/http/engine.h"
+#include "broker/http/front_options.h"
+#include "broker/http/handler.h"
 #include "broker/http/lazy_socket.h"
 #include "broker/http/pace.h"
 #include "broker/http/request.h"
@@ -17,7 +20,36 @@
 
 namespace weir {
 
-class Front;
+class Connection;
+class Metrics;
+
+// What a connection asks of the front that owns it. On the front loop only.
+class ConnectionOwner {
+ public:
+  // `connection` holds `after` bytes instead of `before`. If that is more than there may be, the slowest requests give
+  // way until it fits. Not kNone: the slowest is this one, and it has to go.
+  virtual RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after) = 0;
+  // Runs a whole request; Connection::finish() follows. Or asks whether the body of another one may come;
+  // Connection::on_head_checked() follows.
+  virtual void dispatch(std::uint64_t connection, Request request) = 0;
+  // The connection has closed: lets go of it.
+  virtual void forget(std::uint64_t connection) = 0;
+  // True once no further request is taken.
+  virtual bool is_winding_down() const = 0;
+
+ protected:
+  ~ConnectionOwner() = default;
+};
+
+// What the connections of one front share. Outlives them.
+struct ConnectionContext {
+  asio::io_context& loop;
+  const FrontOptions& options;
+  Handler& handler;
+  Metrics& metrics;
+  ConnectionOwner& owner;
+  std::string scratch;  // All of them read into it: an idle connection owns no buffer.
+};
 
 // On the front loop only. Requests of one connection are taken one at a time, so pipelined ones are answered
 // in order; while one is in progress the socket is not read, and TCP slows the client down. A client that
@@ -28,7 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Clock = std::chrono::steady_clock;
 
   // `socket` is connected and does not block.
-  Connection(Front& front, std::uint64_t id, int socket, const IpAddress& peer);
+  Connection(ConnectionContext& context, std::uint64_t id, int socket, const IpAddress& peer);
 
   void start();
   // The answer to the request in progress.
@@ -47,7 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // No request is in progress, and no answer under way.
   bool is_between() const { return is_collecting() || state_ == State::kLingering; }
 
-  // What front_ counts by, and who goes first when there is too much of it.
+  // What the front counts by, and who goes first when there is too much of it.
   std::uint64_t id() const { return id_; }
   const IpAddress& network() const { return network_; }
   // It holds memory, and how long it does is up to its client.
@@ -83,12 +115,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_more();
   void on_sent();
   void linger();
+  void count(const Answer& answer) const;
   RequestBudget::Excess charge();
   void set_network(const IpAddress& network);
   std::size_t body_bytes_max() const;
   void set_deadline(std::chrono::milliseconds timeout);
 
-  Front& front_;
+  ConnectionContext& context_;
   const std::uint64_t id_;
   LazySocket socket_;
   const IpAddress peer_;

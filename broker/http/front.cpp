@@ -14,8 +14,6 @@
 
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
-#include "broker/http/client_address.h"
-#include "broker/http/connection.h"
 
 namespace weir {
 namespace {
@@ -91,14 +89,13 @@ Front::Front(asio::io_context& loop, FrontOptions options, Handler& handler, Eng
       handler_(handler),
       engine_(engine),
       pool_(pool),
-      metrics_(metrics),
       acceptor_(loop),
       accept_timer_(loop),
       sweep_timer_(loop),
       mailbox_(std::make_shared<Mailbox>(loop)),
+      context_{loop, options_, handler, metrics, *this, std::string(kScratchBytes, '\0')},
       budget_(options_.request_bytes_max, std::max(options_.request_bytes_max / 2,
-                                                   options_.body_bytes_max + 2 * options_.head_bytes_max)),
-      scratch_(kScratchBytes, '\0') {}
+                                                   options_.body_bytes_max + 2 * options_.head_bytes_max)) {}
 
 Front::~Front() { close(); }
 
@@ -142,7 +139,7 @@ void Front::accept_waiting() {
 
 void Front::take_connection(int socket, const IpAddress& peer) {
   const std::uint64_t id = next_id_++;
-  const auto connection = std::make_shared<Connection>(*this, id, socket, peer);
+  const auto connection = std::make_shared<Connection>(context_, id, socket, peer);
   connections_.emplace(id, connection);
   connection_count_.store(connections_.size(), std::memory_order_relaxed);
   connection->start();
@@ -275,22 +272,6 @@ void Front::on_made(std::uint64_t connection, const Reply::Make& make) {
   if (found == connections_.end()) return;  // The client has gone; what it published has not.
   const auto kept = found->second;
   kept->finish(std::move(reply));
-}
-
-IpAddress Front::network_of(const IpAddress& peer) const {
-  const auto contains = [&](const AddressRange& range) { return range.contains(peer); };
-  const auto& trusted = options_.trusted_proxies;
-  return std::any_of(trusted.begin(), trusted.end(), contains) ? IpAddress() : client_network(peer);
-}
-
-IpAddress Front::client_address_of(const IpAddress& peer, const Head& head) const {
-  if (options_.trusted_proxies.empty()) return peer;
-  return client_address(peer, head.joined("x-forwarded-for").value_or(""), options_.trusted_proxies);
-}
-
-void Front::count(const Answer& answer) {
-  metrics_.count(Metric::kRequests, std::to_string(answer.status));
-  if (answer.refused != nullptr) metrics_.count(Metric::kRefused, answer.refused);
 }
 
 void Front::forget(std::uint64_t connection) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "broker/base/ip_address.h"
+#include "broker/http/connection.h"
 #include "broker/http/engine.h"
 #include "broker/http/front_options.h"
 #include "broker/http/handler.h"
@@ -30,10 +31,9 @@
 
 namespace weir {
 
-class Connection;
 class Metrics;
 
-class Front {
+class Front final : private ConnectionOwner {
  public:
   Front(asio::io_context& loop, FrontOptions options, Handler& handler, Engine& engine, Pool& pool,
         Metrics& metrics);
@@ -57,7 +57,6 @@ class Front {
   std::size_t accept_pauses() const { return accept_pauses_.load(std::memory_order_relaxed); }
 
  private:
-  friend class Connection;
   using Clock = std::chrono::steady_clock;
 
   void accept();
@@ -68,29 +67,21 @@ class Front {
   void sweep();
   void check_wound_down();
 
-  // What connections ask of it.
-  // `connection` holds `after` bytes instead of `before`. Where that is more than there may be, whichever
-  // request is the slowest to get on gives way; not kNone: this one is it.
-  RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after);
+  RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after) override;
+  void dispatch(std::uint64_t connection, Request request) override;
+  void forget(std::uint64_t connection) override;
+  bool is_winding_down() const override { return on_wound_down_ != nullptr; }
+
   std::shared_ptr<Connection> slowest(RequestBudget::Excess excess, const IpAddress& network) const;
-  // Runs a whole request, or asks the routes whether the body of another one may come.
-  void dispatch(std::uint64_t connection, Request request);
   void run_request(std::uint64_t connection, const std::shared_ptr<Request>& request);
   void start_later(std::uint64_t connection, const Answer& answer);
   void on_made(std::uint64_t connection, const Reply::Make& make);
-  IpAddress client_address_of(const IpAddress& peer, const Head& head) const;
-  // Who pays for a request before its head is known: nobody, where `peer` is a proxy that will say whose it
-  // is.
-  IpAddress network_of(const IpAddress& peer) const;
-  void count(const Answer& answer);
-  void forget(std::uint64_t connection);
 
   asio::io_context& loop_;
   const FrontOptions options_;
   Handler& handler_;
   Engine& engine_;
   Pool& pool_;
-  Metrics& metrics_;
 
   asio::ip::tcp::acceptor acceptor_;
   int descriptors_max_ = 0;  // A connection with this number is the last one before a pause.
@@ -98,10 +89,10 @@ class Front {
   asio::steady_timer sweep_timer_;
   // Shared with what runs elsewhere for a connection: jobs of the pool, and replies that come later.
   const std::shared_ptr<Mailbox> mailbox_;
+  ConnectionContext context_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::uint64_t next_id_ = 1;
   RequestBudget budget_;
-  std::string scratch_;  // Into which all connections read: an idle one owns no buffer.
   std::function<void()> on_wound_down_;
   std::atomic<std::size_t> connection_count_{0};
   std::atomic<std::size_t> accept_pauses_{0};

@@ -55,5 +55,12 @@ TEST(ClientAddress, IsTheProxyThatSaysNothingOfUse) {
   EXPECT_EQ(address_of("10.0.0.1", ","), "10.0.0.1");
 }
 
+TEST(PeerNetwork, IsNobodysWhileATrustedProxyHasNotSaidWhose) {
+  const std::vector<AddressRange> trusted = {*parse_address_range("10.0.0.0/8")};
+  const IpAddress client = *parse_ip_address("192.0.2.1");
+  EXPECT_EQ(peer_network(client, trusted), client_network(client));
+  EXPECT_EQ(peer_network(*parse_ip_address("10.0.0.1"), trusted), IpAddress());
+}
+
 }  // namespace
 }  // namespace weir
