@@ -23,7 +23,7 @@ bool is_loopback_ipv4(std::string_view host) {
          host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-Reply forbidden(std::string_view detail, const char* reason) {
+Reply forbidden(std::string_view detail, Refused reason) {
   Reply reply = error_reply(403, detail);
   reply.refused = reason;
   return reply;
@@ -69,13 +69,13 @@ std::optional<Reply> Access::refuse_foreign(const Head& head) const {
   const std::string* host = head.find("host");
   if (rules_.is_loopback && host != nullptr && !is_loopback_host(*host)) {
     return forbidden("this gateway listens on loopback only, and the Host \"" + *host + "\" is not loopback",
-                     "host");
+                     Refused::kHost);
   }
   const std::string* origin = head.find("origin");
   const bool is_write = head.method == "POST" || head.method == "PUT";
   if (origin == nullptr || !is_write || allows_any_origin_ || is_own_origin(head, *origin))
     return std::nullopt;
-  return forbidden("the origin " + *origin + " may not publish: see --cors-origin", "origin");
+  return forbidden("the origin " + *origin + " may not publish: see --cors-origin", Refused::kOrigin);
 }
 
 bool Access::is_own_origin(const Head& head, std::string_view origin) const {
@@ -108,7 +108,7 @@ std::optional<Reply> Access::preflight(const Head& head) const {
     return std::nullopt;
   }
   if (!allows_any_origin_ && !allows_origin(*origin)) {
-    return forbidden("the origin " + *origin + " is not allowed: see --cors-origin", "origin");
+    return forbidden("the origin " + *origin + " is not allowed: see --cors-origin", Refused::kOrigin);
   }
   Reply reply;
   reply.status = 204;

@@ -64,7 +64,7 @@ Reply AdminRoutes::handle(Request& request) {
   return reply;
 }
 
-Reply AdminRoutes::overloaded(const Head&) { return error_reply(503, "requests"); }
+Reply AdminRoutes::overloaded(const Head&) { return error_reply(503, refused_name(Refused::kRequests)); }
 
 std::vector<Header> AdminRoutes::cors_headers(const Head&) const { return {}; }
 

@@ -10,7 +10,7 @@ namespace {
 
 // RFC 6750, 3: what is wrong goes to the client in WWW-Authenticate; nothing is wrong where there was no
 // token.
-Reply challenge(int status, std::string_view detail, const char* refused, const std::string& parameters) {
+Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters) {
   Reply reply = error_reply(status, detail);
   reply.headers.push_back({"WWW-Authenticate", "Bearer realm=\"weir\"" + parameters});
   reply.refused = refused;
@@ -18,7 +18,8 @@ Reply challenge(int status, std::string_view detail, const char* refused, const 
 }
 
 Reply bad_token(const std::string& why) {
-  return challenge(401, why, "token-bad", ", error=\"invalid_token\", error_description=\"" + why + "\"");
+  return challenge(401, why, Refused::kTokenBad,
+                   ", error=\"invalid_token\", error_description=\"" + why + "\"");
 }
 
 std::string deed(Action action, std::string_view channel) {
@@ -49,7 +50,7 @@ std::variant<Caller, Reply> Doorkeeper::identify(const Head& head, const QueryPa
     if (is_foreign) {
       Reply reply = error_reply(
           403, "a page of another origin may not use this cookie: see --cors-origin, which must name it");
-      reply.refused = "origin";
+      reply.refused = Refused::kOrigin;
       return reply;
     }
   }
@@ -65,17 +66,17 @@ std::optional<Reply> Doorkeeper::refuse(const Caller& caller, Action action, std
     const Claims& claims = *caller.claims;
     if (is_publish ? claims.may_publish(channel) : claims.may_subscribe(channel)) return std::nullopt;
     return challenge(403, deed(action, channel) + " is not allowed by the token: see its claim weir",
-                     "token-scope", ", error=\"insufficient_scope\"");
+                     Refused::kTokenScope, ", error=\"insufficient_scope\"");
   }
   if (verifier_ != nullptr)
     return challenge(401,
                      deed(action, channel) +
                          " takes a token: send it as Authorization: Bearer TOKEN, as the cookie " +
                          cookie_name_ + ", or as ?access_token=TOKEN",
-                     "token-missing", "");
+                     Refused::kTokenMissing, "");
   Reply reply = error_reply(403, deed(action, channel) + " is not allowed to anyone: see " +
                                      (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
-  reply.refused = is_publish ? "publish-rule" : "subscribe-rule";
+  reply.refused = is_publish ? Refused::kPublishRule : Refused::kSubscribeRule;
   return reply;
 }
 

@@ -98,18 +98,18 @@ const char* outcome_name(PublishOutcome outcome) {
   return "";
 }
 
-const char* no_place_name(NoPlace why_not) {
+Refused refused_of(NoPlace why_not) {
   switch (why_not) {
     case NoPlace::kClients:
-      return "clients";
+      return Refused::kClients;
     case NoPlace::kClientsPerAddress:
-      return "clients-per-address";
+      return Refused::kClientsPerAddress;
     case NoPlace::kConnectsPerSecond:
-      return "connects-per-second";
+      return Refused::kConnectsPerSecond;
     case NoPlace::kDraining:
-      return "draining";
+      break;
   }
-  return "";
+  return Refused::kDraining;
 }
 
 std::string json_text(std::string_view text) {
@@ -130,11 +130,11 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
     case PublishOutcome::kUnavailable:
       reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
       reply.headers.push_back({"Retry-After", "1"});
-      reply.refused = "bus-unavailable";
+      reply.refused = Refused::kBusUnavailable;
       return reply;
     case PublishOutcome::kUnknown:
       reply = error_reply(504, "the outcome is unknown: the bus did not confirm in time" + why);
-      reply.refused = "bus-unknown";
+      reply.refused = Refused::kBusUnknown;
       return reply;
     case PublishOutcome::kRefused:
       break;
@@ -142,7 +142,7 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
   // NOPERM is a rule about this channel; anything else is the bus being set up in another way than we are.
   reply = error_reply(result.detail.find("NOPERM") != std::string::npos ? 403 : 502,
                       "nothing was published: the bus refused it" + why);
-  reply.refused = "bus-refused";
+  reply.refused = Refused::kBusRefused;
   return reply;
 }
 
@@ -196,7 +196,7 @@ class Routes::Opening final : public StreamOpening {
   bool open(int socket) override {
     return routes_.gateway_.open_stream(std::move(request_), std::move(place_), socket);
   }
-  Reply refusal() override { return with_headers(routes_.full(accepts_stream_, "channels"), cors_); }
+  Reply refusal() override { return with_headers(routes_.full(accepts_stream_, Refused::kChannels), cors_); }
 
  private:
   Routes& routes_;
@@ -295,7 +295,7 @@ Reply Routes::open_events(const Request& request) {
       Reply reply =
           error_reply(400, "one stream follows at most " + std::to_string(options_.channels_per_client_max) +
                                " channels: see --max-channels-per-client");
-      reply.refused = "channels-per-client";
+      reply.refused = Refused::kChannelsPerClient;
       return reply;
     }
   }
@@ -336,7 +336,7 @@ Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::s
   if (!from.is_whole) return reply;
   request.client_address = from.client_address;
   Gateway::Admission admission = gateway_.admit(from.client_address);
-  if (!admission.place) return full(accept.is_named, no_place_name(*admission.why_not));
+  if (!admission.place) return full(accept.is_named, refused_of(*admission.why_not));
   reply.stream = std::make_unique<Opening>(*this, std::move(request), std::move(*admission.place),
                                            accept.is_named, cors_headers(head));
   return reply;
@@ -351,18 +351,18 @@ std::chrono::milliseconds Routes::jittered_retry() {
 }
 
 Reply Routes::overloaded(const Head& head) {
-  return with_headers(full(accepts_stream(head), "requests"), cors_headers(head));
+  return with_headers(full(accepts_stream(head), Refused::kRequests), cors_headers(head));
 }
 
-Reply Routes::full(bool accepts_stream, const char* reason) {
+Reply Routes::full(bool accepts_stream, Refused reason) {
   const auto retry = jittered_retry();
   Reply reply;
   if (accepts_stream) {
     become_stream(reply);
-    reply.body = encode_overloaded(reason, retry);
+    reply.body = encode_overloaded(refused_name(reason), retry);
   } else {
-    const int status = std::string_view(reason) == "clients-per-address" ? 429 : 503;
-    reply = error_reply(status, std::string("there is no room for this request: ") + reason);
+    const int status = reason == Refused::kClientsPerAddress ? 429 : 503;
+    reply = error_reply(status, std::string("there is no room for this request: ") + refused_name(reason));
     reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
   }
   reply.refused = reason;
@@ -385,7 +385,7 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
     Reply reply = error_reply(413,
                               "the message is too long once each of its lines has its own data: field; see "
                               "--max-message-bytes");
-    reply.refused = "too-large";
+    reply.refused = Refused::kTooLarge;
     return reply;
   }
   Reply reply;

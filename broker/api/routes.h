@@ -53,7 +53,7 @@ class Routes final : public Handler {
   // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status but
   // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other clients
   // still have room.
-  Reply full(bool accepts_stream, const char* reason);
+  Reply full(bool accepts_stream, Refused reason);
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
   Reply open_events(const Request& request);

@@ -65,7 +65,8 @@ bool Connection::is_idle(Clock::time_point now) const {
 
 void Connection::expire() {
   if (state_ == State::kHead || state_ == State::kBody)
-    return refuse({408, "the request did not arrive in time"});
+    return refuse({408, "the request did not arrive in time",
+                   state_ == State::kBody ? Refused::kBodySeconds : Refused::kHeadSeconds});
   close();
 }
 
@@ -173,7 +174,7 @@ std::size_t Connection::collect_head(std::string_view input) {
     return 0;
   }
   if (end.size > context_.options.head_bytes_max) {
-    refuse({431, "the request head is too long: see --head-bytes"});
+    refuse({431, "the request head is too long: see --head-bytes", Refused::kHeadBytes});
     return 0;
   }
   if (end.state == HeadEnd::State::kIncomplete) {
@@ -209,9 +210,11 @@ std::size_t Connection::body_bytes_max() const {
 }
 
 void Connection::refuse_long_body() {
-  refuse({413, is_write(collecting_->request.head)
-                   ? "the body is too long: see --max-message-bytes"
-                   : "the body is too long for a request that needs none: see --head-bytes"});
+  refuse({413,
+          is_write(collecting_->request.head)
+              ? "the body is too long: see --max-message-bytes"
+              : "the body is too long for a request that needs none: see --head-bytes",
+          Refused::kTooLarge});
 }
 
 // The rest of the body has not come yet: time to ask whether it may. A token is checked in the pool, and only
@@ -297,27 +300,11 @@ void Connection::dispatch() {
 }
 
 // What can't be understood, or is too much, ends the connection: where the next request begins is not known.
-void Connection::refuse(Refusal refusal, const char* reason) {
+void Connection::refuse(Refusal refusal, bool is_temporary) {
   Reply reply = error_reply(refusal.status, refusal.detail);
   reply.closes = true;
-  switch (refusal.status) {
-    case 408:
-      reply.refused = state_ == State::kBody ? "body-seconds" : "head-seconds";
-      break;
-    case 431:
-      reply.refused = "head-bytes";
-      break;
-    case 413:
-      reply.refused = "too-large";
-      break;
-    default:
-      reply.refused = "bad-request";
-      break;
-  }
-  if (reason != nullptr) {
-    reply.refused = reason;
-    reply.headers.push_back({"Retry-After", "1"});
-  }
+  reply.refused = refusal.reason;
+  if (is_temporary) reply.headers.push_back({"Retry-After", "1"});
   // A page of another origin may read why.
   if (collecting_) {
     for (Header& header : context_.handler.cors_headers(collecting_->request.head)) {
@@ -337,21 +324,25 @@ void Connection::give_way(RequestBudget::Excess excess, bool is_for_others) {
     return;
   }
   if (!is_collecting()) {
-    context_.metrics.count(Metric::kRefused, "request-memory-slowest");
+    context_.metrics.count(Metric::kRefused, refused_name(Refused::kRequestMemorySlowest));
     return close();
   }
   if (excess == RequestBudget::Excess::kOfAddress) {
     return refuse(
         {429,
-         "the requests of this address take more than half of --request-memory, and this one is the slowest"},
-        "request-memory-per-address");
+         "the requests of this address take more than half of --request-memory, and this one is the slowest",
+         Refused::kRequestMemoryPerAddress},
+        true);
+  }
+  if (!is_for_others) {
+    return refuse(
+        {503, "all requests together take too much memory: see --request-memory", Refused::kRequestMemory},
+        true);
   }
   refuse(
-      {503,
-       is_for_others
-           ? "all requests together take too much memory, and this one is the slowest: see --request-memory"
-           : "all requests together take too much memory: see --request-memory"},
-      is_for_others ? "request-memory-slowest" : "request-memory");
+      {503, "all requests together take too much memory, and this one is the slowest: see --request-memory",
+       Refused::kRequestMemorySlowest},
+      true);
 }
 
 void Connection::finish(Reply reply) { finish(plain_answer(std::move(reply), delivery_)); }
@@ -375,7 +366,7 @@ void Connection::finish(Answer answer) {
 
 void Connection::count(const Answer& answer) const {
   context_.metrics.count(Metric::kRequests, std::to_string(answer.status));
-  if (answer.refused != nullptr) context_.metrics.count(Metric::kRefused, answer.refused);
+  if (answer.refused) context_.metrics.count(Metric::kRefused, refused_name(*answer.refused));
 }
 
 void Connection::open_stream(Answer answer) {

@@ -110,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_continue();
   void dispatch();
   void open_stream(Answer answer);
-  void refuse(Refusal refusal, const char* reason = nullptr);
+  void refuse(Refusal refusal, bool is_temporary = false);
   void refuse_long_body();
   void send_more();
   void on_sent();

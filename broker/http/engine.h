@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "broker/http/handler.h"
@@ -25,7 +26,7 @@ struct Answer {
   int status = 200;
   std::string bytes;
   bool closes = false;
-  const char* refused = nullptr;
+  std::optional<Refused> refused;
   std::unique_ptr<StreamOpening> stream;
   std::function<void(std::function<void(Reply::Make)>)> later;
 };

@@ -23,6 +23,7 @@ bool is_token(std::string_view text) {
 }
 
 Refusal bad(std::string detail) { return {400, std::move(detail)}; }
+Refusal too_much(std::string detail) { return {431, std::move(detail), Refused::kHeadBytes}; }
 
 // A target is printable ASCII (browsers encode the rest). An encoded CR, LF or NUL could split a header
 // somewhere behind a decoder, and no channel name holds one.
@@ -165,7 +166,7 @@ std::optional<Refusal> read_host(Head& head, const std::string& authority) {
   std::string& host = std::find_if(head.headers.begin(), head.headers.end(), is_host)->value;
   if (!authority.empty()) host = authority;
   // An empty Host is legal for a target without an authority (RFC 9110, 7.2).
-  if (host.size() > kHostBytesMax) return Refusal{431, "Host is too long"};
+  if (host.size() > kHostBytesMax) return too_much("Host is too long");
   if (!host.empty() && !is_authority(host)) return bad("Host is neither a name nor an address");
   return std::nullopt;
 }
@@ -240,7 +241,7 @@ std::optional<Refusal> parse_head(std::string_view text, Head& head) {
   while (!text.empty()) {
     const std::string_view line = take_until(text, "\r\n");
     if (line.empty()) return bad("the request head has an empty line in it");
-    if (head.headers.size() == kHeadersMax) return Refusal{431, "the request has more than 100 headers"};
+    if (head.headers.size() == kHeadersMax) return too_much("the request has more than 100 headers");
     if (auto refusal = parse_header(line, head)) return refusal;
   }
   if (auto refusal = read_host(head, authority)) return refusal;

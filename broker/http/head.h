@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/http/refused.h"
+
 namespace weir {
 
 struct Header {
@@ -16,10 +18,11 @@ struct Header {
   std::string value;
 };
 
-// Why a request is not served: a status, and one line for people.
+// Why a request is not served: a status, one line for people, and what it counts as.
 struct Refusal {
   int status = 400;
   std::string detail;
+  Refused reason = Refused::kBadRequest;
 };
 
 // A request head that was found good. Both parts of the target are still percent-encoded.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/http/head.h"
+#include "broker/http/refused.h"
 
 namespace weir {
 
@@ -45,8 +46,8 @@ struct Reply {
   std::vector<Header> headers;  // Without Content-Type, Content-Length and Connection.
   std::string content_type;     // Empty: none.
   std::string body;
-  bool closes = false;            // The connection ends with this answer.
-  const char* refused = nullptr;  // Why it is a refusal, for the metric.
+  bool closes = false;             // The connection ends with this answer.
+  std::optional<Refused> refused;  // Set if it is a refusal that is counted.
 
   // A stream in place of the body. Status, headers and content_type are those of its head.
   std::unique_ptr<StreamOpening> stream;

@@ -55,6 +55,8 @@ TEST_F(FrontLoop, RefusesWhatNoHonestClientSendsAndCloses) {
     EXPECT_TRUE(client.is_closed_by_peer()) << text.substr(0, 200);
   }
   EXPECT_EQ(gateway.published(), 0U);
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"head-bytes\"} 2\n"), std::string::npos);
+  EXPECT_NE(metrics.render().find("weir_http_refused_total{reason=\"bad-request\"} 9\n"), std::string::npos);
 }
 
 TEST_F(FrontLoop, LetsAClientReadWhyItsLongBodyWasRefused) {

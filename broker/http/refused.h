@@ -1,0 +1,44 @@
+// Why a request or a stream is refused: the values of the label `reason` of weir_http_refused_total.
+#pragma once
+
+#include <cstdint>
+
+namespace weir {
+
+enum class Refused : std::uint8_t {
+  // What http/ refuses by itself.
+  kBadRequest,
+  kHeadBytes,
+  kHeadSeconds,
+  kBodySeconds,
+  kTooLarge,
+  kRequests,
+  kRequestMemory,
+  kRequestMemorySlowest,
+  kRequestMemoryPerAddress,
+  // Places for streams.
+  kClients,
+  kClientsPerAddress,
+  kConnectsPerSecond,
+  kDraining,
+  kChannels,
+  kChannelsPerClient,
+  // Who may do what.
+  kHost,
+  kOrigin,
+  kSubscribeRule,
+  kPublishRule,
+  kTokenMissing,
+  kTokenBad,
+  kTokenScope,
+  // What became of a publish.
+  kBusUnavailable,
+  kBusUnknown,
+  kBusRefused,
+  kCount,
+};
+
+// The name of `reason` in metrics and in replies: "clients-per-address". Lives for ever; any thread.
+const char* refused_name(Refused reason);
+
+}  // namespace weir
