@@ -74,8 +74,6 @@ void log_refusal(const Head& head, const Reply& reply) {
   log_debug(std::to_string(reply.status) + " for " + head.method + " " + target + ": " + reply.body);
 }
 
-Reply broken_query() { return error_reply(400, "the query holds a broken escape"); }
-
 // An EventSource, or whoever else names text/event-stream.
 bool accepts_stream(const Head& head) { return is_read(head) && read_accept(head.joined("accept")).is_named; }
 
@@ -92,6 +90,7 @@ const char* outcome_name(PublishOutcome outcome) {
       return "unavailable";
     case PublishOutcome::kUnknown:
       return "unknown";
+    case PublishOutcome::kForbidden:
     case PublishOutcome::kRefused:
       return "refused";
   }
@@ -136,11 +135,12 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
       reply = error_reply(504, "the outcome is unknown: the bus did not confirm in time" + why);
       reply.refused = Refused::kBusUnknown;
       return reply;
+    case PublishOutcome::kForbidden:
     case PublishOutcome::kRefused:
       break;
   }
-  // NOPERM is a rule about this channel; anything else is the bus being set up in another way than we are.
-  reply = error_reply(result.detail.find("NOPERM") != std::string::npos ? 403 : 502,
+  // A rule about this channel is the caller's affair. Any other refusal says that the bus is set up differently.
+  reply = error_reply(result.outcome == PublishOutcome::kForbidden ? 403 : 502,
                       "nothing was published: the bus refused it" + why);
   reply.refused = Refused::kBusRefused;
   return reply;
@@ -260,35 +260,48 @@ Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::s
   return publish(request, std::move(*channel), false);
 }
 
+std::variant<Routes::Visit, Reply> Routes::identify(const Head& head) const {
+  auto query = parse_query(head.query);
+  if (!query) return error_reply(400, "the query holds a broken escape");
+  auto caller = doorkeeper_.identify(head, *query);
+  if (auto* refusal = std::get_if<Reply>(&caller)) return std::move(*refusal);
+  return Visit{std::move(*query), std::get<Caller>(std::move(caller))};
+}
+
+std::variant<Routes::Visit, Reply> Routes::authorize(const Head& head, Action action,
+                                                     std::string_view channel) const {
+  auto visit = identify(head);
+  if (std::holds_alternative<Reply>(visit)) return visit;
+  if (auto refusal = doorkeeper_.refuse(std::get<Visit>(visit).caller, action, channel))
+    return std::move(*refusal);
+  return visit;
+}
+
 Reply Routes::open_channel(const Request& request, std::string channel) {
   const Head& head = request.head;
-  const auto query = parse_query(head.query);
-  if (!query) return broken_query();
-  auto who = doorkeeper_.identify(head, *query);
-  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
-  const Caller& caller = std::get<Caller>(who);
-  if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, channel)) return std::move(*refusal);
-  const auto id = last_event_id(head, *query);
+  auto admitted = authorize(head, Action::kSubscribe, channel);
+  if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
+  const Visit& visit = std::get<Visit>(admitted);
+  const auto id = last_event_id(head, visit.query);
   const bool is_ended = id && is_end_id(*id);
   if (is_ended) return no_content("");  // An EventSource stops for good.
   std::vector<std::string> channels;
   channels.push_back(std::move(channel));
-  return open(request, caller, std::move(channels), *query, Form::kChannel);
+  return open(request, visit, std::move(channels), Form::kChannel);
 }
 
 Reply Routes::open_events(const Request& request) {
   const Head& head = request.head;
-  const auto query = parse_query(head.query);
-  if (!query) return broken_query();
-  auto who = doorkeeper_.identify(head, *query);
-  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
-  const Caller& caller = std::get<Caller>(who);
+  auto identified = identify(head);
+  if (auto* refusal = std::get_if<Reply>(&identified)) return std::move(*refusal);
+  const Visit& visit = std::get<Visit>(identified);
   std::vector<std::string> channels;
-  for (const auto& [name, value] : *query) {
+  for (const auto& [name, value] : visit.query) {
     if (name != parameter::kChannel) continue;
     if (!is_channel_name(value))
       return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
-    if (auto refusal = doorkeeper_.refuse(caller, Action::kSubscribe, value)) return std::move(*refusal);
+    if (auto refusal = doorkeeper_.refuse(visit.caller, Action::kSubscribe, value))
+      return std::move(*refusal);
     if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
     if (channels.size() > options_.channels_per_client_max) {
       // Another time would not help, so an EventSource may give up.
@@ -300,11 +313,11 @@ Reply Routes::open_events(const Request& request) {
     }
   }
   if (channels.empty()) return error_reply(400, "no channel is named: /events?channel=a&channel=b");
-  return open(request, caller, std::move(channels), *query, Form::kEvents);
+  return open(request, visit, std::move(channels), Form::kEvents);
 }
 
-Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::string> channels,
-                   const QueryParameters& query, Form form) {
+Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::string> channels, Form form) {
+  const QueryParameters& query = visit.query;
   const Head& head = from.head;
   const AcceptedStream accept = read_accept(head.joined("accept"));
   if (!accept.is_accepted) {
@@ -313,7 +326,7 @@ Reply Routes::open(const Request& from, const Caller& caller, std::vector<std::s
   StreamRequest request;
   request.channels = std::move(channels);
   request.encoding.form = form;
-  if (caller.claims) request.expires_at = caller.claims->expires_at;
+  if (visit.caller.claims) request.expires_at = visit.caller.claims->expires_at;
   request.last_event_id = last_event_id(head, query);
   const auto route = form == Form::kChannel ? StreamRoute::kChannel : StreamRoute::kEvents;
   request.comments = unknown_parameter_comments(query, route);
@@ -372,12 +385,8 @@ Reply Routes::full(bool accepts_stream, Refused reason) {
 
 Reply Routes::publish(Request& request, std::string channel, bool is_end) {
   if (!request.is_admitted) {
-    const auto query = parse_query(request.head.query);
-    if (!query) return broken_query();
-    auto who = doorkeeper_.identify(request.head, *query);
-    if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
-    if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kPublish, channel))
-      return std::move(*refusal);
+    auto admitted = authorize(request.head, Action::kPublish, channel);
+    if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
   }
   if (!request.is_whole) return Reply();
   std::string payload = is_end ? end_payload(request.body) : std::move(request.body);
@@ -407,12 +416,8 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
 }
 
 Reply Routes::info(const Head& head, const std::string& channel) const {
-  const auto query = parse_query(head.query);
-  if (!query) return broken_query();
-  auto who = doorkeeper_.identify(head, *query);
-  if (auto* refusal = std::get_if<Reply>(&who)) return std::move(*refusal);
-  if (auto refusal = doorkeeper_.refuse(std::get<Caller>(who), Action::kSubscribe, channel))
-    return std::move(*refusal);
+  auto admitted = authorize(head, Action::kSubscribe, channel);
+  if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
   ChannelInfo info = gateway_.info(channel);
   info.name = channel;
   Reply reply = json_reply(200, with_bus(channel_json(info), gateway_.bus_state().kind));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "broker/api/access.h"
@@ -49,6 +50,17 @@ class Routes final : public Handler {
  private:
   class Opening;
 
+  // What a request asks for beside its path, and who sends it.
+  struct Visit {
+    QueryParameters query;
+    Caller caller;
+  };
+
+  // Reads the query and the token of a request: 400, 401 or 403 if either is bad.
+  std::variant<Visit, Reply> identify(const Head& head) const;
+  // The same, and 401 or 403 if the caller may not do `action` on `channel`.
+  std::variant<Visit, Reply> authorize(const Head& head, Action action, std::string_view channel) const;
+
   Reply dispatch(Request& request);
   // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status but
   // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other clients
@@ -57,8 +69,7 @@ class Routes final : public Handler {
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
   Reply open_events(const Request& request);
-  Reply open(const Request& from, const Caller& caller, std::vector<std::string> channels,
-             const QueryParameters& query, Form form);
+  Reply open(const Request& from, const Visit& visit, std::vector<std::string> channels, Form form);
   Reply publish(Request& request, std::string channel, bool is_end);
   Reply info(const Head& head, const std::string& channel) const;
   Reply console(const Head& head) const;

@@ -45,7 +45,8 @@ enum class PublishOutcome {
   kDelivered,    // The bus has it; `receivers` is known.
   kUnavailable,  // The bus is away, or too many publishes wait; nothing was sent.
   kUnknown,      // Sent, but not confirmed in time, or the connection was lost meanwhile.
-  kRefused,      // The bus said no (`detail` says why); nothing was delivered.
+  kForbidden,  // A rule of the bus about this channel (Redis ACL: NOPERM) forbids it; nothing was delivered.
+  kRefused,    // The bus said no for another reason (`detail` says why); nothing was delivered.
 };
 struct PublishResult {
   PublishOutcome outcome = PublishOutcome::kUnavailable;

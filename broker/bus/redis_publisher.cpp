@@ -43,8 +43,9 @@ void RedisPublisher::on_reply(const redisReply& reply) {
                     {PublishOutcome::kDelivered, static_cast<std::uint64_t>(reply.integer), {}});
   }
   if (reply.type == REDIS_REPLY_ERROR) {
-    return complete(std::move(waiting),
-                    {PublishOutcome::kRefused, 0, std::string(without_arguments({reply.str, reply.len}))});
+    const std::string_view text(reply.str, reply.len);
+    const auto outcome = text.starts_with("NOPERM") ? PublishOutcome::kForbidden : PublishOutcome::kRefused;
+    return complete(std::move(waiting), {outcome, 0, std::string(without_arguments(text))});
   }
   complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});
   connection_.fail("the answers are out of step");

@@ -670,7 +670,7 @@ TEST_F(RedisBusTest, IsRefusedAPublishThatTheAclForbids) {
   start("redis://limited:pw@127.0.0.1:" + std::to_string(server.port()));
   ASSERT_TRUE(wait_until_publishing());
   const PublishResult result = publish_and_wait(*bus_, "forbidden", "x");
-  EXPECT_EQ(result.outcome, PublishOutcome::kRefused);
+  EXPECT_EQ(result.outcome, PublishOutcome::kForbidden);
   EXPECT_THAT(result.detail, StartsWith("NOPERM"));
   EXPECT_EQ(publish_and_wait(*bus_, "are-you-there", "x").outcome, PublishOutcome::kDelivered);
 }

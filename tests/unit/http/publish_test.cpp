@@ -142,8 +142,8 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
   const std::vector<Outcome> outcomes = {
       {{PublishOutcome::kUnavailable, 0, "not connected"}, 503},
       {{PublishOutcome::kUnknown, 0, ""}, 504},
-      {{PublishOutcome::kRefused, 0, "NOPERM this user has no permissions"}, 403},
-      {{PublishOutcome::kRefused, 0, "ERR something"}, 502},
+      {{PublishOutcome::kForbidden, 0, "NOPERM this user has no permissions"}, 403},
+      {{PublishOutcome::kRefused, 0, "ERR something like NOPERM"}, 502},
   };
   gateway.holds_publishes = true;
   HttpClient client = connect();
