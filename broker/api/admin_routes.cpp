@@ -1,10 +1,10 @@
 #include "broker/api/admin_routes.h"
 
 #include <chrono>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "broker/api/routes.h"
 #include "broker/base/logging.h"
@@ -16,19 +16,22 @@ namespace {
 
 constexpr std::size_t kShownBytesMax = 32;  // Of what is refused.
 
-Reply healthy(std::string_view status) {
-  return json_reply(200, "{\"status\":\"" + std::string(status) + "\"}");
+JsonObject status_json(std::string_view status) {
+  JsonObject json;
+  json.add_text("status", status);
+  return json;
 }
 
 std::string reason_of(const BusState& state) { return state.why_not.empty() ? "" : ": " + state.why_not; }
 
-// Names and addresses need no escapes.
-std::string slow_client_json(const SlowClient& client) {
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.1f", std::chrono::duration<double>(client.waits).count());
-  return "{\"channel\":\"" + client.channel + "\",\"address\":\"" + client.address.text() +
-         "\",\"lagMessages\":" + std::to_string(client.lag_messages) +
-         ",\"lagBytes\":" + std::to_string(client.lag_bytes) + ",\"seconds\":" + seconds + "}";
+JsonObject slow_client_json(const SlowClient& client) {
+  JsonObject json;
+  json.add_text("channel", client.channel)
+      .add_text("address", client.address.text())
+      .add_number("lagMessages", client.lag_messages)
+      .add_number("lagBytes", client.lag_bytes)
+      .add_tenths("seconds", std::chrono::duration<double>(client.waits).count());
+  return json;
 }
 
 Reply on_log_level(const Request& request) {
@@ -45,7 +48,7 @@ Reply on_log_level(const Request& request) {
   } else if (request.head.method != "GET" && request.head.method != "HEAD") {
     return method_not_allowed("GET, HEAD, PUT");
   }
-  return json_reply(200, "{\"level\":\"" + std::string(log_level_name(log_level())) + "\"}");
+  return json_reply(200, JsonObject().add_text("level", log_level_name(log_level())));
 }
 
 }  // namespace
@@ -78,7 +81,7 @@ Reply AdminRoutes::dispatch(const Request& request) const {
   if (head.path == "/log-level") return on_log_level(request);
   if (!is_known) return error_reply(404, "there is nothing at this path");
   if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");
-  if (head.path == "/healthz") return healthy("ok");
+  if (head.path == "/healthz") return json_reply(200, status_json("ok"));
   if (head.path == "/readyz") return ready();
   if (head.path == "/healthz/redis") return bus();
   if (head.path == "/channels") return channels();
@@ -94,38 +97,31 @@ Reply AdminRoutes::ready() const {
   if (gateway_.is_draining()) return error_reply(503, "this gateway is draining");
   const BusState state = gateway_.bus_state();
   if (!state.was_ever_connected) return error_reply(503, "Redis was not reached yet" + reason_of(state));
-  return healthy("ready");
+  return json_reply(200, status_json("ready"));
 }
 
 Reply AdminRoutes::bus() const {
   const BusState state = gateway_.bus_state();
-  Reply reply = healthy("ok");
+  int status = 200;
+  JsonObject json = status_json("ok");
   if (!state.is_connected) {
-    reply = error_reply(503, "Redis is away" + reason_of(state));
+    status = 503;
+    json = error_json(status, "Redis is away" + reason_of(state));
   } else if (state.acknowledged < state.wanted) {
-    reply = error_reply(503, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
-                                 std::to_string(state.wanted) + " subscriptions");
+    status = 503;
+    json = error_json(status, "Redis has acknowledged " + std::to_string(state.acknowledged) + " of " +
+                                  std::to_string(state.wanted) + " subscriptions");
   }
-  reply.body = with_bus(std::move(reply.body), state.kind);
-  return reply;
+  return json_reply(status, json.add_text("bus", bus_name(state.kind)));
 }
 
 Reply AdminRoutes::channels() const {
-  std::string body = "{\"channels\":[";
-  bool is_first = true;
-  for (const ChannelInfo& info : gateway_.channels(kAdminChannelsMax)) {
-    if (!is_first) body += ',';
-    is_first = false;
-    body += channel_json(info);
-  }
-  body += "],\"slowest\":[";
-  is_first = true;
-  for (const SlowClient& client : gateway_.slowest()) {
-    if (!is_first) body += ',';
-    is_first = false;
-    body += slow_client_json(client);
-  }
-  return json_reply(200, body + "]}");
+  std::vector<JsonObject> channels;
+  for (const ChannelInfo& info : gateway_.channels(kAdminChannelsMax)) channels.push_back(channel_json(info));
+  std::vector<JsonObject> slowest;
+  for (const SlowClient& client : gateway_.slowest()) slowest.push_back(slow_client_json(client));
+  return json_reply(
+      200, JsonObject().add_list("channels", std::move(channels)).add_list("slowest", std::move(slowest)));
 }
 
 }  // namespace weir

@@ -111,21 +111,16 @@ Refused refused_of(NoPlace why_not) {
   return Refused::kDraining;
 }
 
-std::string json_text(std::string_view text) {
-  std::string clean(text);
-  replace_invalid_utf8(clean);
-  return json_string(clean);
-}
-
 // `subscribers`: the streams of the channel on this gateway when the request came.
 Reply publish_reply(const std::string& channel, std::size_t subscribers, const PublishResult& result) {
   const std::string why = result.detail.empty() ? "" : ": " + result.detail;
   Reply reply;
   switch (result.outcome) {
     case PublishOutcome::kDelivered:
-      return json_reply(202, "{\"channel\":" + json_text(channel) +
-                                 ",\"receivers\":" + std::to_string(result.receivers) +
-                                 ",\"subscribers\":" + std::to_string(subscribers) + "}");
+      return json_reply(202, JsonObject()
+                                 .add_text("channel", channel)
+                                 .add_number("receivers", result.receivers)
+                                 .add_number("subscribers", subscribers));
     case PublishOutcome::kUnavailable:
       reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
       reply.headers.push_back({"Retry-After", "1"});
@@ -156,20 +151,18 @@ Reply method_not_allowed(std::string_view allowed) {
 
 std::string end_payload(std::string_view body) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return R"({"type":"weir:end"})";
-  const std::string data = is_json(body) ? std::string(body) : json_text(body);
+  const std::string data = is_json(body) ? std::string(body) : json_string(body);
   return R"({"type":"weir:end","data":)" + data + "}";
 }
 
-std::string channel_json(const ChannelInfo& info) {
-  return "{\"channel\":" + json_text(info.name) + ",\"subscribers\":" + std::to_string(info.subscribers) +
-         ",\"lastId\":" + (info.last_id.empty() ? "null" : json_text(info.last_id)) +
-         ",\"logMessages\":" + std::to_string(info.log_messages) +
-         ",\"logBytes\":" + std::to_string(info.log_bytes) +
-         ",\"live\":" + (info.is_live ? "true" : "false") + "}";
-}
-
-std::string with_bus(std::string json, BusKind kind) {
-  return json.insert(json.rfind('}'), std::string(",\"bus\":\"") + bus_name(kind) + "\"");
+JsonObject channel_json(const ChannelInfo& info) {
+  JsonObject json;
+  json.add_text("channel", info.name).add_number("subscribers", info.subscribers);
+  info.last_id.empty() ? json.add_null("lastId") : json.add_text("lastId", info.last_id);
+  json.add_number("logMessages", info.log_messages)
+      .add_number("logBytes", info.log_bytes)
+      .add_flag("live", info.is_live);
+  return json;
 }
 
 // A stream that has its place and waits for its head and its socket.
@@ -420,7 +413,9 @@ Reply Routes::info(const Head& head, const std::string& channel) const {
   if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
   ChannelInfo info = gateway_.info(channel);
   info.name = channel;
-  Reply reply = json_reply(200, with_bus(channel_json(info), gateway_.bus_state().kind));
+  JsonObject json = channel_json(info);
+  json.add_text("bus", bus_name(gateway_.bus_state().kind));
+  Reply reply = json_reply(200, json);
   reply.headers.push_back({"Cache-Control", "no-store"});
   return reply;
 }

@@ -86,10 +86,8 @@ class Routes final : public Handler {
 
 // {"type":"weir:end"}, with `body` as its data if there is any: as it is where it is JSON, else as text.
 std::string end_payload(std::string_view body);
-// One channel as JSON, as /channels/{channel}/info and the admin side's /channels show it.
-std::string channel_json(const ChannelInfo& info);
-// The JSON object `json` with one more member, "bus": "memory" or "redis".
-std::string with_bus(std::string json, BusKind kind);
+// One channel, as /channels/{channel}/info and the admin side's /channels show it.
+JsonObject channel_json(const ChannelInfo& info);
 // 405 with Allow.
 Reply method_not_allowed(std::string_view allowed);
 

@@ -1,9 +1,11 @@
 #include "broker/base/json.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "proto/utf8.h"
 
 namespace weir {
 namespace {
@@ -100,6 +102,56 @@ Result<Json> parse_json(std::string_view text) {
     return Error{"is not JSON"};
   }
   return Error{builder.why()};
+}
+
+struct JsonObject::Value {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+};
+
+JsonObject::JsonObject() : value_(std::make_unique<Value>()) {}
+JsonObject::~JsonObject() = default;
+JsonObject::JsonObject(JsonObject&& other) noexcept = default;
+JsonObject& JsonObject::operator=(JsonObject&& other) noexcept = default;
+
+JsonObject& JsonObject::add_text(std::string_view name, std::string_view text) {
+  std::string clean(text);
+  replace_invalid_utf8(clean);  // The library would replace by another count.
+  value_->json.emplace(name, std::move(clean));
+  return *this;
+}
+
+JsonObject& JsonObject::add_number(std::string_view name, std::uint64_t number) {
+  value_->json.emplace(name, number);
+  return *this;
+}
+
+JsonObject& JsonObject::add_tenths(std::string_view name, double number) {
+  char digits[400];  // The greatest double has 309 of them before the point.
+  const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 1).ptr;
+  std::from_chars(digits, end, number);
+  value_->json.emplace(name, number);
+  return *this;
+}
+
+JsonObject& JsonObject::add_flag(std::string_view name, bool flag) {
+  value_->json.emplace(name, flag);
+  return *this;
+}
+
+JsonObject& JsonObject::add_null(std::string_view name) {
+  value_->json.emplace(name, nullptr);
+  return *this;
+}
+
+JsonObject& JsonObject::add_list(std::string_view name, std::vector<JsonObject> objects) {
+  auto list = nlohmann::ordered_json::array();
+  for (JsonObject& object : objects) list.push_back(std::move(object.value_->json));
+  value_->json.emplace(name, std::move(list));
+  return *this;
+}
+
+std::string JsonObject::text() const {
+  return value_->json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace weir

@@ -1,8 +1,12 @@
-// A JSON text as values in memory: the parts of a token and a key set, which are small and read once. Its
-// .cpp file is the only one of this folder with nlohmann/json in it.
+// JSON texts, read into values and written member by member: tokens, key sets and replies, all of them small.
+//
+// Threads: functions any thread, values one thread at a time. json.cpp is the only file under broker/ that includes
+// nlohmann/json.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,27 +15,55 @@
 
 namespace weir {
 
+// A JSON value that was read.
 struct Json {
   enum class Kind { kNull, kBoolean, kNumber, kText, kArray, kObject };
   Kind kind = Kind::kNull;
-  double number = 0;  // What needs more than 53 bits is no time and no count.
+  double number = 0;  // Exact up to 53 bits: no time and no count of ours needs more.
   std::string text = {};
-  std::vector<Json> values = {};        // Of an array, or of the members of an object,
-  std::vector<std::string> names = {};  // whose names these are.
+  // The elements of an array, or the values of an object's members.
+  std::vector<Json> values = {};
+  // The names of an object's members, in the order of `values`.
+  std::vector<std::string> names = {};
 
   bool is(Kind which) const { return kind == which; }
-  // The member of that name; nullptr if there is none, or this is no object.
+  // The member of that name; nullptr if there is none, or if this is no object.
   const Json* find(std::string_view name) const;
 };
 
 inline constexpr std::size_t kJsonDepthMax = 16;
-inline constexpr std::size_t kJsonMembersMax = 256;  // Of one object: each name is compared with all before.
+inline constexpr std::size_t kJsonMembersMax =
+    256;  // Of one object: each name is compared with all before it.
 inline constexpr std::size_t kJsonValuesMax = 10'000;
 
-// Reads `text`, which may be anything: linear in time, and no recursion beyond the depth. Not read: what is
-// nested deeper or holds more than the limits, an object with two members of one name (who checks
-// the one could be told apart from who uses the other), numbers that no double holds, what is not UTF-8.
-// The error never repeats what `text` says.
+// Reads `text`, which may be anything, in linear time and without recursion past the depth. Refuses a text that is
+// nested deeper or holds more than the limits allow, an object with two members of one name (two readers could take
+// different ones), a number that no double holds, and invalid UTF-8. The error never repeats any part of `text`.
 Result<Json> parse_json(std::string_view text);
+
+// A JSON object that is being written. Members keep the order of the calls; the caller gives each name once.
+class JsonObject {
+ public:
+  JsonObject();
+  ~JsonObject();
+  JsonObject(JsonObject&& other) noexcept;
+  JsonObject& operator=(JsonObject&& other) noexcept;
+
+  // `text` may be any bytes: U+FFFD stands for what is not UTF-8.
+  JsonObject& add_text(std::string_view name, std::string_view text);
+  JsonObject& add_number(std::string_view name, std::uint64_t number);
+  // Rounds `number` to one digit after the point.
+  JsonObject& add_tenths(std::string_view name, double number);
+  JsonObject& add_flag(std::string_view name, bool flag);
+  JsonObject& add_null(std::string_view name);
+  JsonObject& add_list(std::string_view name, std::vector<JsonObject> objects);
+
+  // The object on one line, without white space. Never throws for what was added.
+  std::string text() const;
+
+ private:
+  struct Value;
+  std::unique_ptr<Value> value_;
+};
 
 }  // namespace weir

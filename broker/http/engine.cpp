@@ -63,7 +63,7 @@ thread_local Exchange* current_exchange = nullptr;
 // Answers everything with nothing.
 class Nothing final : public Handler {
  public:
-  Reply handle(Request&) override { return json_reply(200, "{}"); }
+  Reply handle(Request&) override { return json_reply(200, JsonObject()); }
   Reply overloaded(const Head&) override { return {}; }
   std::vector<Header> cors_headers(const Head&) const override { return {}; }
   bool is_draining() const override { return false; }

@@ -1,9 +1,6 @@
 #include "broker/http/reply.h"
 
 #include <cassert>
-#include <utility>
-
-#include "proto/envelope.h"
 
 namespace weir {
 
@@ -58,20 +55,23 @@ const char* status_text(int status) {
   }
 }
 
-Reply json_reply(int status, std::string body) {
+Reply json_reply(int status, const JsonObject& body) {
   Reply reply;
   reply.status = status;
   reply.content_type = "application/json";
-  reply.body = std::move(body);
+  reply.body = body.text();
   reply.body += '\n';
   return reply;
 }
 
+JsonObject error_json(int status, std::string_view detail) {
+  JsonObject json;
+  json.add_text("error", status_text(status)).add_text("detail", detail);
+  return json;
+}
+
 Reply error_reply(int status, std::string_view detail) {
-  std::string text(detail);
-  replace_invalid_utf8(text);
-  return json_reply(
-      status, "{\"error\":" + json_string(status_text(status)) + ",\"detail\":" + json_string(text) + "}");
+  return json_reply(status, error_json(status, detail));
 }
 
 std::string_view connection_line(const Delivery& delivery) {

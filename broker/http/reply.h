@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/json.h"
 #include "broker/http/head.h"
 #include "broker/http/refused.h"
 
@@ -62,9 +63,12 @@ struct Reply {
 
 const char* status_text(int status);
 
-// {"error":"<status text>","detail":…} with that status. `detail` may be any bytes.
+// {"error":"<status text>","detail":…}. `detail` may be any bytes.
+JsonObject error_json(int status, std::string_view detail);
+// error_json() as a reply with that status.
 Reply error_reply(int status, std::string_view detail);
-Reply json_reply(int status, std::string body);
+// `body` and a line feed, as application/json.
+Reply json_reply(int status, const JsonObject& body);
 
 // The Connection header of a response, with its CRLF; empty where HTTP's default says the same.
 std::string_view connection_line(const Delivery& delivery);

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/envelope.h"
+
 namespace weir {
 namespace {
 
@@ -59,6 +65,41 @@ TEST(Json, IsNothingElse) {
   }
   using namespace std::string_literals;
   for (const auto& text : {"1\0"s, "{}\0{}"s, "\0"s, "\"\0\""s}) EXPECT_EQ(why_not(text), "is not JSON");
+}
+
+TEST(JsonObject, KeepsTheOrderOfItsMembers) {
+  JsonObject json;
+  json.add_text("z", "text").add_number("a", 18'446'744'073'709'551'615u).add_flag("m", true).add_null("b");
+  EXPECT_EQ(json.text(), R"({"z":"text","a":18446744073709551615,"m":true,"b":null})");
+  EXPECT_EQ(JsonObject().text(), "{}");
+}
+
+TEST(JsonObject, HoldsListsOfObjects) {
+  std::vector<JsonObject> objects(2);
+  objects[0].add_number("a", 1);
+  JsonObject json;
+  json.add_list("list", std::move(objects)).add_list("none", {});
+  EXPECT_EQ(json.text(), R"({"list":[{"a":1},{}],"none":[]})");
+}
+
+TEST(JsonObject, RoundsToTenths) {
+  const auto rounded = [](double number) { return JsonObject().add_tenths("s", number).text(); };
+  EXPECT_EQ(rounded(0), R"({"s":0.0})");
+  EXPECT_EQ(rounded(7.89), R"({"s":7.9})");
+  EXPECT_EQ(rounded(0.25), R"({"s":0.2})") << "As printf does: to even.";
+  EXPECT_EQ(rounded(0.35), R"({"s":0.3})") << "The nearest double is less.";
+  EXPECT_EQ(rounded(86'400), R"({"s":86400.0})");
+}
+
+// Replies show what clients sent, so the bytes of a text are those that proto's writer makes.
+TEST(JsonObject, WritesAnyBytesAsJsonStringDoes) {
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  for (const std::string& text : {all, std::string("\xe2\x82 \xf0\x9f\x98 \xed\xa0\x80 \xc0\xaf \xff\xff"),
+                                  std::string("\"\\/\b\f\n\r\t\x01\x7f"), std::string("\0x", 2),
+                                  std::string("\u00e4 \u2028 \U0001f600"), std::string()}) {
+    EXPECT_EQ(JsonObject().add_text("t", text).text(), "{\"t\":" + json_string(text) + "}");
+  }
 }
 
 }  // namespace
