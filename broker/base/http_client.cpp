@@ -1,0 +1,42 @@
+#include "broker/base/http_client.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+// The library reports an end of its patience as any other failure to read, so the clock decides.
+HttpFailure failure_of(httplib::Error error, bool is_late) {
+  if (is_late || error == httplib::Error::ConnectionTimeout) return HttpFailure::kTimedOut;
+  return error == httplib::Error::Connection ? HttpFailure::kRefused : HttpFailure::kNotHttp;
+}
+
+}  // namespace
+
+std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::uint16_t port,
+                                               const std::string& path, std::chrono::milliseconds timeout) {
+  httplib::Client client(address, port);
+  client.set_connection_timeout(timeout);
+  client.set_read_timeout(timeout);
+  client.set_write_timeout(timeout);
+  HttpAnswer answer;
+  const auto take_head = [&](const httplib::Response& response) {
+    answer.status = response.status;
+    answer.reason = response.reason;
+    return true;
+  };
+  const auto take_body = [&](const char* data, std::size_t size) {
+    answer.body.append(data, std::min(size, kHttpAnswerBytesMax - answer.body.size()));
+    return answer.body.size() < kHttpAnswerBytesMax;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  const auto result = client.Get(path, {{"Host", "localhost"}}, take_head, take_body);
+  if (result) answer.status = result->status, answer.reason = result->reason;
+  // A body that is cut off, by its end or by take_body(), is an answer all the same.
+  if (answer.status != 0) return answer;
+  return failure_of(result.error(), std::chrono::steady_clock::now() - begin >= timeout);
+}
+
+}  // namespace weir
