@@ -19,7 +19,7 @@
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/sse.h"
-#include "tests/unit/http/fake_gateway.h"
+#include "tests/support/fake_gateway.h"
 
 namespace weir {
 namespace {

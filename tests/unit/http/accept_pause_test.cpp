@@ -2,12 +2,14 @@
 #include <sys/resource.h>
 
 #include <asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <vector>
 
+#include "broker/base/metrics.h"
 #include "broker/http/front.h"
+#include "tests/support/http_client.h"
 #include "tests/unit/http/fake_handler.h"
-#include "tests/unit/http/http_fixture.h"
 
 namespace weir {
 namespace {

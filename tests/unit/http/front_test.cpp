@@ -7,7 +7,7 @@
 #include <functional>
 #include <thread>
 
-#include "tests/unit/http/http_fixture.h"
+#include "tests/support/http_fixture.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-// A gateway without hub and bus, for the tests of http/: streams end where the test wants, publishes are
+// A gateway without hub and bus, for the tests of http/ and api/: streams end where the test wants, publishes are
 // answered as it says.
 #pragma once
 
@@ -15,11 +15,9 @@
 #include <vector>
 
 #include "broker/hub/gateway.h"
+#include "tests/support/deadline.h"
 
 namespace weir {
-
-// Generous: only reached when something is broken.
-inline constexpr std::chrono::seconds kDeadline{60};
 
 class FakeGateway final : public Gateway {
  public:

@@ -2,7 +2,7 @@
 #include "broker/api/routes.h"
 
 #include "broker/base/logging.h"
-#include "tests/unit/http/http_fixture.h"
+#include "tests/support/http_fixture.h"
 
 namespace weir {
 namespace {

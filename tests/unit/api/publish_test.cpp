@@ -1,5 +1,5 @@
 // Publishing over HTTP as people do it.
-#include "tests/unit/http/http_fixture.h"
+#include "tests/support/http_fixture.h"
 
 namespace weir {
 namespace {

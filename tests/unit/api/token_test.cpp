@@ -1,7 +1,7 @@
 // Tokens over HTTP: who gets in, with what, and what the others are told.
 #include "broker/auth/token_verifier.h"
+#include "tests/support/http_fixture.h"
 #include "tests/unit/auth/auth_fixture.h"
-#include "tests/unit/http/http_fixture.h"
 
 namespace weir {
 namespace {

@@ -3,7 +3,7 @@
 #include <netinet/tcp.h>
 
 #include "proto/sse.h"
-#include "tests/unit/http/http_fixture.h"
+#include "tests/support/http_fixture.h"
 
 namespace weir {
 namespace {
@@ -43,6 +43,19 @@ TEST_F(Streams, GoToTheHubWithTheirHead) {
   gateway.end_streams();
   EXPECT_EQ(client.rest(), encode_chunk("data: x\n\n"));
   EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Streams, CarryTheWholeAnswerForAChannelThatTheBusRefuses) {
+  config.cors_origin = {"https://app.example"};
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a", "Origin: https://app.example\r\n"));
+  const auto* stream = gateway.wait_for_stream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->request.forbidden,
+            "HTTP/1.1 403 Forbidden\r\nVary: Origin\r\n"
+            "Access-Control-Allow-Origin: https://app.example\r\nAccess-Control-Allow-Credentials: true\r\n"
+            "Content-Type: application/json\r\nContent-Length: 80\r\nConnection: close\r\n\r\n"
+            "{\"error\":\"Forbidden\",\"detail\":\"the bus refuses a subscription to this channel\"}\n");
 }
 
 TEST_F(Streams, CarryTheAddressOfTheirClient) {
