@@ -1,4 +1,5 @@
-// Who may do what: anonymous rules, other origins (CORS), and what a browser could be tricked into.
+// The rules that need no token: what anybody may do, which other origins may (CORS), and what a browser must
+// not be tricked into.
 #pragma once
 
 #include <optional>
@@ -12,12 +13,12 @@
 namespace weir {
 
 struct AccessRules {
-  // Patterns. Both empty, and no keys either: anyone may do anything.
+  // Patterns (proto/channel_name.h). If both are empty and there are no keys, anybody may do anything.
   std::vector<std::string> anonymous_subscribe = {};
   std::vector<std::string> anonymous_publish = {};
   std::vector<std::string> cors_origins = {};  // Exact origins, or "*".
-  bool is_loopback = true;                     // Of the listener.
-  bool has_keys = false;                       // Tokens let in who is not anybody (doorkeeper.h).
+  bool is_loopback = true;                     // The listener takes connections of this machine alone.
+  bool has_keys = false;                       // Tokens let others in: see doorkeeper.h.
 };
 
 // Immutable; any thread.
@@ -25,21 +26,22 @@ class Access {
  public:
   explicit Access(AccessRules rules);
 
-  // What anybody may.
+  // True if a caller without a token may.
   bool may_subscribe(std::string_view channel) const;
   bool may_publish(std::string_view channel) const;
 
-  // The 403 for what a foreign page makes a browser send: a Host that is not loopback on a loopback listener
-  // (DNS rebinding), a POST or PUT whose Origin is neither this host nor allowed (a form needs no preflight).
+  // Returns the 403 for a request that a foreign page makes a browser send, or nullopt. That is a Host that
+  // is not loopback on a loopback listener (DNS rebinding), and a POST or PUT whose Origin is neither this
+  // host nor allowed (a form needs no preflight).
   std::optional<Reply> refuse_foreign(const Head& head) const;
 
-  // True if `origin` (of the request `head`) is this host, or was named outright: "*" is not enough to act
+  // True if `origin`, of the request `head`, is this host or is allowed by name. "*" is not enough to act
   // with a user's cookie.
   bool is_own_origin(const Head& head, std::string_view origin) const;
 
-  // The CORS headers of any response to `head`; none without an Origin that is allowed.
+  // Returns the CORS headers for a response to `head`. Without an allowed Origin that is at most Vary.
   std::vector<Header> cors_headers(const Head& head) const;
-  // The answer to a preflight; nullopt if `head` is none.
+  // Returns the answer to a preflight (Fetch), or nullopt if `head` is none.
   std::optional<Reply> preflight(const Head& head) const;
 
  private:

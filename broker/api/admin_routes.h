@@ -14,7 +14,7 @@ namespace weir {
 
 class Metrics;
 
-// GET /channels shows so many at most, those with the most subscribers.
+// The channels that GET /channels shows at most: those with the most subscribers.
 inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
 // From a request of the admin side to its reply.

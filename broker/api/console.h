@@ -1,4 +1,4 @@
-// The console page, embedded into the program at build time.
+// The console page, embedded into the program at build time. Pure, any thread.
 #pragma once
 
 #include <string>
@@ -6,15 +6,16 @@
 
 namespace weir {
 
-// web/console.html as it was when this was built.
+// web/console.html of the build. Lives for ever.
 extern const std::string_view kConsoleHtml;
 
 struct ConsolePage {
   std::string_view html;
-  // Content-Security-Policy: nothing but the page's own inline <script> and <style> (each by its hash) runs,
-  // and it connects to this gateway alone. style="" and onclick="" attributes don't work under it.
+  // The Content-Security-Policy. Only the page's own inline <script> and <style> run, each by its hash, and
+  // the page connects to this gateway alone. style="" and onclick="" attributes do not work under it.
   std::string policy;
 };
+// Hashes what is inline in `html`, which must outlive the page.
 ConsolePage make_console_page(std::string_view html);
 
 }  // namespace weir

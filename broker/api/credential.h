@@ -1,4 +1,4 @@
-// Where in a request its token is.
+// Finds the token of a request. Pure, any thread; the request may be anything.
 #pragma once
 
 #include <optional>
@@ -14,18 +14,19 @@ namespace weir {
 struct Credential {
   enum class Source { kHeader, kQuery, kCookie };
   Source source = Source::kHeader;
-  std::string token;  // May be anything, also empty.
+  std::string token;  // Unchecked: may be anything, even empty.
 };
 
-// The first of: `Authorization: Bearer …`, ?access_token=… (an EventSource can't set headers), the cookie of
-// that name. A browser sends its cookie with everything, so what was put there on purpose comes first; what
-// comes first is what counts, also where it is bad. Another scheme than Bearer is for a proxy in front of us.
-// The error: two of one place that differ, of which nobody can say which one is meant.
+// Returns the first of these, or nullopt if there is none: `Authorization: Bearer TOKEN`;
+// ?access_token=TOKEN, since an EventSource can't set headers; the cookie of that name. The cookie is last
+// because a browser sends it with every request. The first one counts even if it is bad. A scheme other than
+// Bearer is for a proxy in front of us and is skipped. The error is for the holder: one place has two tokens
+// that differ, so it is not known which one is meant.
 Result<std::optional<Credential>> find_credential(const Head& head, const QueryParameters& query,
                                                   std::string_view cookie_name);
 
-// `query` as it may be logged: names alone, and no name that might be a token which was put in the wrong
-// place. Any value could be one, since names are misspelt.
+// Returns `query` as it may be logged: the first ten names, without values, since any value may be a token
+// under a misspelt name. A name that may itself be a token in the wrong place is left out.
 std::string redacted_query(std::string_view query);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// Who sends a request, and may they? Tokens first, then what is open to anybody.
+// Decides who sends a request and whether they may: by what is open to anybody, and by their token.
 #pragma once
 
 #include <optional>
@@ -16,27 +16,27 @@ namespace weir {
 
 enum class Action { kSubscribe, kPublish };
 
-// The holder of a token, or anybody.
+// The sender of a request: the holder of a token, or anybody.
 struct Caller {
   std::optional<Claims> claims;
 };
 
-// Immutable; any thread. A signature is checked once a request, on the thread that asks. `access` and
-// `verifier` outlive it.
+// Threads:   immutable; any thread. identify() checks a signature on the thread that calls it.
+// Ownership: `access` and `verifier` outlive it.
 class Doorkeeper {
  public:
-  // Without a `verifier` (there are no keys) nobody looks at tokens: they are for somebody in front of us.
+  // Without a `verifier` there are no keys, and tokens are not read: they may be for a proxy in front of us.
   Doorkeeper(const Access& access, const TokenVerifier* verifier, std::string cookie_name);
 
-  // Who sends `head`. 401 for a bad token, also where none would be needed: its holder believes to be
-  // somebody. 403 for a cookie that a foreign page made the browser send: a GET with an Origin that
-  // --cors-origin does not name outright ("*" is never with cookies), a POST with such an Origin, or without
-  // one and with a Sec-Fetch-Site that is foreign. A POST without either comes from no browser of the last
-  // years.
+  // Returns the sender of `head`, or a refusal:
+  // - 401 for an invalid token, even where anonymous access is allowed: the caller expects to be authenticated.
+  // - 403 for a cookie that a foreign page made the browser send. That is a request with an Origin that is
+  //   neither this host nor named by --cors-origin ("*" never counts with cookies), or a POST without an Origin
+  //   and with a foreign Sec-Fetch-Site. No current browser sends a POST with neither header.
   std::variant<Caller, Reply> identify(const Head& head, const QueryParameters& query) const;
 
-  // nullopt if `caller` may, by the token or since anybody may. Else 401 without a token (403 where none
-  // could help), 403 with one.
+  // Returns nullopt if `caller` may do `action` on `channel`, by the token or because anybody may. Otherwise
+  // 403 with a token, 401 without one, and 403 without one if there are no keys, so that no token could help.
   std::optional<Reply> refuse(const Caller& caller, Action action, std::string_view channel) const;
 
  private:

@@ -1,5 +1,5 @@
-// From the settings to the options of the server and its routes. Pure, any thread. Requires settings that were
-// checked: each address and range is one.
+// From the settings to the options of the server and its routes. Pure, any thread. Requires settings that
+// were checked: each address and range is one.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The query parameters that are known: all of their names, and which streams take them.
+// The query parameters that streams take. Pure, any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,19 +15,20 @@ inline constexpr std::string_view kAccessToken = "access_token";
 inline constexpr std::string_view kChannel = "channel";
 inline constexpr std::string_view kForm = "form";
 inline constexpr std::string_view kLastEventId = "lastEventId";
-inline constexpr std::string_view kLastEventIdSnakeCase =
-    "last_event_id";  // As Mercure, Nchan and ntfy spell it.
+// As Mercure, Nchan and ntfy spell it.
+inline constexpr std::string_view kLastEventIdSnakeCase = "last_event_id";
 inline constexpr std::string_view kReplay = "replay";
-inline constexpr std::string_view kTime = "t";        // Cache busters: ours are not cached, but libraries
-inline constexpr std::string_view kUnderscore = "_";  // append them to every URL.
+// Cache busters. No stream is cached, but libraries append them to every URL.
+inline constexpr std::string_view kTime = "t";
+inline constexpr std::string_view kUnderscore = "_";
 }  // namespace parameter
 
 enum class StreamRoute : std::uint8_t { kChannel, kEvents };
 
-// A row for each parameter that a stream takes.
+// One row for each parameter.
 struct KnownParameter {
   std::string_view name;
-  bool is_for_events_alone = false;  // /events; else /channels/{channel} too.
+  bool is_for_events_alone = false;  // True: /events takes it. False: /channels/{channel} takes it, too.
 };
 inline constexpr KnownParameter kKnownParameters[] = {
     {parameter::kAccessToken}, {parameter::kChannel, true},        {parameter::kForm},
@@ -35,14 +36,14 @@ inline constexpr KnownParameter kKnownParameters[] = {
     {parameter::kTime},        {parameter::kUnderscore},
 };
 
-// Whoever misspells lastEventId must not believe that resuming is broken. Limits: so many names are told of a
-// request, and so many bytes of each.
+// Limits of unknown_parameter_comments(): names of one request, and bytes of each.
 inline constexpr std::size_t kUnknownParametersMax = 3;
 inline constexpr std::size_t kUnknownParameterBytesMax = 32;
 
-// Comment lines for the first block of a stream, `: unknown parameter "lastid"`: one for each parameter of
-// `query` that `route` does not know, in order, none twice. Names alone, never values; a byte that is not
-// printable ASCII is a "?". A token that stands where a name should is left out.
+// Returns comment lines for the first block of a stream, such as `: unknown parameter "lastid"`: one for each
+// parameter of `query` that `route` does not take, in order, none twice. A client that misspells lastEventId
+// then does not believe that resuming is broken. Shows names alone, never values, with "?" for a byte that is
+// not printable ASCII. Leaves out a name that looks like a token in the wrong place.
 std::string unknown_parameter_comments(const QueryParameters& query, StreamRoute route);
 
 }  // namespace weir

@@ -1,4 +1,5 @@
-// What a request asks for beside its path: query parameters and the Accept header.
+// Parses what a request asks for beside its path: query parameters and the Accept header. Pure, any thread;
+// the input may be anything.
 #pragma once
 
 #include <optional>
@@ -10,13 +11,14 @@
 namespace weir {
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
-// Decodes "a=1&b=%41&c" as forms are encoded ("+" is a space); nullopt where an escape is broken.
+// Decodes "a=1&b=%41&c" as forms are encoded: "+" is a space. Keeps the order, and names that come twice.
+// Returns nullopt if an escape is broken or stands for a control character.
 std::optional<QueryParameters> parse_query(std::string_view query);
 
-// How an Accept header sees text/event-stream (RFC 9110, 12.5.1: the most specific range decides).
+// What an Accept header says of text/event-stream. The most specific range decides (RFC 9110, 12.5.1).
 struct AcceptedStream {
-  bool is_accepted = true;  // Not excluded: an absent Accept takes anything.
-  bool is_named = false;    // Named outright, as every EventSource does.
+  bool is_accepted = true;  // It is not excluded. An absent Accept takes anything.
+  bool is_named = false;    // It is named and accepted: every EventSource names it.
 };
 AcceptedStream read_accept(const std::optional<std::string>& accept);
 

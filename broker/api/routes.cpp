@@ -134,7 +134,8 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
     case PublishOutcome::kRefused:
       break;
   }
-  // A rule about this channel is the caller's affair. Any other refusal says that the bus is set up differently.
+  // A rule about this channel is the caller's affair. Any other refusal says that the bus is set up
+  // differently.
   reply = error_reply(result.outcome == PublishOutcome::kForbidden ? 403 : 502,
                       "nothing was published: the bus refused it" + why);
   reply.refused = Refused::kBusRefused;

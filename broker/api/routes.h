@@ -1,4 +1,4 @@
-// The URLs of the public side.
+// The URLs of the public side: streams, publishing, facts about a channel, the console.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,7 @@ class Routes final : public Handler {
   // Without a `verifier` there are no tokens.
   Routes(RouteOptions options, Gateway& gateway, Metrics& metrics, const TokenVerifier* verifier = nullptr);
 
-  // A stream has its place among the clients when it comes back from here.
+  // A stream that comes back from here has its place among the clients already.
   Reply handle(Request& request) override;
   Reply overloaded(const Head& head) override;
   std::vector<Header> cors_headers(const Head& head) const override;
@@ -62,9 +62,10 @@ class Routes final : public Handler {
   std::variant<Visit, Reply> authorize(const Head& head, Action action, std::string_view channel) const;
 
   Reply dispatch(Request& request);
-  // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status but
-  // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other clients
-  // still have room.
+  // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status
+  // but
+  // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other
+  // clients still have room.
   Reply full(bool accepts_stream, Refused reason);
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
@@ -84,9 +85,10 @@ class Routes final : public Handler {
   std::atomic<std::uint64_t> random_;
 };
 
-// {"type":"weir:end"}, with `body` as its data if there is any: as it is where it is JSON, else as text.
+// The payload that ends a channel: {"type":"weir:end"}. A `body` that is not blank becomes its data: as it is
+// if it is JSON, otherwise as text. Pure, any thread.
 std::string end_payload(std::string_view body);
-// One channel, as /channels/{channel}/info and the admin side's /channels show it.
+// One channel, as /channels/{channel}/info and the admin side's /channels show it. Pure, any thread.
 JsonObject channel_json(const ChannelInfo& info);
 // 405 with Allow.
 Reply method_not_allowed(std::string_view allowed);

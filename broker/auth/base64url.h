@@ -1,4 +1,4 @@
-// base64url as tokens have it (RFC 7515, 2). Pure, any thread.
+// base64url without padding, as tokens have it (RFC 7515, 2). Pure, any thread; the input may be anything.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,9 @@
 
 namespace weir {
 
-// Only the one spelling that an encoder makes: no padding, no white space, no character of the other
-// alphabet, no bits left over. A second spelling of the same bytes would be a second token that looks new.
+// Decodes `text`. Returns nullopt for any spelling but the one that an encoder makes: padding, white space, a
+// character of the plain base64 alphabet, bits left over. A second spelling of the same bytes would be a
+// second token that looks new.
 std::optional<std::string> decode_base64url(std::string_view text);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// The keys that are good at one time, each with the id by which tokens may name it.
+// The keys that are good at one time. Each may have an id by which tokens name it.
 #pragma once
 
 #include <cstddef>
@@ -12,24 +12,24 @@
 
 namespace weir {
 
-// Filled once, then immutable; any thread. At most kKeysMax keys: a token without a kid may cost a signature
-// check for each of them.
+// Threads: one thread fills it; after that it is immutable, any thread.
+// Limits:  kKeysMax keys, since a token without a kid may cost a signature check for each of them.
 class KeySet {
  public:
   static constexpr std::size_t kKeysMax = 64;
 
-  // Without an `id` the key is tried for any token of its algorithm. False if the set is full.
+  // Adds `key`. Without an `id` it is tried for any token of its algorithm. Returns false if the set is full.
   bool add(Key key, std::optional<std::string> id = std::nullopt);
-  // The keys of a JWK set (RFC 7517). Those of other kinds, curves and algorithms, and those that are for
-  // encryption, are left out, as the RFC wants; but a key that claims to be of ours and is broken or weak, a
-  // private key, and a set without any key of ours are errors.
+  // Adds the keys of a JWK set (RFC 7517). Skips keys of other kinds, curves and algorithms and keys for
+  // encryption, as section 5 of the RFC wants. It is an error if a key of our kinds is broken, weak or
+  // private, or if none is left.
   std::optional<Error> add_jwks(std::string_view text);
 
   std::size_t size() const { return entries_.size(); }
   bool has(Algorithm algorithm) const;
 
-  // True if one of the keys of that algorithm has signed `text`. With a `key_id` only the keys of that id,
-  // and those without any, are tried.
+  // True if one of the keys of that algorithm has signed `text`. With a `key_id`, tries only the keys of that
+  // id and those without one.
   bool verifies(Algorithm algorithm, const std::optional<std::string>& key_id, std::string_view text,
                 std::string_view signature) const;
 

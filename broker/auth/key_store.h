@@ -1,8 +1,9 @@
 // The key files of the settings, read at start and again whenever one of them changes.
 //
-// Threads:   keys() and collect() on any thread; load(), poll() and reload() on one, which main is.
-// Limits:    kKeyFileBytesMax a file, KeySet::kKeysMax keys.
-// Failures:  at start an error; later the keys stay as they were, with a warning and a metric.
+// Threads:   keys() and collect() on any thread; load(), poll() and reload() on main's.
+// Ownership: shares each KeySet with whoever checks a token by it.
+// Limits:    kKeyFileBytesMax for a file, KeySet::kKeysMax keys.
+// Errors:    at start an error; later the keys stay as they were, with a warning and a metric.
 #pragma once
 
 #include <array>
@@ -22,7 +23,7 @@ class MetricsPage;
 
 inline constexpr std::size_t kKeyFileBytesMax = 1 << 20;
 
-// Paths; empty for none. All that are there count together.
+// Paths; an empty one is no file. The keys of all files count together.
 struct KeyFiles {
   std::string secret;      // jwt-secret-file: one newline at its end is not part of it.
   std::string public_key;  // jwt-public-key-file: PEM.
@@ -37,19 +38,21 @@ class KeyStore {
 
   // Reads all files. The error is one line that names the setting, the file, and what is wrong with it.
   [[nodiscard]] std::optional<Error> load();
-  // Reads them again if one looks different (another file under its name, another time or size), which costs
-  // a stat() each. Kubernetes swaps a link; whoever writes in place may be read half-way, and is read again.
+  // Reads the files again if one looks different: another file under its name, another time or size. Costs a
+  // stat() each. Kubernetes swaps a link. A file that is written in place may be read half-way, and is then
+  // read again.
   void poll();
-  // Reads them again in any case. The error is as from load(); the keys are then what they were.
+  // Reads the files again in any case. After an error, which is as from load(), the keys are what they were.
   [[nodiscard]] std::optional<Error> reload();
 
-  // The keys of now; never nullptr. Whoever holds them may go on with them while they change.
+  // The present keys; never nullptr. The caller may go on with them while the store changes to others.
   std::shared_ptr<const KeySet> keys() const;
 
+  // Adds the metrics of the keys, as a source of Metrics.
   void collect(MetricsPage& page) const;
 
  private:
-  // What tells one state of a file from another.
+  // Tells one state of a file from another.
   using Stamp = std::array<std::uint64_t, 6>;
   using Stamps = std::array<Stamp, 3>;
   Stamps stamps() const;

@@ -15,22 +15,25 @@ namespace weir {
 
 inline constexpr std::size_t kTokenBytesMax = 8'192;
 
-// What `token`, which may be anything, allows at the time `now`; it must be for `audience`, unless that is
-// empty. Pure, any thread. The error is for the holder: one line of plain ASCII without quotes that repeats
-// nothing of the token, and the same whichever key or byte was wrong.
+// Returns what `token`, which may be anything, allows at the time `now`. It must be for `audience` unless
+// that is empty. Pure, any thread. The error is for the holder: one line of plain ASCII without quotes that
+// repeats nothing of the token, and is the same whichever key or byte was wrong.
 //
-// The header may say which algorithm and which key; it chooses among `keys`, each of which knows one
-// algorithm alone. What it may not do: carry or point to a key (jwk, jku, x5c, x5u are not looked at), ask
-// for extensions (crit, b64), be an encrypted token (five parts).
+// The header of a token names an algorithm and maybe a key: it chooses among `keys`, each of one algorithm.
+// It can't bring or point to a key of its own (jwk, jku, x5c and x5u are not read). Extensions (crit, b64)
+// and encrypted tokens (five parts) are refused.
 Result<Claims> verify_token(const KeySet& keys, const std::string& audience, std::string_view token,
                             std::chrono::system_clock::time_point now);
 
-// Does the same with the keys that a store has at that moment. Any thread; no lock is held while a signature
-// is checked. The store outlives it.
+// Verifies tokens by the keys that a store has at that moment.
+//
+// Threads:   any; no lock is held while a signature is checked.
+// Ownership: the store outlives it.
 class TokenVerifier {
  public:
   TokenVerifier(const KeyStore& keys, std::string audience);
 
+  // As verify_token().
   Result<Claims> verify(std::string_view token, std::chrono::system_clock::time_point now) const;
 
  private:

@@ -18,17 +18,17 @@ struct HttpAnswer {
 enum class HttpFailure {
   kRefused,   // Nobody listens at this address.
   kTimedOut,  // No answer in time.
-  // The connection was closed without an answer in HTTP. The client library does not tell an answer that is missing
-  // from one that is not HTTP.
+  // The connection was closed without an answer in HTTP. The client library does not tell an answer that is
+  // missing from one that is not HTTP.
   kNotHttp,
 };
 
 // A longer body is cut off here.
 inline constexpr std::size_t kHttpAnswerBytesMax = 4 << 10;
 
-// Asks `address` (an IPv4 or IPv6 address) for `path`, on a connection of its own, and blocks until the answer is
-// there. Any thread. The request names the host "localhost", since a gateway on loopback takes no other name.
-// `timeout` bounds each step: the connect, and each wait for more of the answer.
+// Asks `address` (an IPv4 or IPv6 address) for `path`, on a connection of its own, and blocks until the
+// answer is there. Any thread. The request names the host "localhost", since a gateway on loopback takes no
+// other name. `timeout` bounds each step: the connect, and each wait for more of the answer.
 std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::uint16_t port,
                                                const std::string& path, std::chrono::milliseconds timeout);
 

@@ -1,7 +1,7 @@
 // JSON texts, read into values and written member by member: tokens, key sets and replies, all of them small.
 //
-// Threads: functions any thread, values one thread at a time. json.cpp is the only file under broker/ that includes
-// nlohmann/json.
+// Threads: functions any thread, values one thread at a time. json.cpp is the only file under broker/ that
+// includes nlohmann/json.
 #pragma once
 
 #include <cstddef>
@@ -36,9 +36,10 @@ inline constexpr std::size_t kJsonMembersMax =
     256;  // Of one object: each name is compared with all before it.
 inline constexpr std::size_t kJsonValuesMax = 10'000;
 
-// Reads `text`, which may be anything, in linear time and without recursion past the depth. Refuses a text that is
-// nested deeper or holds more than the limits allow, an object with two members of one name (two readers could take
-// different ones), a number that no double holds, and invalid UTF-8. The error never repeats any part of `text`.
+// Reads `text`, which may be anything, in linear time and without recursion past the depth. Refuses a text
+// that is nested deeper or holds more than the limits allow, an object with two members of one name (two
+// readers could take different ones), a number that no double holds, and invalid UTF-8. The error never
+// repeats any part of `text`.
 Result<Json> parse_json(std::string_view text);
 
 // A JSON object that is being written. Members keep the order of the calls; the caller gives each name once.

@@ -1,4 +1,4 @@
-// The chunked transfer coding of a request body (RFC 9112, 7.1), undone as the bytes arrive.
+// Decodes the chunked transfer coding of a request body (RFC 9112, 7.1) as the bytes arrive.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,21 @@
 
 namespace weir {
 
-// Strict about what separates chunks (CRLF alone), lenient about what nobody needs: extensions and trailers
-// are bounded and thrown away. One thread at a time; small, and free of buffers but for the size line.
+// A decoder of one body. It is strict about what separates chunks: CRLF alone. It throws extensions and
+// trailers away, up to a limit.
+//
+// Threads: one at a time.
+// Limits:  a size line and all trailers together are bounded; the caller bounds the body.
 class ChunkDecoder {
  public:
   enum class State { kOpen, kDone, kRefused };
 
-  // Takes from `input`, appends to `body`; returns how many bytes were taken. What follows the end of the
-  // body is left. Takes no more than would make `body` `body_bytes_max` + 1 bytes long: the caller then
-  // refuses it.
+  // Decodes the front of `input` onto `body` and returns how many bytes of `input` it took. It leaves the
+  // bytes behind the end of the body, and stops when `body` has `body_bytes_max` + 1 bytes, which tells the
+  // caller to refuse it. Requires state() kOpen.
   std::size_t feed(std::string_view input, std::string& body, std::size_t body_bytes_max);
   State state() const { return state_; }
+  // Why the body was refused, in one line. Lives for ever; empty unless state() is kRefused.
   const char* error() const { return error_; }
 
  private:
@@ -30,7 +34,7 @@ class ChunkDecoder {
   State state_ = State::kOpen;
   Part part_ = Part::kSizeLine;
   const char* error_ = "";
-  std::uint64_t left_ = 0;  // Bytes of the present chunk.
+  std::uint64_t left_ = 0;  // Bytes of this chunk that have not come.
   std::size_t trailer_bytes_ = 0;
   std::string line_;
 };

@@ -1,4 +1,5 @@
-// One client's connection on the front: collects a request, waits for its answer, sends it, and begins again.
+// One client's connection on the front: it collects a request, waits for the answer, sends it, and begins
+// again.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -26,8 +27,8 @@ class Metrics;
 // What a connection asks of the front that owns it. On the front loop only.
 class ConnectionOwner {
  public:
-  // `connection` holds `after` bytes instead of `before`. If that is more than there may be, the slowest requests give
-  // way until it fits. Not kNone: the slowest is this one, and it has to go.
+  // `connection` holds `after` bytes instead of `before`. If that is more than there may be, the slowest
+  // requests give way until it fits. Not kNone: the slowest is this one, and it has to go.
   virtual RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after) = 0;
   // Runs a whole request; Connection::finish() follows. Or asks whether the body of another one may come;
   // Connection::on_head_checked() follows.
@@ -51,45 +52,52 @@ struct ConnectionContext {
   std::string scratch;  // All of them read into it: an idle connection owns no buffer.
 };
 
-// On the front loop only. Requests of one connection are taken one at a time, so pipelined ones are answered
-// in order; while one is in progress the socket is not read, and TCP slows the client down. A client that
-// half-closes after its request still gets its answer. Where a body does not come together with its head, the
-// routes are asked first whether it may: who has no token takes no room for a body.
+// Requests are taken one at a time, so pipelined ones are answered in order. While one is in progress the
+// socket is not read, and TCP slows the client down. A client that half-closes after its request still gets
+// its answer. If a body does not come together with its head, the handler is asked first: a client without a
+// token takes no room for a body.
+//
+// Threads:   the front loop's.
+// Ownership: the front holds it until forget(); a pending wait holds it a little longer. The context outlives
+//            it.
+// Limits:    FrontOptions. A request that passes one is refused, and its connection ends.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `socket` is connected and does not block.
+  // Takes over `socket`, which is connected and does not block. `peer` is the address at its other end.
   Connection(ConnectionContext& context, std::uint64_t id, int socket, const IpAddress& peer);
 
   void start();
-  // The answer to the request in progress.
+  // Sends the answer to the request in progress, or hands the socket to its stream.
   void finish(Answer answer);
   // The same for a reply that does not come from the engine.
   void finish(Reply reply);
-  // What the routes say to the head of `request`, whose body has not come yet.
+  // Goes on with `request`, whose body has not come, or sends the `answer` that refuses it.
   void on_head_checked(Request request, Answer answer);
-  // True if what it waits for is overdue; expire() then ends it. Nothing is due while a request is in
-  // progress.
+  // True if the client has let its deadline pass. Nothing is due while a request is in progress.
   bool is_due(Clock::time_point now) const {
     return now >= deadline_ && state_ != State::kBusy && state_ != State::kChecking;
   }
+  // Ends a connection that is due: with a 408 in the middle of a request, without a word otherwise.
   void expire();
   void close();
-  // No request is in progress, and no answer under way.
+  // True if no request is in progress and no answer under way.
   bool is_between() const { return is_collecting() || state_ == State::kLingering; }
 
-  // What the front counts by, and who goes first when there is too much of it.
   std::uint64_t id() const { return id_; }
+  // The network that its memory is counted for; "::" is nobody's.
   const IpAddress& network() const { return network_; }
-  // It holds memory, and how long it does is up to its client.
+  // True if it holds memory for as long as its client likes.
   bool may_give_way() const { return charged_ > 0 && (is_collecting() || state_ == State::kSending); }
+  // The pace of the request that comes in, or of the answer that goes out.
   double bytes_per_second(Clock::time_point now) const { return pace_.bytes_per_second(now); }
   void fade(Clock::time_point now) { pace_.fade(now); }
-  // It is the one that goes: for others, or since itself wanted more.
+  // Gives its memory up, since a limit was passed. `is_for_others` is false if its own last bytes passed it.
   void give_way(RequestBudget::Excess excess, bool is_for_others = true);
 
-  // Waits for a next request, or for so long for its first one that it may be none that matters.
+  // True if it is idle between requests, or silent for a second since it connected: it may be closed when
+  // descriptors run out.
   bool is_idle(Clock::time_point now) const;
 
  private:
@@ -125,26 +133,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::uint64_t id_;
   LazySocket socket_;
   const IpAddress peer_;
-  IpAddress network_;  // Who pays for what charged_ says.
+  IpAddress network_;  // Pays for charged_.
   State state_ = State::kIdle;
   bool is_waiting_ = false;   // A wait for readability is pending.
-  bool is_taking_ = false;    // take() is on the stack, and goes on with what is left.
-  bool closes_ = false;       // After the answer that is being sent.
+  bool is_taking_ = false;    // take() is on the stack and goes on with the rest.
+  bool closes_ = false;       // The connection ends after the answer that is being sent.
   bool is_new_ = true;        // Nothing was answered yet.
-  bool is_blocked_ = false;   // The client takes no more of output_.
-  bool has_dropped_ = false;  // What followed the request in progress.
+  bool is_blocked_ = false;   // The client takes no more of output_ for now.
+  bool has_dropped_ = false;  // Bytes behind the request in progress were thrown away.
   bool is_continue_due_ = false;
   std::uint32_t scanned_ = 0;
-  std::uint32_t head_bytes_ = 0;  // Of the request that collecting_ holds.
-  std::size_t charged_ = 0;
-  std::size_t away_bytes_ = 0;  // Of a request that is with the pool or the bus.
+  std::uint32_t head_bytes_ = 0;  // Memory of the head that collecting_ holds.
+  std::size_t charged_ = 0;       // Memory that the front has counted for this connection.
+  std::size_t away_bytes_ = 0;    // Memory of a request that is with the pool or waits for its reply.
   std::size_t sent_ = 0;
   Clock::time_point deadline_;
-  Pace pace_;         // Of collecting, and of sending.
-  std::string held_;  // Bytes that were read and belong to what is not whole yet.
+  Pace pace_;         // The pace of the request that comes in, or of the answer that goes out.
+  std::string held_;  // Bytes that were read and are not taken yet.
   std::string output_;
-  Delivery delivery_;  // Of the request in progress.
-  // Only while a request is being collected.
+  Delivery delivery_;  // The delivery of the answer to the request in progress.
+  // There is one only while a request is being collected.
   struct Collecting {
     Request request;
     ChunkDecoder chunks;

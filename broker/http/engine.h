@@ -1,13 +1,18 @@
-// cpp-httplib, from memory to memory: one whole request in, the bytes of its response out, or a stream's
-// head. The only file with the library in it.
+// cpp-httplib, from memory to memory: one whole request in, the bytes of its response out. Its server is used
+// in engine.cpp alone; base/http_client.cpp and the publishers' http_sink.cpp use its client.
 //
-// The library gets a canonical request that we wrote: method and path, Host, one Content-Length of 0. It
-// never sees what it would act on in its own way: Range (a list of 1,900 makes it build as many parts),
-// Expect, Transfer-Encoding, Accept-Encoding (it would gzip), Connection, REMOTE_* (it adds its own), form
-// types (it would parse the body away). Routes read the checked Request, not the library's: that one
-// percent-decodes header values.
-//
-// Threads: run() may be called by many threads at once.
+// The library calls our handler and writes the head of the response. We do the rest:
+// - Sockets: the library's server never listens. connection.cpp reads and writes.
+// - Parsing: head.cpp has parsed and checked the request. The library parses a canonical one that we write,
+//   of method, path, Host and a Content-Length of 0. It never sees what it would act on by itself: Range (a
+//   list of 1,900 makes it build as many parts), Expect, Transfer-Encoding, Accept-Encoding (it would gzip),
+//   Connection, REMOTE_* (it adds its own), form types (it would parse the body away).
+// - Routing: the handler (api/routes.cpp) runs before the library's, whose std::regex would recurse for each
+//   character of a path. It reads our Request: the library's percent-decodes header values.
+// - The last word on the head: rewrite_head() drops what the library says of the connection and of ranges,
+//   chunks that an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response
+//   without the library: what http/ refuses by itself, a reply that comes later, and the answer to the HEAD
+//   of a stream.
 #pragma once
 
 #include <functional>
@@ -21,16 +26,18 @@
 
 namespace weir {
 
-// Either bytes to be sent, or a stream to be opened (its head handed over), or a reply that comes later.
+// What is to be done with a request: send `bytes`, open `stream`, or wait for `later`.
 struct Answer {
   int status = 200;
   std::string bytes;
-  bool closes = false;
+  bool closes = false;  // The connection ends with it.
   std::optional<Refused> refused;
   std::unique_ptr<StreamOpening> stream;
   std::function<void(std::function<void(Reply::Make)>)> later;
 };
 
+// Threads:   run() on the threads of the pool, many at once.
+// Ownership: the handler outlives it.
 class Engine {
  public:
   explicit Engine(Handler& handler);
@@ -38,7 +45,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Never throws. The handler may take what it likes out of `request`.
+  // Asks the handler and writes the answer. Never throws: an exception of the handler becomes a 500 whose
+  // text is in the log alone. The handler may take what it likes out of `request`. A stream has its head.
   Answer run(Request& request);
 
  private:
@@ -47,8 +55,9 @@ class Engine {
   const std::unique_ptr<Library> library_;
 };
 
+// How the response to `request` goes to its client.
 Delivery delivery_of(const Request& request);
-// The answer that `reply` is, without the library.
+// Writes `reply` as an answer without the library. Requires that it is neither a stream nor a later one.
 Answer plain_answer(Reply reply, const Delivery& delivery);
 
 }  // namespace weir

@@ -258,8 +258,8 @@ void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>
   });
 }
 
-// On a thread of the pool. No thread waits for what comes later: it comes to the front loop. This front may be gone
-// by then, the mailbox is not.
+// On a thread of the pool. No thread waits for what comes later: it comes to the front loop. This front may
+// be gone by then, the mailbox is not.
 void Front::start_later(std::uint64_t connection, const Answer& answer) {
   answer.later([this, mailbox = mailbox_, connection](Reply::Make make) {
     mailbox->post([this, connection, make = std::move(make)] { on_made(connection, make); });

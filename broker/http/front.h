@@ -1,9 +1,11 @@
-// The front: one listening socket and its connections, until a request is whole. Everything that is slow
-// about a client happens here, where it costs a few hundred bytes and no thread.
+// The front: one listening socket and its connections. Everything that is slow about a client happens here,
+// where it costs a few hundred bytes and no thread.
 //
-// Threads:   runs on the front loop's thread; listen() before the loop runs, gauges on any thread.
-// Ownership: the loop, the engine, the handler and the pool outlive it; it outlives the loop's run().
-// Limits:    FrontOptions. What passes one is answered (408, 413, 414, 431, 503) and its connection closed.
+// Threads:   the front loop's; listen() and start() before the loop runs, gauges on any thread.
+// Ownership: the loop, the handler, the engine, the pool and the metrics outlive it; it outlives the loop's
+//            run().
+// Limits:    FrontOptions. A request that passes one is answered (408, 413, 429, 431, 503) and its
+//            connection ends.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -41,17 +43,19 @@ class Front final : private ConnectionOwner {
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
-  // Binds with SO_REUSEADDR only: SO_REUSEPORT would let two gateways share a port by mistake. An empty `host` is
-  // every address of this machine, port 0 one that is free. Returns the bound port, or one line that says why not.
+  // Binds and listens. An empty `host` is every address of this machine; port 0 is one that is free. Returns
+  // the bound port, or one line that says why not. Sets SO_REUSEADDR only: SO_REUSEPORT would let two
+  // gateways share a port by mistake.
   Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
   // Starts to accept. Then the loop may run.
   void start();
-  // On the front loop: accepts no more and closes what is idle; `done` once every request in progress was
-  // answered.
+  // On the front loop: accepts no more and closes what is idle. Calls `done` on the loop once every request
+  // in progress was answered.
   void wind_down(std::function<void()> done);
-  // On the front loop, or after it has ended: drops everything that is left.
+  // On the front loop, or after it has ended: drops every connection, and every later reply.
   void close();
 
+  // Gauges.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
   std::size_t request_bytes() const { return budget_.total(); }
   std::size_t accept_pauses() const { return accept_pauses_.load(std::memory_order_relaxed); }
@@ -84,7 +88,7 @@ class Front final : private ConnectionOwner {
   Pool& pool_;
 
   asio::ip::tcp::acceptor acceptor_;
-  int descriptors_max_ = 0;  // A connection with this number is the last one before a pause.
+  int descriptors_max_ = 0;  // A descriptor with this number is the last before a pause.
   asio::steady_timer accept_timer_;
   asio::steady_timer sweep_timer_;
   // Shared with what runs elsewhere for a connection: jobs of the pool, and replies that come later.

@@ -9,6 +9,7 @@
 
 namespace weir {
 
+// Plain values, copied by whoever takes them.
 struct FrontOptions {
   std::size_t head_bytes_max = 16 << 10;
   std::size_t body_bytes_max = 4 << 20;

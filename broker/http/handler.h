@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// The routes of one side. http/ reads bytes into requests and sends replies; everything that a request means is
-// decided behind this interface.
+// The routes of one side. http/ reads bytes into requests and sends replies; everything that a request means
+// is decided behind this interface.
 //
 // Threads:   handle() on the threads of the pool, many at once; the others on the front loop. None may wait.
 // Ownership: outlives the server.
@@ -17,10 +17,10 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
-  // Returns the reply to `request`, and may take what it likes out of it. May throw: that becomes a 500.
-  // If `request.is_whole` is false, its body has not come and the question is whether it may: a status below 400
-  // says yes, and the rest of that reply is not used. The handler is asked again with the whole request, which
-  // then has `is_admitted`.
+  // Returns the reply to `request`, and may take what it likes out of it. May throw: that becomes a 500. If
+  // `request.is_whole` is false, its body has not come and the question is whether it may: a status below 400
+  // says yes, and the rest of that reply is not used. The handler is asked again with the whole request,
+  // which then has `is_admitted`.
   virtual Reply handle(Request& request) = 0;
 
   // Returns the reply to a request that finds the pool full.
@@ -29,7 +29,8 @@ class Handler {
   // Returns the CORS headers for a reply to `head` that http/ makes by itself.
   virtual std::vector<Header> cors_headers(const Head& head) const = 0;
 
-  // True while the gateway drains: each reply then ends its connection, so that clients look for another gateway.
+  // True while the gateway drains: each reply then ends its connection, so that clients look for another
+  // gateway.
   virtual bool is_draining() const = 0;
 };
 

@@ -1,7 +1,7 @@
-// A connected socket that the loop hears of only when something waits for it.
+// A connected socket that joins the loop at its first wait.
 //
-// A stream's request is mostly there when its connection is accepted, and the socket then leaves for a shard
-// without a wait: two epoll_ctl() less for each of those that come back after a restart.
+// The request of a stream has mostly arrived when its connection is accepted, and the socket leaves for a
+// shard without a wait. That saves two epoll_ctl() for each client that comes back after a restart.
 #pragma once
 
 #include <sys/types.h>
@@ -14,7 +14,7 @@
 namespace weir {
 
 // Threads:   the loop's.
-// Ownership: of the descriptor, until release() or close().
+// Ownership: it owns the descriptor until release() or close(); the loop outlives it.
 class LazySocket {
  public:
   // `descriptor` is connected and does not block.
@@ -23,12 +23,12 @@ class LazySocket {
   LazySocket(const LazySocket&) = delete;
   LazySocket& operator=(const LazySocket&) = delete;
 
-  // Bytes taken or given; 0 when the peer sends no more, -1 with errno as recv(2) and send(2).
+  // Return the bytes taken or given; 0 if the peer sends no more; -1 with errno, as recv(2) and send(2) do.
   ssize_t read(char* to, std::size_t size);
   ssize_t write(std::string_view bytes);
   void shutdown_send();
 
-  // Calls `handler` with an error, or once the socket can be read (written).
+  // Calls `handler` on the loop when the socket can be read or written, or with an error.
   template <typename Handler>
   void wait(asio::ip::tcp::socket::wait_type type, Handler handler) {
     add_to_loop();
@@ -44,7 +44,7 @@ class LazySocket {
  private:
   void add_to_loop();
 
-  asio::ip::tcp::socket waiter_;  // Open from the first wait on; the descriptor is its own then.
+  asio::ip::tcp::socket waiter_;  // Open from the first wait on, and then holds the descriptor.
   int descriptor_;
 };
 

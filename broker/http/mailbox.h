@@ -1,4 +1,4 @@
-// Calls from other threads to the front loop.
+// Brings calls from other threads to the front loop.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -12,13 +12,17 @@
 
 namespace weir {
 
-// Outlives the loop where it must: a publish may be answered after the front has ended, and is then dropped.
 // Many calls that come together wake the loop once.
+//
+// Ownership: shared by the front and by everything that will call it later. A reply may come after the front
+//            and the loop have ended; its call is then dropped.
+// Limits:    none of its own: each call belongs to a request, and those are bounded.
 class Mailbox : public std::enable_shared_from_this<Mailbox> {
  public:
   explicit Mailbox(asio::io_context& loop) : loop_(&loop) {}
 
-  // Any thread.
+  // Runs `call` on the loop, in the order of the posts; drops it after close(). Any thread, never blocks for
+  // long.
   void post(std::function<void()> call) {
     const MutexLock lock(mutex_);
     if (loop_ == nullptr) return;
@@ -27,7 +31,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
     asio::post(*loop_, [self = shared_from_this()] { self->run(); });
   }
 
-  // Nothing is run after it returns. On the front loop, or after it has ended.
+  // Drops all calls; none runs after it returns. On the front loop, or after it has ended.
   void close() {
     const MutexLock lock(mutex_);
     loop_ = nullptr;

@@ -1,4 +1,4 @@
-// How fast bytes come or go, of late.
+// How fast bytes came or went lately.
 #pragma once
 
 #include <algorithm>
@@ -7,13 +7,13 @@
 
 namespace weir {
 
-// What is long past counts less and less: each fade() halves it. So somebody who sent much and then stopped
-// is soon slower than somebody who goes on. A value; one thread.
+// Each fade() halves the weight of the past, so a client that sent much and then stopped is soon slower than
+// one that goes on. A value; one thread at a time.
 class Pace {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Whoever begins is taken to be fast until shown otherwise.
+  // Starts with a credit: a client that begins counts as fast until it shows otherwise.
   void begin(Clock::time_point now) {
     since_ = now;
     bytes_ = kCredit;

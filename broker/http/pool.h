@@ -1,5 +1,5 @@
-// The HTTP pool: a few threads that run requests through the library. Nothing that runs here waits: not for a
-// socket, not for the bus.
+// The HTTP pool: a few threads that run requests through the library. No job waits for a socket or for the
+// bus.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,9 @@
 
 namespace weir {
 
-// Threads: all functions, any thread but its own. A std::thread has the 8 MB stack that the library's
-// std::regex may want.
+// Threads: all functions on any thread but the pool's own. Its threads have the usual 8 MB of stack, which
+//          the std::regex of the library may need.
+// Limits:  jobs_max jobs that wait or run.
 class Pool {
  public:
   using Job = std::function<void()>;  // Must not throw.
@@ -24,15 +25,16 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // False, and nothing happens, if jobs_max jobs wait or run, or after stop().
+  // Runs `job` on one of the threads. Returns false, and does nothing, if jobs_max jobs wait or run, or after
+  // stop().
   bool submit(Job job);
-  // Runs what was submitted to its end, then ends the threads.
+  // Waits until all submitted jobs have run, then ends the threads.
   void stop();
   std::size_t jobs() const { return jobs_.load(std::memory_order_relaxed); }
 
  private:
   void work();
-  // Waits for jobs and takes some of them; false when there are none and none will come.
+  // Waits for jobs and takes some of them. Returns false if there are none and none will come.
   bool take(std::vector<Job>& batch);
 
   const std::size_t jobs_max_;

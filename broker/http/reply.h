@@ -1,4 +1,5 @@
-// What a handler answers: a response, a stream that takes the socket, or a reply that comes later.
+// What a handler answers: a response, a stream that takes the socket, or a reply that comes later. Values and
+// pure functions; any thread.
 #pragma once
 
 #include <functional>
@@ -23,19 +24,19 @@ struct Delivery {
   bool keeps_alive = true;
 };
 
-// A stream that waits for its response head and then for its socket. Its calls come one after the other: the head
-// on a thread of the pool, the rest on the front loop. If the client goes first, the object is destroyed without
-// them, on either thread.
+// A stream that waits for its response head and then for its socket. Its calls come one after the other: the
+// head on a thread of the pool, the rest on the front loop. If the client goes first, the object is destroyed
+// without them, on either thread.
 class StreamOpening {
  public:
   virtual ~StreamOpening() = default;
 
-  // Takes the response head, blank line included. The stream is sent in chunks unless `delivery` is HTTP/1.0. A
-  // response in place of the stream is written for the same `delivery`.
+  // Takes the response head, blank line included. The stream is sent in chunks unless `delivery` is HTTP/1.0.
+  // A response in place of the stream is written for the same `delivery`.
   virtual void set_head(std::string head, const Delivery& delivery) = 0;
 
-  // Takes over `socket`, a connected descriptor that does not block and to which nothing of the response was sent.
-  // Returns false if there is no room: the descriptor stays the caller's, and refusal() is the answer.
+  // Takes over `socket`, a connected descriptor that does not block and to which nothing of the response was
+  // sent. Returns false if there is no room: the descriptor stays the caller's, and refusal() is the answer.
   virtual bool open(int socket) = 0;
 
   // The reply after open() has returned false. Called once.
@@ -54,13 +55,14 @@ struct Reply {
   std::unique_ptr<StreamOpening> stream;
   bool is_stream_head = false;  // A HEAD of a stream: its headers, no length and no body.
 
-  // A reply that comes later takes the place of this one. `later` is called once, on a thread of the pool, and
-  // calls its argument once, on any thread, now or when the outcome is known. Make then writes the reply on the
-  // front loop, also if the client has gone by then; after the server has stopped it is never called.
+  // A reply that comes later takes the place of this one. `later` is called once, on a thread of the pool,
+  // and calls its argument once, on any thread, now or when the outcome is known. Make then writes the reply
+  // on the front loop, also if the client has gone by then; after the server has stopped it is never called.
   using Make = std::function<Reply()>;
   std::function<void(std::function<void(Make)>)> later;
 };
 
+// "Not Found" for 404; "Unknown" for a status that is never sent. Lives for ever.
 const char* status_text(int status);
 
 // {"error":"<status text>","detail":…}. `detail` may be any bytes.
@@ -70,10 +72,10 @@ Reply error_reply(int status, std::string_view detail);
 // `body` and a line feed, as application/json.
 Reply json_reply(int status, const JsonObject& body);
 
-// The Connection header of a response, with its CRLF; empty where HTTP's default says the same.
+// The line of the Connection header, with its CRLF; empty if HTTP's default says the same.
 std::string_view connection_line(const Delivery& delivery);
-// The bytes of a response that does not go through the library: what the front itself refuses, and what is
-// known only after the bus has answered. Requires that no header holds CR or LF.
+// Writes a response without the library: a refusal of the front, or a reply that comes later. Requires that
+// no header holds CR or LF, and that `reply` is neither a stream nor a later one.
 std::string encode_reply(const Reply& reply, const Delivery& delivery);
 
 }  // namespace weir

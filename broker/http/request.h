@@ -1,4 +1,4 @@
-// One request, as the front collected it.
+// One request, as a connection collected it. A value.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@ namespace weir {
 
 struct Request {
   Head head;
-  std::string body;  // Decoded of chunks, byte for byte what the client sent otherwise.
-  // False: the body is still to come, and the question is whether it may (Routes::handle()).
+  std::string body;  // The bytes that the client sent, without the chunk coding.
+  // False: the body is still to come, and the question is whether it may. See Handler::handle().
   bool is_whole = true;
-  bool is_admitted = false;  // That question was answered with yes.
-  // The front's decision, from what the client wants and how the gateway is.
+  bool is_admitted = false;  // The question was asked and answered with yes.
+  // The connection goes on after the answer: the client wants it and the gateway does not drain.
   bool keeps_alive = true;
-  IpAddress client_address;  // client_address.h; "::" where it is not known.
+  IpAddress client_address;  // See client_address.h; "::" if it is not known.
 };
 
 }  // namespace weir

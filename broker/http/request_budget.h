@@ -1,10 +1,9 @@
-// The memory that requests take, from their first byte until they are answered: of all of them together, and
-// of each address.
+// Counts the memory that requests take from their first byte until they are answered: all together, and by
+// address.
 //
 // Threads: total() any, everything else on the front loop.
-// Limits:  RequestBudget says when one is passed; the front decides who goes (Front::charge()). An address is
-// held
-//          while it has bytes, so there are never more of them than connections.
+// Limits:  it says when one is passed; the front decides which request goes (Front::charge()). It remembers
+//          an address only while that has bytes, so there are never more addresses than connections.
 #pragma once
 
 #include <atomic>
@@ -22,10 +21,10 @@ class RequestBudget {
   RequestBudget(std::size_t bytes_max, std::size_t bytes_per_address_max)
       : bytes_max_(bytes_max), bytes_per_address_max_(bytes_per_address_max) {}
 
-  // A request of `network` (client_network()) holds `after` bytes instead of `before`. "::" stands for nobody
-  // in particular, and has no share.
+  // A request of `network` (client_network()) now holds `after` bytes instead of `before`. "::" stands for
+  // nobody in particular and has no limit of its own.
   void change(const IpAddress& network, std::size_t before, std::size_t after);
-  // Which limit is passed now, the narrower one first.
+  // Returns the limit that is passed now: that of `network` first, then that of all.
   Excess excess(const IpAddress& network) const;
   std::size_t total() const { return total_.load(std::memory_order_relaxed); }
 

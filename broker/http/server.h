@@ -1,5 +1,5 @@
-// HTTP as a whole: the front loop and its thread, and the public and the admin side, each with its front, engine
-// and pool.
+// HTTP as a whole: the front loop and its thread, and the public and the admin side, each with its front,
+// engine and pool.
 #pragma once
 
 #include <chrono>
@@ -50,9 +50,9 @@ class HttpServer {
   // Adds the gauges of this part, as a source of Metrics. Any thread.
   void collect(MetricsPage& page) const;
 
-  // Accepts no more on the public side; waits up to `grace` until requests in progress are answered. Streams are
-  // not concerned: they have left with their sockets. A later reply that is missing by then is still sent if it
-  // comes before stop() ends.
+  // Accepts no more on the public side; waits up to `grace` until requests in progress are answered. Streams
+  // are not concerned: they have left with their sockets. A later reply that is missing by then is still sent
+  // if it comes before stop() ends.
   void wind_down(std::chrono::milliseconds grace);
   // The same, then ends the threads.
   void stop(std::chrono::milliseconds grace);

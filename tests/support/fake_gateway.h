@@ -1,5 +1,5 @@
-// A gateway without hub and bus, for the tests of http/ and api/: streams end where the test wants, publishes are
-// answered as it says.
+// A gateway without hub and bus, for the tests of http/ and api/: streams end where the test wants, publishes
+// are answered as it says.
 #pragma once
 
 #include <sys/socket.h>

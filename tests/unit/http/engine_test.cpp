@@ -89,8 +89,8 @@ TEST(Engine, RunsARequestWithoutEverListening) {
   EXPECT_TRUE(answer.bytes.ends_with("\r\n\r\n/some/path")) << answer.bytes;
 }
 
-// What a stream holds goes with the object: the library's resource releaser says false also after a stream was
-// handed over.
+// What a stream holds goes with the object: the library's resource releaser says false also after a stream
+// was handed over.
 TEST(Engine, HandsAStreamOverWithItsHeadAndAllThatItHolds) {
   bool has_place = true;
   Runner engine([&](Request&) { return stream_reply([&] { has_place = false; }); });
