@@ -26,7 +26,7 @@ Result<std::optional<Credential>> find_credential(const Head& head, const QueryP
                                                   std::string_view cookie_name);
 
 // Returns `query` as it may be logged: the first ten names, without values, since any value may be a token
-// under a misspelt name. A name that may itself be a token in the wrong place is left out.
+// under a misspelt name. A name that may itself be a token in the wrong place is not shown either.
 std::string redacted_query(std::string_view query);
 
 }  // namespace weir
