@@ -19,6 +19,23 @@
 
 namespace weir {
 
+// Why a stream finds no place, if it does not. With clang, std::atomic of an optional would need libatomic.
+class AtomicRefusal {
+ public:
+  AtomicRefusal& operator=(NoPlace why) {
+    why_ = static_cast<int>(why);
+    return *this;
+  }
+  std::optional<NoPlace> load() const {
+    const int why = why_;
+    return why == kNone ? std::nullopt : std::optional(static_cast<NoPlace>(why));
+  }
+
+ private:
+  static constexpr int kNone = -1;
+  std::atomic<int> why_ = kNone;
+};
+
 class FakeGateway final : public Gateway {
  public:
   struct Published {
@@ -114,7 +131,7 @@ class FakeGateway final : public Gateway {
   }
 
   // Set before the server starts, or atomics.
-  std::atomic<std::optional<NoPlace>> refusal{std::nullopt};
+  AtomicRefusal refusal;
   std::atomic<bool> has_no_channels = false;
   std::atomic<bool> draining = false;
   std::atomic<bool> holds_publishes = false;

@@ -222,7 +222,7 @@ TEST_F(ForgedTokens, ThatAreGarbage) {
 }
 
 TEST_F(ForgedTokens, ThatAreTooLong) {
-  const auto padded = [this](std::size_t size) {
+  const auto padded = [](std::size_t size) {
     return make_token(hmac(), R"({"alg":"HS256"})",
                       R"({"exp":1800000600,"pad":")" + std::string(size, 'x') + "\"}");
   };

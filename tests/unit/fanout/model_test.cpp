@@ -360,8 +360,8 @@ class Simulation {
       }
       const bool is_latest = channel.channel->policy == SlowClientPolicy::kLatest;
       if (!account.expected || (is_latest && account.was_unknown)) continue;
-      const auto is_later_gap = [&](const Published& one) {
-        return one.kind == FrameKind::kGap && one.sequence > account.last;
+      const auto is_later_gap = [&last = account.last](const Published& one) {
+        return one.kind == FrameKind::kGap && one.sequence > last;
       };
       EXPECT_TRUE(std::none_of(channel.published.begin(), channel.published.end(), is_later_gap))
           << name << ": a shared gap was not told";
