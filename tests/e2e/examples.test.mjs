@@ -1,4 +1,4 @@
-// The pages of web/examples, served from another origin than the gateway.
+// The pages of examples, served from another origin than the gateway.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,9 +15,9 @@ describe("the example pages", () => {
   let redis, broker, browser, pages, react;
 
   before(async () => {
-    const source = join(SOURCE, "web/examples/react");
+    const source = join(SOURCE, "examples/react");
     await run("npm", ["run", "build", "--prefix", source, "--", "--outDir", built, "--emptyOutDir"]);
-    pages = await servePages(join(SOURCE, "web/examples"));
+    pages = await servePages(join(SOURCE, "examples"));
     react = await servePages(built);
     redis = await startRedis();
     broker = await startBroker({ redis, args: ["--cors-origin", pages.url, "--cors-origin", react.url] });

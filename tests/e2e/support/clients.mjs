@@ -101,7 +101,7 @@ function openProgram(command, args, parse) {
 }
 // The example in Python prints each event as a line of JSON.
 const openPython = (url) =>
-  openProgram("python3", [join(SOURCE, "web/examples/follow.py"), url], (output) =>
+  openProgram("python3", [join(SOURCE, "examples/follow.py"), url], (output) =>
     output.split("\n").slice(0, -1).map((line) => JSON.parse(line)),
   );
 // Its function in a thread for each URL: a process for each would take longer to start than all the rest.
@@ -116,7 +116,7 @@ for index, url in enumerate(sys.argv[1:]):
     threading.Thread(target=follow, args=(index, url)).start()
 `;
 function openManyInPython(urls) {
-  const env = { ...process.env, PYTHONPATH: join(SOURCE, "web/examples"), PYTHONDONTWRITEBYTECODE: "1" };
+  const env = { ...process.env, PYTHONPATH: join(SOURCE, "examples"), PYTHONDONTWRITEBYTECODE: "1" };
   const program = new Program("python3", ["-c", FOLLOW_MANY, ...urls], { env });
   const clients = urls.map((_, index) => ({ events: new Events(), close: async () => index === 0 && program.stop() }));
   let passed = 0;

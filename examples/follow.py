@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Follows streams of weir with Python's standard library alone: an EventSource, reconnects and all.
 
-    web/examples/follow.py http://127.0.0.1:8080/channels/news
+    examples/follow.py http://127.0.0.1:8080/channels/news
 
 prints each event as a line of JSON. In a program of your own: for event in events(url): ...
 """
