@@ -8,6 +8,7 @@
 #include "proto/eight_bytes.h"
 #include "proto/event_id.h"
 #include "proto/json_scanner.h"
+#include "proto/utf8.h"
 
 namespace weir {
 namespace {

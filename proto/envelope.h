@@ -1,4 +1,5 @@
-// From a payload (what PUBLISH carries) to a message.
+// Turns a payload, the bytes that PUBLISH carries, into a message. Pure functions, for any thread; they never
+// throw, and never fail: nothing that was published is dropped.
 #pragma once
 
 #include <string>
@@ -9,32 +10,34 @@
 
 namespace weir {
 
-// What is taken for a message envelope.
+// Which payloads are read as an envelope.
 enum class EnvelopeMode {
-  kAuto,    // A JSON object with `data` and no key outside `data`, `id`, `type`, `retry`.
-  kAlways,  // The same; anything else is still delivered as it is, but is counted by the caller as not one.
-  kNever,   // Nothing: every payload is delivered as it is.
+  // A JSON object with `data` and no key but `data`, `id`, `type` and `retry`.
+  kAuto,
+  // The same. The caller counts every other payload as a mistake; it is delivered all the same.
+  kAlways,
+  // None: every payload is delivered as it is.
+  kNever,
 };
 
-// Reads `payload`. Pure, any thread, never throws, never fails: what is not an envelope is delivered as it
-// is, and so is an object that is nearly one (a key of the wrong type, a repeated key, a `type` with control
-// characters or line ends of Unicode, a number of `retry` that is no integer, trailing garbage): nothing is
-// dropped.
-//  - `data`: a JSON string becomes its text; any other value stays exactly as written (digits, key order,
-//    escapes, white space).
-//  - `type`: `error` and `open`, which an EventSource uses itself, and any other type that begins with
-//  `weir:`
-//    become untyped. `weir:end` is the end of the channel, its `data` may be left out.
-//  - `id`: left out unless is_own_id() (event_id.h) says that it is safe.
-//  - Invalid UTF-8 is replaced by U+FFFD, one for each maximal ill-formed subsequence (Unicode 15, table 3-8:
-//    as the WHATWG decoder does), and counted.
+// Reads `payload`. Anything that is not an envelope becomes the data of a message as it is. So does an
+// object that is almost an envelope: a key of the wrong type, a repeated key, a `type` with control
+// characters or Unicode's line separators, a `retry` that is not an unsigned integer of 64 bits, or text
+// after the object.
+//  - `data`: a JSON string becomes its text. Any other value stays exactly as it was written: its digits,
+//    order of keys, escapes and white space.
+//  - `type`: `error` and `open`, which an EventSource fires itself, become untyped. So does every type that
+//    begins with `weir:`, except `weir:end`, which ends the channel and may come without `data`.
+//  - `id`: left out unless is_own_id() (event_id.h) accepts it.
+//  - `retry`: clamped to 1 to 60 s.
+//  - Invalid UTF-8 is replaced as replace_invalid_utf8() does it, and counted in the message.
 Message parse_payload(std::string_view payload, EnvelopeMode mode);
 
-// True if `text` is one JSON value with nothing but white space around it, by the grammar of RFC 8259.
+// True if `text` is one JSON value by the grammar of RFC 8259, with only white space around it.
 bool is_json(std::string_view text);
 
-// `text` as a JSON string, quotes included; what is not UTF-8 is replaced. Escapes what must be, and nothing
-// else.
+// Returns `text` as a JSON string, quotes included. Escapes only what the grammar requires, and replaces
+// invalid UTF-8.
 std::string json_string(std::string_view text);
 
 }  // namespace weir

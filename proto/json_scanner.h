@@ -1,4 +1,4 @@
-// Where the values of a JSON text begin and end, by the grammar of RFC 8259 and nothing beyond it.
+// Finds where the values of a JSON text begin and end, by the grammar of RFC 8259 and nothing beyond it.
 #pragma once
 
 #include <cstddef>
@@ -7,25 +7,29 @@
 
 namespace weir {
 
-// Steps over a text from front to back and checks what it steps over. What it only steps over it never
-// converts: digits, escapes and half surrogate pairs are what the publisher wrote. nlohmann/json, which keeps
-// no slices, refuses 1e999 and "\ud800", takes a NUL for the end, and needs twenty times as long; it checks
-// this one in the tests.
+// Steps over a text from front to back and checks it on the way. A value that is stepped over is not
+// converted: its digits, escapes and half surrogate pairs stay what the publisher wrote. nlohmann/json could
+// not do this: it keeps no slices, refuses 1e999 and "\ud800", takes a NUL for the end, and is some twenty
+// times slower. The tests and fuzzers check this scanner against it.
 //
-// Time is linear, and for no text much more than for plain ones of its size (bench/micro: "worst/...");
-// memory is one bit for each level of nesting, and there is no recursion.
+// Threads:   one at a time.
+// Ownership: the caller keeps the text alive; values are views into it.
+// Limits:    time is linear in the text, whatever it holds (bench/micro: "worst/..."). Memory is one bit for
+//            each level of nesting, and there is no recursion.
 class JsonScanner {
  public:
   explicit JsonScanner(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
 
-  // Past white space: steps over `c` if it is next.
+  // Each of these skips white space first.
+
+  // Steps over `c` and returns true if it comes next.
   bool take(char c);
-  // Past white space: true if a string is next, or something that begins like one.
+  // True if a quote comes next.
   bool is_at_string();
-  // Past white space: the next value. Empty if there is none.
+  // Returns the next value and steps over it. Empty if there is none, or it is broken.
   std::string_view next_value();
-  // Past white space: the text of the next string, its escapes decoded. False if there is none, or it holds
-  // half a surrogate pair, which is no text; `text` and where the scanner stands are then of no use.
+  // Sets `text` to the next string with its escapes decoded, and steps over it. False if there is none, or it
+  // holds half a surrogate pair. Then neither `text` nor the scanner is of use any more.
   bool next_text(std::string& text);
   // True if only white space is left.
   bool is_at_end();

@@ -5,6 +5,7 @@
 
 #include "proto/eight_bytes.h"
 #include "proto/envelope.h"
+#include "proto/utf8.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-// What a publisher sent, after its payload was read: see envelope.h.
+// A message: what a publisher sent, after parse_payload() (envelope.h) has read it.
 #pragma once
 
 #include <chrono>
@@ -8,23 +8,32 @@
 
 namespace weir {
 
-// How `Message::data` may be put into a JSON document (the ?form=json stream).
+// How a stream with ?form=json puts `Message::data` into its JSON.
 enum class DataKind {
-  kPayload,  // The payload as it came: a JSON value or any other text, not looked at yet.
-  kJson,     // A JSON value, exactly as the publisher wrote it.
-  kText,     // Text: a JSON string of the envelope, decoded.
+  // The whole payload. Nobody has checked yet whether it is JSON.
+  kPayload,
+  // A JSON value, exactly as the publisher wrote it.
+  kJson,
+  // The text of a JSON string in the envelope.
+  kText,
 };
 
-// Owns its strings. `type` and `id` hold no CR, LF or NUL: they could forge SSE fields.
+// Owns its strings. `type` and `id` hold no CR, LF or NUL, which could forge SSE fields.
 struct Message {
   std::string data;
   DataKind data_kind = DataKind::kPayload;
-  std::string type;  // The SSE event type; empty is "message".
-  std::string id;    // The publisher's own; empty if it gave none, or a bad one.
-  std::optional<std::chrono::milliseconds> retry;  // Clamped to 1 to 60 s, not jittered yet.
-  bool is_end = false;                             // Type weir:end: the last message of its channel.
-  bool has_data = true;                            // False only for a weir:end whose data was left out.
-  std::size_t replaced = 0;                        // Sequences that were not UTF-8, each now U+FFFD.
+  // The type of the SSE event. Empty means "message".
+  std::string type;
+  // The publisher's own id. Empty if it gave none, or one that is_own_id() refuses.
+  std::string id;
+  // From 1 to 60 s, not jittered yet.
+  std::optional<std::chrono::milliseconds> retry;
+  // The type is weir:end: the message ends its channel.
+  bool is_end = false;
+  // False only for an end that came without data.
+  bool has_data = true;
+  // How many invalid sequences of UTF-8 became U+FFFD.
+  std::size_t replaced = 0;
 };
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// What must never be read in a log: tokens, and passwords of URLs.
+// Keeps tokens and the passwords of URLs out of logs.
 #pragma once
 
 #include <string>
@@ -6,8 +6,9 @@
 
 namespace weir {
 
-// `text` as it may be logged. What has the form of a JWT (it begins with eyJ, and dots separate three parts
-// of base64url or more) becomes "(redacted)", and the password of a URL "***". Pure, any thread.
+// Returns `text` as it may be logged: a JWT becomes "(redacted)", and the password of a URL "***". A JWT is
+// anything that begins with eyJ and has at least three parts of base64url, with dots between them. Pure, for
+// any thread.
 std::string redacted(std::string_view text);
 
 }  // namespace weir

@@ -135,14 +135,6 @@ DecodedEvent decode_block(std::string_view block) {
   return event;
 }
 
-std::string encode_comment(std::string_view text) {
-  assert(fits_one_line(text));
-  std::string comment;
-  comment.reserve(text.size() + 4);
-  comment.append(": ").append(text).append("\n\n");
-  return comment;
-}
-
 std::string encode_message(const Message& message, std::string_view channel, std::string_view id) {
   const std::string default_data = message.has_data ? std::string() : channel_object(channel);
   return encode_block({.id = id,

@@ -1,4 +1,5 @@
-// text/event-stream (WHATWG HTML, 9.2) inside the chunks of HTTP/1.1 (RFC 9112, 7.1).
+// Encodes text/event-stream (WHATWG HTML, 9.2) inside the chunks of HTTP/1.1 (RFC 9112, 7.1). Pure functions,
+// for any thread.
 #pragma once
 
 #include <chrono>
@@ -8,47 +9,47 @@
 #include <string>
 #include <string_view>
 
-#include "proto/event_id.h"
 #include "proto/message.h"
 
 namespace weir {
 
-// One event, not encoded yet. Requires that id and type hold no CR, LF or NUL.
+// An event to encode. `id` and `type` hold no CR, LF or NUL; if one is empty, its line is left out.
 struct Event {
-  std::string_view id;    // Empty: no `id:` line.
-  std::string_view type;  // Empty: no `event:` line.
-  // Each line (LF, CRLF or a lone CR ends one) becomes a `data:` line; empty is one empty line.
+  std::string_view id;
+  std::string_view type;
+  // Each line becomes a `data:` line. LF, CRLF and a lone CR end a line. Empty data is one empty line.
   std::string_view data;
   std::optional<std::chrono::milliseconds> retry;
 };
 
-// The fixed width of the digits of an encoded `retry:`, leading zeros included, so that they can be
-// overwritten for each client without moving a byte. The retry line is always the first of its block.
-inline constexpr std::size_t kRetryDigits = 5;
-
-// The block of one event: [retry:] [event:] data:... [id:] and the blank line. The id comes last: some
-// clients take it for received as soon as its line is there, and would never ask again for a message that was
-// cut behind it.
+// Encodes the block of one event: [retry:] [event:] data:... [id:] and the blank line. The id comes last:
+// some clients remember it as soon as they have read its line, and would never ask again for a message that
+// was cut after it.
 std::string encode_block(const Event& event);
-// Where the digits of the retry line stand in a block that begins with one.
+
+// An encoded `retry:` line is the first of its block and always has this many digits, with leading zeros.
+// Each client's own number can be written over them without moving a byte.
+inline constexpr std::size_t kRetryDigits = 5;
+// The offset of these digits in a block that begins with a `retry:` line.
 inline constexpr std::size_t kRetryOffset = 7;
-// Overwrites kRetryDigits characters at `digits`; `retry` is clamped to 0 to 99999 ms.
+// Overwrites kRetryDigits characters at `digits`. Clamps `retry` to 0 to 99999 ms.
 void write_retry_digits(char* digits, std::chrono::milliseconds retry);
 
-// What `message` takes on the wire, compared with what a payload of one line takes: its data, each further
-// line with its "data: ", and its type. So a plain text of one line counts as many bytes as it has.
+// The size of `message` for --max-message-bytes: its data, "data: " and a line feed for each line after the
+// first, and its type. A text of one line without a type counts its own bytes.
 std::size_t encoded_bytes(const Message& message);
-// A payload's byte becomes at most so many: a line feed becomes one with a "data: " behind it.
+// The most bytes that one byte of a payload becomes: a line feed becomes itself and "data: ".
 inline constexpr std::size_t kEncodedBytesPerByte = 7;
 
-// `block` as one HTTP chunk: "<hex length>CRLF<block>CRLF".
+// Encodes `block` as one HTTP chunk: "<hex length>CRLF<block>CRLF". Requires that it is not empty: an empty
+// chunk ends a response.
 std::string encode_chunk(std::string_view block);
-// The block inside of a chunk that encode_chunk() made (HTTP/1.0 clients get this).
+// Returns the block inside a chunk that encode_chunk() made, as clients of HTTP/1.0 get it.
 std::string_view block_of_chunk(std::string_view chunk);
-// The terminating chunk.
+// The chunk that ends a response.
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-// An event taken apart again; data lines joined by LF. Parses any block that encode_block() made.
+// The fields of a block that encode_block() made, with its data lines joined by LF.
 struct DecodedEvent {
   std::string id;
   std::string type;
@@ -57,30 +58,35 @@ struct DecodedEvent {
 };
 DecodedEvent decode_block(std::string_view block);
 
-// A comment line and a blank line (": text"). Requires no CR or LF in `text`.
-std::string encode_comment(std::string_view text);
-
-// The forms in which one message is streamed.
+// The forms in which a message is streamed.
 enum class Form : std::uint8_t {
-  kChannel,  // /channels/{channel}: the type is the publisher's.
-  kEvents,   // /events: the type is the channel, or channel/type.
-  kJson,     // ?form=json: untyped, data is {"channel":…,"type":…,"id":…,"data":…}.
+  // /channels/{channel}: the type is the publisher's.
+  kChannel,
+  // /events: the type is the channel, or channel/type.
+  kEvents,
+  // ?form=json: untyped, with {"channel":…,"type":…,"id":…,"data":…} as data.
+  kJson,
 };
 inline constexpr std::size_t kForms = 3;
 
-// The block of `message` in the kChannel form. An end without data gets {"channel":…}.
+// Encodes `message` in the kChannel form. An end without data gets {"channel":…}.
 std::string encode_message(const Message& message, std::string_view channel, std::string_view id);
-// The block in another form, made from the one in the kChannel form. Types that begin with "weir:" (the
-// gateway's own events and the end) keep their type in every form; the end's data becomes
-// {"channel":…,"data":…} there. `id` and `type` of the JSON form are left out where empty; data of kind
-// kPayload is embedded as it is where it is JSON, else as a JSON string.
+// Encodes a block of the kChannel form in another form.
+//  - The gateway's own events, whose types begin with "weir:", stay as they are. The end keeps its type, and
+//    its data becomes {"channel":…,"data":…}, or stays {"channel":…} if the publisher gave none.
+//  - In the JSON form an empty `id` or `type` is left out. Data of kind kPayload is embedded as it is if it
+//    is JSON, and as a JSON string otherwise.
 std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form);
 
-// The gateway's own events (types weir:gap, weir:live, ...).
+// Why a client missed messages.
 enum class GapReason : std::uint8_t { kSlowClient, kBusDown, kHistory, kMemory, kTooLarge };
 inline constexpr std::size_t kGapReasons = 5;
-const char* gap_reason_name(GapReason reason);  // "slow-client", "bus-down", "history", "memory", "too-large"
-// event: weir:gap, data: {"channel":…,"missed":n|null,"reason":…}. No id: no other moves a client's cursor.
+// The name on the wire: "slow-client", "bus-down", "history", "memory" or "too-large".
+const char* gap_reason_name(GapReason reason);
+
+// The gateway's own events. None has an id.
+
+// event: weir:gap, data: {"channel":…,"missed":n|null,"reason":…}
 std::string encode_gap(std::string_view channel, std::optional<std::uint64_t> missed, GapReason reason);
 // event: weir:live, data: {"replayed":n}
 std::string encode_live(std::uint64_t replayed);

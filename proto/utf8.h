@@ -1,4 +1,5 @@
-// UTF-8 as Unicode 15 has it (table 3-7): no surrogates, no overlong forms, nothing past U+10FFFF.
+// UTF-8 by Unicode 15, table 3-7: no surrogates, no overlong forms, nothing past U+10FFFF. Pure functions,
+// for any thread.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,8 @@ namespace weir {
 
 bool is_utf8(std::string_view text);
 
-// Replaces what is not UTF-8 in `text` by U+FFFD, one for each maximal ill-formed subsequence (Unicode 15,
-// table 3-8: as the WHATWG decoder does); returns how many were replaced.
+// Replaces each maximal ill-formed subsequence of `text` by one U+FFFD, as the WHATWG decoder does (Unicode
+// 15, table 3-8). Returns how many it replaced.
 std::size_t replace_invalid_utf8(std::string& text);
 
 }  // namespace weir

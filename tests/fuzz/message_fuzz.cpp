@@ -125,7 +125,7 @@ void check_frame(const Message& message, const std::string& channel, const std::
 // Between the gateway's own events a message is what it is alone.
 void check_stream(const std::string& block, const std::string& channel) {
   const std::string gap = encode_gap(channel, 3, GapReason::kMemory);
-  const EventStream stream = parse_event_stream(encode_comment("hello") + gap + block + encode_live(1));
+  const EventStream stream = parse_event_stream(": hello\n\n" + gap + block + encode_live(1));
   assert(stream.events.size() == 3 && stream.comments.size() == 1 && stream.ignored.empty());
   assert(stream.events[0].type == "weir:gap" && stream.events[2].type == "weir:live");
   const EventStream alone = parse_event_stream(block);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/envelope.h"
+#include "proto/event_id.h"
 #include "vectors.h"
 
 namespace weir {
@@ -51,7 +52,6 @@ std::string encode_gateway_event(const nlohmann::json& vector) {
   if (vector.contains("bus")) return encode_bus_state(vector.at("bus").at("state") == "up");
   if (vector.contains("token_expiring"))
     return encode_token_expiring(vector.at("token_expiring").at("expires"));
-  if (vector.contains("comment")) return encode_comment(vector.at("comment").get<std::string>());
   const auto& overloaded = vector.at("overloaded");
   return encode_overloaded(overloaded.at("reason").get<std::string>(),
                            milliseconds(overloaded.at("retry").get<int>()));

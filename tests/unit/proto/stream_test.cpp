@@ -6,6 +6,7 @@
 
 #include "event_stream_parser.h"
 #include "proto/envelope.h"
+#include "proto/event_id.h"
 #include "proto/sse.h"
 #include "vectors.h"
 
