@@ -1,4 +1,4 @@
-// The bytes that libFuzzer made, taken apart.
+// Takes apart the bytes that libFuzzer made. One input, one thread.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,14 @@
 
 namespace weir {
 
-// Choices first, then text: what is left once the choices are made is text as it would arrive, so that seeds
-// and dictionaries are readable.
+// A target makes its choices first. The rest is text as it would arrive, so that seeds and dictionaries are
+// readable. Views stay valid for as long as libFuzzer's bytes do.
 class FuzzInput {
  public:
   FuzzInput(const std::uint8_t* data, std::size_t size) : left_(reinterpret_cast<const char*>(data), size) {}
 
   bool is_empty() const { return left_.empty(); }
-  // A number below `count`; 0 where nothing is left.
+  // Takes a byte and makes it a number below `count`. Returns 0 if nothing is left.
   std::size_t choice(std::size_t count) {
     if (left_.empty()) return 0;
     const auto byte = static_cast<unsigned char>(left_.front());
@@ -23,7 +23,7 @@ class FuzzInput {
     return byte % count;
   }
   bool flip() { return choice(2) == 1; }
-  // Up to the next `separator`, which is taken as well.
+  // Takes the text up to the next `separator`, and drops the separator.
   std::string_view until(char separator) {
     const std::size_t end = left_.find(separator);
     const std::string_view taken = left_.substr(0, end);

@@ -1,4 +1,4 @@
-// JsonScanner and UTF-8, beside another implementation: nlohmann/json.
+// Compares JsonScanner and the UTF-8 functions with another implementation, nlohmann/json.
 #include <algorithm>
 #include <cassert>
 #include <nlohmann/json.hpp>
@@ -14,8 +14,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// nlohmann/json refuses more than the grammar does: half surrogate pairs, and numbers that no double holds.
-// It accepts more too: a byte order mark, and it takes a NUL for the end.
+// True if nlohmann/json may refuse `text` although the grammar allows it: it refuses half surrogate pairs,
+// and numbers that do not fit a double. It also accepts more than the grammar: a byte order mark, and a NUL
+// as end.
 bool is_beyond_the_other(std::string_view text) {
   constexpr std::size_t kDigitsOfDouble = 300;
   std::size_t digits = 0;
@@ -30,7 +31,6 @@ void check_scanner(std::string_view text) {
   const bool is_scanned = is_json(text);
   const bool is_utf8_text = is_utf8(text);
   const bool has_other_start = text.starts_with("\xEF\xBB\xBF") || text.find('\0') != std::string_view::npos;
-  // The other one recurses nowhere either, but it keeps what it has parsed.
   if (!has_other_start && is_utf8_text) {
     const bool is_accepted = Json::accept(text.begin(), text.end());
     if (is_accepted) assert(is_scanned);
@@ -44,12 +44,12 @@ void check_scanner(std::string_view text) {
     return;
   }
   assert(value.data() >= text.data() && value.data() + value.size() <= text.data() + text.size());
-  // A value is one by itself, and not more than one.
+  // The slice of a value is exactly one value.
   assert(is_json(value));
   assert((value.front() == '"') == JsonScanner(value).is_at_string());
 }
 
-// A string is decoded as the other one decodes it; what is no text to one is none to the other.
+// Both decode a string to the same text, or both refuse it.
 void check_text(std::string_view text) {
   if (!is_utf8(text)) return;
   JsonScanner scanner(text);
@@ -79,7 +79,7 @@ void check_utf8(std::string_view text) {
     is_dumped = false;
   }
   assert(is_dumped == is_utf8(original));
-  // What is left of a text is its text: nothing is taken away but what was replaced.
+  // Only what was replaced is missing from the repaired text.
   assert(repaired.size() + 3 >= original.size() - std::min(original.size(), 3 * replaced));
 
   const std::string quoted = json_string(repaired);
@@ -95,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = weir::FuzzInput(data, size).rest();
   weir::check_scanner(text);
   weir::check_text(text);
-  // Most inputs are no string: what one makes of them is.
+  // Few inputs are a JSON string. Make one of each.
   weir::check_text('"' + std::string(text) + '"');
   weir::check_utf8(text);
   return 0;

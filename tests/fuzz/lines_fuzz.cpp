@@ -1,5 +1,5 @@
-// What the publishers make of a log's or a file's bytes: nothing is lost, and every message is JSON that says
-// so.
+// Turns the bytes of a log or a file into messages, as the publishers do. Claims that no byte is lost and
+// that every message is valid JSON.
 #include <cassert>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -28,7 +28,7 @@ std::vector<Line> split(std::string_view text, std::size_t line_bytes_max, std::
   return lines;
 }
 
-// Without the ends of its lines, which are LF or CRLF (and a CR at the very end, which may be half of one).
+// Removes the line ends, LF or CRLF. Also removes a CR at the very end, which may be half of a CRLF.
 std::string without_line_ends(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -1,5 +1,5 @@
-// From a payload to the bytes of a stream, in every form, and back by a reading of the standard that knows
-// nothing of our encoder: what a client dispatches is the message, whatever the payload holds.
+// Encodes a payload in every form, and parses the stream with code that knows the standard and nothing of our
+// encoder. Claims that a client dispatches the same message, whatever the payload holds.
 #include <cassert>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -44,7 +44,7 @@ void check_message(const Message& message, std::string_view payload, EnvelopeMod
   if (mode == EnvelopeMode::kNever) assert(message.data_kind == DataKind::kPayload && message.type.empty());
 }
 
-// The only event of `block`, as an EventSource dispatches it.
+// Returns the only event of `block`, as an EventSource dispatches it.
 DispatchedEvent dispatched(const std::string& block, const std::string& id, const Message& message) {
   const EventStream stream = parse_event_stream(block);
   assert(stream.events.size() == 1 && stream.ignored.empty() && stream.comments.empty());
@@ -90,7 +90,7 @@ void check_form(Form form, const std::string& block, const Message& message, con
   assert(event.data == with_lf_only(message.data));
 }
 
-// The chunk holds the block and nothing else, also to our own decoder of the coding.
+// The chunk holds the block and nothing else. Our own decoder of chunks agrees.
 void check_chunk(const std::string& chunk, const std::string& block) {
   assert(block_of_chunk(chunk) == block);
   ChunkDecoder decoder;
@@ -112,7 +112,7 @@ void check_frame(const Message& message, const std::string& channel, const std::
       check_form(form, expected, message, channel, id);
       check_chunk(chunk, expected);
       if (!frame->has_retry()) continue;
-      // Each client's own time is written over the shared one and moves nothing.
+      // Writing a client's own time over the shared one moves no byte.
       write_retry_digits(chunk.data() + Frame::retry_offset(chunk), milliseconds(31'415));
       Message jittered = message;
       jittered.retry = milliseconds(31'415);
@@ -122,7 +122,7 @@ void check_frame(const Message& message, const std::string& channel, const std::
   assert(bytes->total() == 0);
 }
 
-// Between the gateway's own events a message is what it is alone.
+// A message between the gateway's own events is parsed as it is alone.
 void check_stream(const std::string& block, const std::string& channel) {
   const std::string gap = encode_gap(channel, 3, GapReason::kMemory);
   const EventStream stream = parse_event_stream(": hello\n\n" + gap + block + encode_live(1));
@@ -132,7 +132,7 @@ void check_stream(const std::string& block, const std::string& channel) {
   assert(stream.events[1].data == alone.events[0].data && stream.events[1].type == alone.events[0].type);
 }
 
-// The encoder by itself: any id, type and data of one line each.
+// Checks the encoder alone, with any id, type and data that have one line each.
 void check_block(FuzzInput& input) {
   std::string id(input.until('\n'));
   std::string type(input.until('\n'));

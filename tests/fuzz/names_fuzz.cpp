@@ -1,5 +1,5 @@
-// Channel names, patterns, percent escapes, event ids, queries and Accept headers: what a client writes into
-// a URL or a header and the gateway acts on.
+// Checks everything that a client writes into a URL or a header and that the gateway acts on: channel names,
+// patterns, percent escapes, event ids, queries and Accept headers.
 #include <algorithm>
 #include <cassert>
 #include <string>
@@ -45,7 +45,7 @@ void check_escapes(std::string_view text) {
     assert(decoded->size() <= text.size());
     const bool has_escape = text.find('%') != std::string_view::npos;
     if (!has_escape) assert(*decoded == text);
-    // No escape makes a control character: those that there are, stood there.
+    // An escape never makes a control character: each one was in the text itself.
     const auto controls = [](std::string_view of) {
       return std::count_if(of.begin(), of.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     };
@@ -58,7 +58,8 @@ void check_escapes(std::string_view text) {
   if (back) assert(*back == text);
 }
 
-// The definition, row by row of a table: whether the pattern's first p characters match the name's first n.
+// Matches by the definition, in a table with a row for each character of the pattern. Column n says whether
+// the pattern so far matches the name's first n characters.
 bool matches_by_table(std::string_view pattern, std::string_view name) {
   std::vector<bool> row(name.size() + 1, false);
   row[0] = true;
@@ -86,7 +87,7 @@ void check_pattern(std::string_view pattern, std::string_view name) {
 void check_id(std::string_view text) {
   if (const auto id = parse_event_id(text)) {
     assert(text.size() <= kEventIdBytesMax);
-    // What it says is what it was written from.
+    // It says what it was made from.
     const std::string position = format_event_id(id->epoch, id->sequence);
     assert(text.starts_with(position) && (text.size() == position.size() || text[position.size()] == '~'));
     const auto again = parse_event_id(position);
@@ -112,7 +113,7 @@ void check_query(std::string_view text) {
   assert(parameters->size() <= text.size());
   for (const auto& [name, value] : *parameters) {
     assert(name.size() + value.size() <= text.size());
-    // What it decodes to stays together when it is encoded again.
+    // Encoding the decoded text again gives the same parameter.
     const auto again = parse_query(escape_all(name) + "=" + escape_all(value));
     const bool has_control =
         std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });

@@ -1,6 +1,5 @@
-// What Redis says: the filter of oversized strings before the parser, and both connections that act on the
-// answers. A Redis is trusted with messages, but not to be what it says it is: a port that is somebody else's
-// must do no harm.
+// Plays Redis against the filter of oversized strings, and against both connections that act on its answers.
+// Redis is trusted with messages, but another program may listen on its port. That must do no harm.
 #include <hiredis/hiredis.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,12 +91,12 @@ class Listener final : public BusListener {
   bool was_up = false;
 
  private:
-  // What Redis calls a channel goes into JSON and into logs: by name only what was asked for may come. Redis
-  // itself is what keeps to that, so here the name may be any.
+  // A real Redis sends only channels that were asked for. Here the name may be anything, and it goes into
+  // JSON and into logs.
   static void check(std::string_view channel) { assert(channel.size() <= 1 << 16); }
 };
 
-// Redis' end of one connection after the other.
+// Redis' end of the connections, one after the other.
 class FakeRedis {
  public:
   FakeRedis() : acceptor_(io_, asio::local::stream_protocol::endpoint(path())) {
@@ -105,7 +104,7 @@ class FakeRedis {
   }
 
   static std::string path() { return std::string("\0weir-fuzz-", 11) + std::to_string(getpid()); }
-  // Who came last; the others are those that came back after an earlier link was given up.
+  // The newest connection. Earlier ones were given up, and their client came back.
   asio::local::stream_protocol::socket accept() {
     asio::error_code error;
     asio::local::stream_protocol::socket last(io_);
@@ -135,7 +134,7 @@ void settle(asio::io_context& io) {
   io.restart();
 }
 
-// Says `text` to whoever connected, in pieces; `between` is called after each.
+// Sends `text` to the connected client in pieces, and calls `between` after each.
 template <typename Between>
 void say(FakeRedis& redis, asio::io_context& io, FuzzInput& input, Between between) {
   settle(io);

@@ -1,5 +1,5 @@
-// A request as it comes from the network: head, body in either framing, the library, the routes, and the
-// response.
+// Takes a request from the network through all of HTTP: the head, the body in either framing, the library,
+// the routes, and the response.
 #include <algorithm>
 #include <cassert>
 #include <iterator>
@@ -32,7 +32,7 @@ bool is_one_line(std::string_view text) { return text.find_first_of(kControls) =
 
 // --- The head
 
-// However the bytes come in, the answer is the same.
+// The answer does not depend on how the bytes were cut.
 HeadEnd head_end_of(std::string_view text, std::size_t step) {
   const HeadEnd at_once = find_head_end(text, 0);
   HeadEnd end;
@@ -70,7 +70,7 @@ void check_head(const Head& head) {
   assert(!(head.find("content-length") != nullptr && head.find("transfer-encoding") != nullptr));
   assert(head.is_http_1_0 || head.find("host") != nullptr);
 
-  // A second reading, as a program behind us would make it, is the first one.
+  // A program behind us would read the same: parsing it again gives the same request.
   Head again;
   const std::string text = written(head);
   assert(find_head_end(text, 0).size == text.size());
@@ -111,7 +111,7 @@ Decoded check_chunks(std::string_view input, std::size_t step) {
   assert(at_once.state == stepwise.state && at_once.body == stepwise.body);
   if (at_once.state == ChunkDecoder::State::kDone) {
     assert(at_once.taken == stepwise.taken);
-    // Another encoding of the same body decodes to it.
+    // Encoding the body in another way decodes to the same body.
     std::string encoded;
     for (std::string_view left = at_once.body; !left.empty();
          left.remove_prefix(std::min(step, left.size()))) {
@@ -125,7 +125,7 @@ Decoded check_chunks(std::string_view input, std::size_t step) {
 
 // --- The response
 
-// Reads a response as strictly as a proxy would: a header that got in by way of a value shows up here.
+// Reads a response as strictly as a proxy would, and finds a header that was smuggled in by a value.
 void check_response(const std::string& bytes, const Delivery& delivery, bool is_stream) {
   static const std::set<std::string> kNames = {"Content-Type",
                                                "Content-Length",
@@ -232,7 +232,7 @@ AccessRules rules_of(std::size_t choice) {
   return rules;
 }
 
-// One gateway for each set of rules, made when first needed.
+// Returns the gateway for a set of rules, and makes it when it is first needed.
 struct Server {
   explicit Server(std::size_t choice)
       : routes({.access = rules_of(choice), .channels_per_client_max = kChannelsMax}, gateway, metrics,

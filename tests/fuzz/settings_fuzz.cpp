@@ -1,5 +1,5 @@
-// The settings: a command line, an environment and a TOML file. Whatever they hold, there is a configuration
-// within its ranges, or one line that says what is wrong.
+// Reads the settings from a command line, an environment and a TOML file. Claims that the result is a
+// configuration within its ranges, or one line that says what is wrong.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,7 +16,7 @@
 namespace weir {
 namespace {
 
-// A file of this process alone; its path.
+// Returns the path of a file that only this process uses.
 class TomlText {
  public:
   TomlText() : descriptor_(memfd_create("weir.toml", 0)) {
@@ -32,7 +32,7 @@ class TomlText {
   const int descriptor_;
 };
 
-// Words of which one is "--config …" are not given: the fuzzer is to read no other file.
+// Leaves out words like "--config …", so that the fuzzer reads no other file.
 struct Words {
   std::vector<std::string> arguments{"weir-broker"};
   std::vector<std::string> environment;
@@ -65,7 +65,7 @@ void check_channel(const ChannelSettings& channel) {
 void check_config(const Config& config) {
   const auto listen = parse_listen_address(config.listen);
   assert(listen && parse_listen_address(config.admin_listen));
-  // Closed by default: off loopback somebody said who may come in.
+  // Off loopback, a setting must say who may come in.
   const bool is_open =
       !has_keys(config) && config.anonymous_subscribe.empty() && config.anonymous_publish.empty();
   assert(config.healthcheck || !is_open || listen->is_loopback());
@@ -82,7 +82,7 @@ void check_config(const Config& config) {
 }  // namespace
 }  // namespace weir
 
-// Lines of arguments and WEIR_ variables up to a NUL, then the file.
+// The input has a line for each argument and WEIR_ variable, then a NUL, then the file.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const weir::TomlText file;
   weir::FuzzInput input(data, size);

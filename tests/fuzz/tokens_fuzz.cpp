@@ -1,5 +1,5 @@
-// Tokens and the keys for them. Who has no key of ours gets in with nothing; who has one says no more than
-// the claims may say; and no error repeats what was sent.
+// Checks tokens and their keys. Claims that no token gets in without a key of ours, that a valid token grants
+// only what claims may grant, and that no error repeats what was sent.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,13 +30,13 @@ using Document = nlohmann::json;
 constexpr std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'800'000'000)};
 const std::string kAudience = "weir";
 
-// For the holder: plain, and nothing that could end a quoted string of a header.
+// An error for the token's holder is plain text that cannot end a quoted string in a header.
 void check_error(const Error& error) {
   assert(!error.message.empty() && error.message.size() < 200);
   for (const char c : error.message) assert(c >= ' ' && c <= '~' && c != '"' && c != '\\');
 }
 
-// A file of this process alone; its path.
+// Returns the path of a file that only this process uses.
 std::string file_of(const std::string& text) {
   const int descriptor = memfd_create("weir-keys", 0);
   if (descriptor < 0 || pwrite(descriptor, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
@@ -45,7 +45,7 @@ std::string file_of(const std::string& text) {
 }
 
 struct Keys {
-  // Those that are known come first, in the order of kAlgorithms.
+  // The known algorithms come first, in the order of kAlgorithms.
   std::vector<Signer> signers{
       Signer::secret(std::string(32, 's')), Signer::rsa(), Signer::ec(), Signer::ed25519(),
       Signer::secret(std::string(32, 'x')), Signer::rsa(), Signer::ec(), Signer::ed25519()};
@@ -87,7 +87,7 @@ void check_claims(const Claims& claims, const Document& payload) {
   }
 }
 
-// Signed by us or by somebody else, with any header and any payload.
+// Makes a token with any header and payload, signed by us or by somebody else.
 void check_signed(Keys& keys, FuzzInput& input) {
   const std::size_t which = input.choice(keys.signers.size());
   const std::string_view header = input.until('\n');
@@ -144,7 +144,7 @@ void check_base64url(std::string_view text) {
   assert(decode_base64url(encode_base64url(text)) == std::string(text));
 }
 
-// A query, and the values of two headers.
+// The input is a query and the values of two headers.
 void check_credential(FuzzInput& input) {
   const std::string query(input.until('\n'));
   Head head;
@@ -154,7 +154,7 @@ void check_credential(FuzzInput& input) {
   if (!parameters) return;
   const auto credential = find_credential(head, *parameters, "weir_token");
   if (!credential) check_error(credential.error());
-  // What is logged has no value.
+  // A logged query has names only, no values.
   const auto logged = parse_query(redacted_query(query));
   assert(logged && logged->size() <= parameters->size() + 1);
   for (const auto& [name, value] : *logged) assert(value.empty() || value == "(redacted)");

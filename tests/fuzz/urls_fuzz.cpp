@@ -1,5 +1,5 @@
-// The URLs and addresses of the settings, and those that proxies pass on. A password in one of them is shown
-// by nothing: neither by the URL as it is logged, nor by the error that says what is wrong with it.
+// Parses the URLs and addresses of the settings, and those that proxies pass on. Claims that nothing shows a
+// password in them: neither the URL as it is logged, nor the error that says what is wrong with it.
 #include <cassert>
 #include <string>
 
@@ -72,7 +72,8 @@ void check_address(std::string_view text) {
   assert(range || is_one_line(range.error().message));
 }
 
-// What a client puts into X-Forwarded-For moves nothing: the last address that no trusted proxy has counts.
+// The last address in X-Forwarded-For that no trusted proxy has is the client's. Nothing a client writes
+// before it changes that.
 void check_forwarded(const std::string& made_up) {
   const std::vector<AddressRange> trusted = {*parse_address_range("10.0.0.0/8"),
                                              *parse_address_range("fd00::/8")};
@@ -94,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   weir::check_listen(before);
   weir::check_address(before);
   weir::check_forwarded(before);
-  // The one secret of the text, wherever the fuzzer puts it.
+  // The only secret in the text, wherever the fuzzer puts it.
   const bool has_it_already = (before + after).find(weir::kSecret) != std::string::npos;
   if (has_it_already) return -1;
   for (const std::string& text : {before + after, before + std::string(weir::kSecret) + after}) {
