@@ -8,6 +8,7 @@
 
 #include "bench/load/response.h"
 #include "bench/load/stamp.h"
+#include "process/thread.h"
 
 namespace weir::bench {
 
@@ -25,7 +26,7 @@ Churn::Churn(Address address, std::string path, double per_second, std::chrono::
                "\r\nAccept: text/event-stream\r\n\r\n"),
       per_second_(per_second),
       lifetime_(lifetime),
-      thread_([this] { run(); }) {}
+      thread_(start_thread("load-churn", [this] { run(); })) {}
 
 Churn::~Churn() { stop(); }
 

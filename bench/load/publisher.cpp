@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "bench/load/stamp.h"
+#include "process/thread.h"
 
 namespace weir::bench {
 
@@ -74,7 +75,7 @@ Publisher::Publisher(Plan plan, Progress& progress)
     connection.fd = connect_to(plan_.address, 0, 0);
     if (connection.fd < 0) error_ = std::string("connect: ") + std::strerror(errno);
   }
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread("load-publish", [this] { run(); });
 }
 
 Publisher::~Publisher() {

@@ -11,6 +11,8 @@
 #include <set>
 #include <utility>
 
+#include "process/thread.h"
+
 namespace weir::bench {
 
 namespace {
@@ -42,7 +44,7 @@ Receiver::Receiver(Plan plan, Progress& progress, std::function<void()> on_compl
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       buffer_(kReadBytes),
       measured_from_ns_(std::numeric_limits<std::int64_t>::max()),
-      thread_([this] { run(); }) {}
+      thread_(start_thread("load-receive", [this] { run(); })) {}
 
 Receiver::~Receiver() {
   stop();
