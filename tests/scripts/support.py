@@ -1,10 +1,16 @@
 """What the tests of scripts/ share."""
+import os
 import pathlib
 import subprocess
 import sys
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+
+# The repositories that tests make know nothing of the one around them, nor of the user's configuration.
+for name in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[name]
+os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 
 
 def run(script, *arguments, **options):
