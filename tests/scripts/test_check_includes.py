@@ -6,10 +6,11 @@ import support
 
 import check_includes  # isort: skip (support makes it importable)
 
+SHARED = check_includes.PUBLISHERS_SHARED
 HEADERS = {name: "" for name in (
     "proto/message.h", "process/thread.h", "settings/settings.h", "redis/redis_url.h", "broker/config.h",
     "broker/base/mutex.h", "broker/log/frame.h", "broker/fanout/shard.h", "broker/bus/bus.h", "broker/bus/redis_bus.h",
-    "broker/hub/hub.h", "broker/http/front.h", "broker/auth/key.h", "broker/api/server.h", "publishers/common/sink.h",
+    "broker/hub/hub.h", "broker/http/front.h", "broker/auth/key.h", "broker/api/server.h", f"{SHARED}/sink.h",
     "publishers/demo/script.h")}
 
 
@@ -39,7 +40,7 @@ class CheckIncludes(unittest.TestCase):
             broker__hub__hub='#include "broker/fanout/shard.h"\n#include "broker/bus/bus.h"\n',
             broker__fanout__shard='#include "broker/fanout/shard.h"\n#include "broker/log/frame.h"\n',
             redis__tls='#include "settings/settings.h"\n#include "proto/message.h"\n',
-            publishers__demo__main='#include "publishers/common/sink.h"\n#include "process/thread.h"\n')
+            publishers__demo__main=f'#include "{SHARED}/sink.h"\n#include "process/thread.h"\n')
 
     def test_names_an_include_that_climbs_with_its_line(self):
         self.assert_bad("broker/fanout/shard.cpp:2: broker/hub/hub.h climbs: broker/fanout must not know broker/hub",
@@ -61,8 +62,8 @@ class CheckIncludes(unittest.TestCase):
     def test_keeps_the_publishers_apart_from_each_other(self):
         self.assert_bad("publishers/file/main.cpp:1: publishers/demo/script.h climbs: publishers/file must not know publishers/demo",
                         publishers__file__main='#include "publishers/demo/script.h"\n')
-        self.assert_bad("publishers/common/sink.cpp:1: publishers/demo/script.h climbs: publishers/common must not know publishers/demo",
-                        publishers__common__sink='#include "publishers/demo/script.h"\n')
+        self.assert_bad(f"{SHARED}/sink.cpp:1: publishers/demo/script.h climbs: {SHARED} must not know publishers/demo",
+                        **{f"{SHARED}/sink": '#include "publishers/demo/script.h"\n'})
 
     def test_sees_through_spellings_of_an_include(self):
         for line in ('#  include "broker/hub/hub.h"', ' #include <broker/hub/hub.h>', '#include "../hub/hub.h"'):
@@ -71,7 +72,7 @@ class CheckIncludes(unittest.TestCase):
 
     def test_keeps_a_library_at_home(self):
         self.assert_good(broker__http__engine="#include <httplib.h>\n", broker__base__json="#include <nlohmann/json.hpp>\n",
-                         publishers__common__http_sink="#include <httplib.h>\n", redis__tls="#include <openssl/ssl.h>\n",
+                         publishers__demo__http_sink="#include <httplib.h>\n", redis__tls="#include <openssl/ssl.h>\n",
                          broker__base__logging_sinks="#include <spdlog/spdlog.h>\n")
         self.assert_bad("broker/http/pool.cpp:1: httplib.h is for broker/http/engine, broker/base/http_client, publishers alone",
                         broker__http__pool="#include <httplib.h>\n")
