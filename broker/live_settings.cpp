@@ -1,7 +1,5 @@
 #include "broker/live_settings.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -13,12 +11,6 @@
 
 namespace weir {
 namespace {
-
-// A pipe has given what it had at the start, and whoever reads it again may wait for ever.
-bool can_be_read_again(const std::string& path) {
-  struct stat status {};
-  return path.empty() || ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
-}
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -37,9 +29,6 @@ void LiveSettings::reload() {
 
 // All that can fail comes before all that changes something; reading the keys is both, and the last to fail.
 std::optional<Error> LiveSettings::try_reload() {
-  if (!can_be_read_again(running_.config_path)) {
-    return Error{"config: " + running_.config_path + ": is no regular file and can't be read again"};
-  }
   auto line = read_(&running_.config.channel);
   if (!line) return line.error();
   if (auto error = keys_.reload()) return error;

@@ -1,11 +1,8 @@
 #include "redis/redis_files.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 #include <utility>
 
+#include "process/small_file.h"
 #include "redis/tls.h"
 
 namespace weir {
@@ -18,21 +15,11 @@ Error about(const char* setting, const std::string& path, const std::string& wha
   return Error{std::string(setting) + " = \"" + path + "\": " + what};
 }
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 }  // namespace
 
 Result<std::string> read_setting_file(const char* setting, const std::string& path, std::size_t bytes_max) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
-  if (!file) return about(setting, path, std::strerror(errno));
-  std::string content(bytes_max + 1, '\0');
-  content.resize(std::fread(content.data(), 1, content.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return about(setting, path, std::strerror(errno));
-  if (content.size() > bytes_max) {
-    return about(setting, path, "has more than " + std::to_string(bytes_max) + " bytes");
-  }
+  auto content = read_small_file(path, bytes_max);
+  if (!content) return Error{std::string(setting) + " = " + content.error().message};
   return content;
 }
 

@@ -32,7 +32,7 @@ std::optional<Error> check_redis_files(const RedisUrl& url, const RedisFiles& fi
 // The password of the URL, or else of the file, without the ends of line behind it.
 Result<std::string> read_redis_password(const RedisUrl& url, const RedisFiles& files);
 
-// The content of `path`. Fails where it can't be read or has more than `bytes_max` bytes, naming `setting`.
+// The content of the file of `setting` (process/small_file.h). The error names the setting and the file.
 Result<std::string> read_setting_file(const char* setting, const std::string& path, std::size_t bytes_max);
 
 }  // namespace weir

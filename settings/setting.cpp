@@ -4,6 +4,7 @@
 #include <charconv>
 #include <memory>
 
+#include "process/readable.h"
 #include "settings/settings.h"
 
 namespace weir {
@@ -39,18 +40,8 @@ std::string without_password(std::string url) {
 
 // One line, whatever came in.
 std::string printable(const std::string& text) {
-  std::string result;
-  for (const char c : text.substr(0, kShownBytesMax)) result += is_control(c) ? '?' : c;
+  const std::string result = one_line(std::string_view(text).substr(0, kShownBytesMax));
   return text.size() > kShownBytesMax ? result + "..." : result;
-}
-
-std::string bytes_text(std::uint64_t n) {
-  for (const auto& [unit, name] : {std::pair{std::uint64_t{1} << 30, " GiB"},
-                                   {std::uint64_t{1} << 20, " MiB"},
-                                   {std::uint64_t{1} << 10, " KiB"}}) {
-    if (n >= unit && n % unit == 0) return std::to_string(n / unit) + name;
-  }
-  return std::to_string(n) + " B";
 }
 
 // Digits and nothing else; nullopt also where they are too many.

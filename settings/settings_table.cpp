@@ -2,6 +2,7 @@
 #include <cassert>
 #include <set>
 
+#include "process/readable.h"
 #include "settings/flags.h"
 #include "settings/settings.h"
 #include "settings/toml_file.h"
@@ -193,13 +194,6 @@ std::optional<Error> fill_table(const std::string& name, const TomlTable& table,
   });
 }
 
-// The names of flags, variables and keys come from outside as much as values do.
-std::string one_line(std::string text) {
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-  std::replace_if(text.begin(), text.end(), is_control, '?');
-  return text;
-}
-
 std::string how_to_set(const Setting& row) {
   return ": is required; set it with --" + row.name() + ", " + environment_name(row.name()) +
          " or in the file of --config";
@@ -265,8 +259,9 @@ std::optional<Error> SettingsTable::fill_tables(const TomlFile& file) const {
 Result<SettingsTable::Outcome> SettingsTable::read(int argc, const char* const* argv,
                                                    const char* const* environment) {
   auto outcome = read_all(argc, argv, environment);
+  // The names of flags, variables and keys come from outside as much as values do.
   if (!outcome) return Error{one_line(outcome.error().message)};
-  for (std::string& warning : outcome->warnings) warning = one_line(std::move(warning));
+  for (std::string& warning : outcome->warnings) warning = one_line(warning);
   return outcome;
 }
 

@@ -2,29 +2,14 @@
 
 #include <toml++/toml.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
+#include <cstddef>
+
+#include "process/small_file.h"
 
 namespace weir {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 4 << 20;
-
-Result<std::string> read_file(const std::string& path) {
-  const auto failed = [&path](int code) { return Error{path + ": can't be read: " + std::strerror(code)}; };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) return failed(errno);
-  std::string text;
-  char buffer[16 << 10];
-  while (const auto n = std::fread(buffer, 1, sizeof buffer, file.get())) {
-    text.append(buffer, n);
-    if (text.size() > kFileBytesMax) return Error{path + ": is larger than 4 MiB"};
-  }
-  if (std::ferror(file.get()) != 0) return failed(errno);
-  return text;
-}
 
 std::string source_of(const std::string& path, const toml::source_region& region) {
   return path + ":" + std::to_string(region.begin.line);
@@ -73,7 +58,7 @@ TomlTable make_table(const std::string& path, const toml::table& table) {
 }  // namespace
 
 Result<TomlFile> read_toml_file(const std::string& path) {
-  const auto text = read_file(path);
+  const auto text = read_small_file(path, kFileBytesMax);
   if (!text) return text.error();
   try {
     const toml::table parsed = toml::parse(*text, path);

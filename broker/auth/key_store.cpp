@@ -1,55 +1,16 @@
 #include "broker/auth/key_store.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <utility>
 
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
+#include "process/small_file.h"
 
 namespace weir {
 namespace {
-
-class Descriptor {
- public:
-  // O_NONBLOCK: a pipe without a writer must not hold up the start; it is refused below.
-  explicit Descriptor(const std::string& path)
-      : number_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  const int number_;
-};
-
-Error system_error() { return Error{"can't be read: " + std::string(std::strerror(errno))}; }
-
-Result<std::string> read_file(const std::string& path) {
-  const Descriptor file(path);
-  struct stat status {};
-  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return system_error();
-  if (!S_ISREG(status.st_mode)) return Error{"is no regular file"};
-  std::string bytes(kKeyFileBytesMax + 1, '\0');
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t got = ::read(file.number(), bytes.data() + size, bytes.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error();
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > kKeyFileBytesMax) return Error{"is longer than 1 MiB"};
-  bytes.resize(size);
-  return bytes;
-}
 
 // Editors and `openssl rand -base64 48 > file` end a file with a newline that nobody means.
 void strip_newline(std::string& text) {
@@ -144,8 +105,9 @@ Result<std::shared_ptr<const KeySet>> KeyStore::read() const {
   auto keys = std::make_shared<KeySet>();
   const auto add = [](const char* setting, const std::string& path, auto take) -> std::optional<Error> {
     if (path.empty()) return std::nullopt;
-    auto text = read_file(path);
-    auto error = text ? take(std::move(*text)) : std::optional<Error>(text.error());
+    auto text = read_small_file(path, kKeyFileBytesMax);
+    if (!text) return Error{std::string(setting) + " = " + text.error().message};
+    const std::optional<Error> error = take(std::move(*text));
     if (!error) return std::nullopt;
     return Error{std::string(setting) + " = \"" + path + "\": " + error->message};
   };

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
-#include <fstream>
-#include <optional>
 #include <stop_token>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "process/readable.h"
+#include "process/small_file.h"
 #include "publishers/common/stop.h"
 
 namespace weir {
@@ -21,6 +22,8 @@ namespace {
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
 constexpr std::size_t kTokenBytesMax = 8'192;
+// Of an answer that says no.
+constexpr std::size_t kShownBytesMax = 200;
 
 // What a status says about the message that was posted.
 Outcome outcome_of(int status, bool has_token_file) {
@@ -34,26 +37,20 @@ Outcome outcome_of(int status, bool has_token_file) {
   return Outcome::kRefused;
 }
 
-// The token in a file, without white space around it; nullopt if there is none, or it could not go into a
-// header.
-std::optional<std::string> read_token(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kTokenBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return std::nullopt;
-  text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-  return is_plain && text.size() <= kTokenBytesMax ? std::optional(text) : std::nullopt;
+// The token in a file, without white space around it. It must be able to stand in a header.
+Result<std::string> read_token(const std::string& path) {
+  auto text = read_small_file(path, kTokenBytesMax);
+  if (!text) return Error{"token-file = " + text.error().message};
+  const auto first = std::min(text->find_first_not_of(" \t\r\n"), text->size());
+  std::string token = text->substr(first, text->find_last_not_of(" \t\r\n") + 1 - first);
+  const bool is_plain = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (token.empty() || !is_plain) return Error{"token-file = \"" + path + "\": there is no token in it"};
+  return token;
 }
 
-// The start of the answer's body on one line: {"error":"…","detail":"…"}.
-std::string one_line(std::string text) {
-  if (text.size() > 200) text.resize(200);
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
-  return text;
+// The start of an answer's body: {"error":"…","detail":"…"}.
+std::string shown(const std::string& body) {
+  return one_line(std::string_view(body).substr(0, kShownBytesMax));
 }
 
 bool was_never_sent(httplib::Error error) {
@@ -117,9 +114,7 @@ BatchResult HttpSink::post(const std::string& path, const std::string& body, con
   httplib::Headers headers;
   if (!token_file_.empty()) {
     const auto token = read_token(token_file_);
-    if (!token)
-      return {.outcome = Outcome::kFailed,
-              .error = "token-file " + token_file_ + ": there is no token in it"};
+    if (!token) return {.outcome = Outcome::kFailed, .error = token.error().message};
     headers.emplace("Authorization", "Bearer " + *token);
   }
   const auto answer = client_->http.Post(path, headers, body, "application/json");
@@ -128,7 +123,7 @@ BatchResult HttpSink::post(const std::string& path, const std::string& body, con
     if (outcome == Outcome::kPublished) return {.outcome = outcome, .confirmed = 1, .error = {}};
     return {.outcome = outcome,
             .unknown = outcome == Outcome::kUnknown ? 1U : 0U,
-            .error = name + "status " + std::to_string(answer->status) + " " + one_line(answer->body)};
+            .error = name + "status " + std::to_string(answer->status) + " " + shown(answer->body)};
   }
   const bool is_failed = was_never_sent(answer.error());
   if (stop.stop_requested())

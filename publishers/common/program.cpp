@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "process/readable.h"
 #include "process/standard_descriptors.h"
 #include "proto/channel_name.h"
 #include "proto/redact.h"
@@ -36,22 +37,23 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
   return std::nullopt;
 }
 
-// The message of a line, without tokens and passwords.
-class RedactedMessage : public spdlog::custom_flag_formatter {
+// The message of a line: tokens and passwords are hidden, and what a name of a file or an answer may hold makes no
+// second line.
+class ShownMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const std::string text = redacted({message.payload.data(), message.payload.size()});
+    const std::string text = one_line(redacted({message.payload.data(), message.payload.size()}));
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<spdlog::custom_flag_formatter> clone() const override {
-    return std::make_unique<RedactedMessage>();
+    return std::make_unique<ShownMessage>();
   }
 };
 
 void set_up_log(const std::string& program, const std::string& level) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<RedactedMessage>('*').set_pattern("%n: %l: %*");
+  formatter->add_flag<ShownMessage>('*').set_pattern("%n: %l: %*");
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::trace);

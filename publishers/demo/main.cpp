@@ -1,14 +1,12 @@
 // weir-publish-demo: three messages in five seconds, or a text word by word.
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "process/small_file.h"
 #include "publishers/common/program.h"
 #include "publishers/demo/script.h"
 
@@ -28,17 +26,6 @@ struct DemoSettings {
   std::chrono::seconds repeat_pause{5};
 };
 
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{"cannot open " + path + ": " + std::strerror(errno)};
-  std::string text(kTextBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return Error{"cannot read " + path};
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kTextBytesMax) return Error{path + " is larger than 8 MiB"};
-  return text;
-}
-
 // Each step at its time from now on; later if publishing waits.
 Ending play(const std::vector<Step>& script, const Work& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -55,9 +42,9 @@ WorkResult run(const DemoSettings& settings, const Work& work) {
   WorkResult result{.runs_until_stopped = settings.repeat, .wants_end = settings.common.end};
   std::vector<Step> script = demo_script();
   if (!settings.words_file.empty()) {
-    const auto text = read_text(settings.words_file);
+    const auto text = read_small_file(settings.words_file, kTextBytesMax);
     if (!text) {
-      spdlog::error("{}", text.error().message);
+      spdlog::error("words = {}", text.error().message);
       result.ending = Ending::kGaveUp;
       return result;
     }

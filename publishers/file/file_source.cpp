@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "process/readable.h"
+
 namespace weir {
 namespace {
 
@@ -50,9 +52,9 @@ Result<FileSource> FileSource::open(const std::string& path) {
   FileSource source(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
   struct stat status {};
   if (source.fd_ < 0 || ::fstat(source.fd_, &status) != 0) {
-    return Error{"cannot open " + path + ": " + std::strerror(errno)};
+    return Error{"cannot open " + one_line(path) + ": " + std::strerror(errno)};
   }
-  if (!S_ISREG(status.st_mode)) return Error{path + " is not a regular file"};
+  if (!S_ISREG(status.st_mode)) return Error{one_line(path) + " is not a regular file"};
   source.size_ = static_cast<std::uint64_t>(status.st_size);
   source.modified_ = status.st_mtim;
   return source;
@@ -79,8 +81,8 @@ Result<std::string> FileSource::read(std::uint64_t offset, std::size_t count) co
   while (done < bytes.size()) {
     const auto n = ::pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error{"cannot read " + path_ + ": " + std::strerror(errno)};
-    if (n == 0) return Error{path_ + " became shorter while it was being published"};
+    if (n < 0) return Error{"cannot read " + one_line(path_) + ": " + std::strerror(errno)};
+    if (n == 0) return Error{one_line(path_) + " became shorter while it was being published"};
     done += static_cast<std::size_t>(n);
   }
   return bytes;

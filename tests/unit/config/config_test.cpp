@@ -223,7 +223,7 @@ TEST(Config, ReadsFilesForRedisAndRefusesThoseThatDoNotFit) {
   EXPECT_THAT(error_of({"--redis-url", "redis://app@h", "--redis-password-file", path}),
               HasSubstr("No such file"));
   EXPECT_THAT(error_of({"--redis-url", "rediss://h", "--redis-ca-file", "/none"}),
-              StartsWith("redis-ca-file = \"/none\": No such file"));
+              StartsWith("redis-ca-file = \"/none\": can't be read: No such file"));
   EXPECT_THAT(error_of({"--redis-url", "redis://h", "--redis-ca-file", "/none"}), HasSubstr("rediss://"));
 }
 

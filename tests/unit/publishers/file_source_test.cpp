@@ -43,6 +43,12 @@ TEST(FileSource, RefusesWhatIsMissingOrNoFile) {
             std::string::npos);
 }
 
+TEST(FileSource, ANameMakesNoSecondLineOfAnError) {
+  const LogFolder folder;
+  EXPECT_EQ(FileSource::open(folder.path("a\nb")).error().message,
+            "cannot open " + std::string(folder.path("a\\nb")) + ": No such file or directory");
+}
+
 TEST(FileSource, NoticesThatItWasWrittenTo) {
   const LogFolder folder;
   folder.append("abc");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -156,6 +157,10 @@ TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
     std::ofstream(path) << bad;
     EXPECT_NE(sink.publish("news", payload, {}).error.find("token-file"), std::string::npos) << bad;
   }
+  ::unlink(path.c_str());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_NE(sink.publish("news", payload, {}).error.find("is no regular file"), std::string::npos)
+      << "Nobody writes to it, and nobody waits for that.";
   ::unlink(path.c_str());
 }
 

@@ -142,6 +142,21 @@ TEST_F(ProgramTest, WhatCannotBePublishedIsExitCodeOne) {
   }
 }
 
+TEST_F(ProgramTest, ANameOfAFileMakesNoSecondLineOfTheLog) {
+  const std::string missing = folder_.path("missing\nweir: error: forged");
+  const std::vector<std::pair<const char*, Payloads>> cases{
+      {WEIR_PUBLISH_DEMO, arguments({"--words", missing})},
+      {WEIR_PUBLISH_FILE, arguments({missing})},
+      {WEIR_PUBLISH_LOG, arguments({missing, "--follow=false"})},
+  };
+  for (const auto& [path, words] : cases) {
+    Program program(path, words);
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_NE(program.errors().find("missing\\nweir: error: forged"), std::string::npos) << program.errors();
+    EXPECT_EQ(program.errors().find("\nweir: error: "), std::string::npos) << program.errors();
+  }
+}
+
 TEST(PublisherDocs, NameEverySettingOfEveryProgram) {
   std::ifstream file(WEIR_SOURCE_DIR "/docs/publishers.md");
   const std::string docs{std::istreambuf_iterator<char>(file), {}};

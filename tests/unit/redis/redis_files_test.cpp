@@ -57,10 +57,10 @@ TEST_F(RedisFilesTest, TakesTheUrlsPasswordWithoutAFile) {
 
 TEST_F(RedisFilesTest, RefusesAPasswordFileThatHoldsNone) {
   EXPECT_THAT(password_of("\n"), AllOf(StartsWith("redis-password-file = "), HasSubstr("empty")));
-  EXPECT_THAT(password_of(std::string(4'097, 'x')), HasSubstr("more than 4096 bytes"));
+  EXPECT_THAT(password_of(std::string(4'097, 'x')), HasSubstr("is longer than 4 KiB"));
   EXPECT_EQ(password_of(std::string(4'096, 'x')).size(), 4'096u);
   EXPECT_THAT(error_of("redis://h", {.password = folder_ + "/none"}), HasSubstr("No such file"));
-  EXPECT_THAT(error_of("redis://h", {.password = folder_}), HasSubstr("Is a directory"));
+  EXPECT_THAT(error_of("redis://h", {.password = folder_}), HasSubstr("is no regular file"));
 }
 
 TEST_F(RedisFilesTest, TakesThePasswordFromOnePlaceOnly) {

@@ -101,13 +101,13 @@ TEST_F(SettingsFile, RefusesValuesOfTheWrongType) {
 TEST_F(SettingsFile, SaysWhyAFileCanNotBeRead) {
   const auto missing = testing::TempDir() + "no-such-weir.toml";
   EXPECT_EQ(error_of({"--config", missing}),
-            "config: " + missing + ": can't be read: No such file or directory");
-  EXPECT_THAT(error_of({"--config", testing::TempDir()}), HasSubstr("can't be read: Is a directory"));
+            "config: \"" + missing + "\": can't be read: No such file or directory");
+  EXPECT_THAT(error_of({"--config", testing::TempDir()}), HasSubstr("is no regular file"));
   const auto broken = file("max-clients = 1\nlisten = = 2\n");
   EXPECT_THAT(error_of({"--config", broken}), StartsWith("config: " + broken + ":2: is not TOML: "));
   EXPECT_THAT(error_of({"--config", file("max-clients = 1\nmax-clients = 2\n")}),
               HasSubstr(":2: is not TOML: "));
-  EXPECT_THAT(error_of({"--config", file(std::string(5 << 20, '#'))}), HasSubstr("larger than 4 MiB"));
+  EXPECT_THAT(error_of({"--config", file(std::string(5 << 20, '#'))}), HasSubstr("is longer than 4 MiB"));
 }
 
 TEST_F(SettingsFile, NeverRepeatsAPassword) {

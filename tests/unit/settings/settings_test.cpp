@@ -82,14 +82,15 @@ TEST_F(SettingsTest, NamesTheSettingItsValueItsSourceAndTheRangeInOneLine) {
   EXPECT_EQ(error_of({"--record", "a", "--record", "b c"}),
             "record = \"b c\" (the flag --record): must have no space");
   EXPECT_EQ(error_of({"--level=two\nlines"}),
-            "level = \"two?lines\" (the flag --level): must be info, debug or trace");
+            "level = \"two\\nlines\" (the flag --level): must be info, debug or trace");
 }
 
 TEST_F(SettingsTest, RefusesAPathThatIsNotOneLine) {
   std::string path = "before";
   const auto error = Setting::text("key-file", path, "A file.").set({"a\r\nb"}, "--key-file");
   ASSERT_TRUE(error);
-  EXPECT_EQ(error->message, "key-file = \"a??b\" (--key-file): must be a path without control characters");
+  EXPECT_EQ(error->message,
+            "key-file = \"a\\r\\nb\" (--key-file): must be a path without control characters");
   EXPECT_EQ(path, "before");
 }
 
@@ -170,12 +171,12 @@ TEST_F(SettingsTest, RefusesUnknownFlagsWithoutTheirValues) {
 }
 
 TEST_F(SettingsTest, SaysInOneLineWhatIsWrongWithNamesOfSeveral) {
-  EXPECT_EQ(error_of({"--max\r\nclients=1"}), "--max??clients: no such flag; --help lists them");
-  EXPECT_THAT(error_of({"--config", file("\"a\\nb\" = 1\n")}), testing::StartsWith("a?b ("));
+  EXPECT_EQ(error_of({"--max\r\nclients=1"}), "--max\\r\\nclients: no such flag; --help lists them");
+  EXPECT_THAT(error_of({"--config", file("\"a\\nb\" = 1\n")}), testing::StartsWith("a\\nb ("));
   const auto outcome = read({}, {"WEIR_A\nB=1"});
   ASSERT_TRUE(outcome);
   EXPECT_THAT(outcome->warnings,
-              testing::ElementsAre(testing::StartsWith("the environment variable WEIR_A?B is no setting")));
+              testing::ElementsAre(testing::StartsWith("the environment variable WEIR_A\\nB is no setting")));
 }
 
 TEST_F(SettingsTest, RefusesAFlagWithoutItsValue) {
