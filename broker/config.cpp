@@ -10,6 +10,7 @@
 #include "broker/base/ip_address.h"
 #include "proto/channel_name.h"
 #include "redis/redis_settings.h"
+#include "settings/log_level_setting.h"
 #include "settings/settings.h"
 
 namespace weir {
@@ -157,7 +158,8 @@ std::vector<Setting> address_rows(Config& config) {
           "An address of a proxy, or a range such as 10.0.0.0/8 or 2001:db8::/32, whose X-Forwarded-For is "
           "believed; from anyone else it is ignored.",
           check_address_range),
-      Setting::choice("console", config.console, {"auto", "on", "off"},
+      Setting::choice("console", config.console,
+                      {{"auto", ConsoleMode::kAuto}, {"on", ConsoleMode::kOn}, {"off", ConsoleMode::kOff}},
                       "The console page at /; auto: on loopback only."),
   };
 }
@@ -183,7 +185,8 @@ std::vector<Setting> token_rows(Config& config) {
 std::vector<Setting> bus_rows(Config& config) {
   return {
       Setting::choice(
-          "bus", config.bus, {"auto", "memory", "redis"},
+          "bus", config.bus,
+          {{"auto", BusChoice::kAuto}, {"memory", BusChoice::kMemory}, {"redis", BusChoice::kRedis}},
           "Where messages come from. memory: this process alone; auto: Redis if there is a redis-url, "
           "else memory, which then listens on loopback only."),
       Setting::url(
@@ -275,11 +278,12 @@ std::vector<Setting> process_rows(Config& config) {
           "quota, rounded up."),
       Setting::integer("http-threads", config.http_threads, {1, 256}, "threads",
                        "Threads that answer HTTP requests."),
-      Setting::choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},
-                      "The least that is logged, on the standard error stream; read again at SIGHUP."),
-      Setting::choice("log-format", config.log_format, {"text", "json"},
+      log_level_setting(config.log_level,
+                        "The least that is logged, on the standard error stream; read again at SIGHUP."),
+      Setting::choice("log-format", config.log_format,
+                      {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
                       "Lines of text, or a JSON object a line."),
-      Setting::choice("access-log", config.access_log, {"on", "off"},
+      Setting::choice("access-log", config.access_log, {{"on", true}, {"off", false}},
                       "A line (level info) for each stream's start, and one for its end with what it got."),
       Setting::integer("access-log-per-second", config.access_log_per_second, {0, 1'000'000}, "lines",
                        "What comes beyond it is counted and not logged; 0: no limit."),
@@ -332,11 +336,11 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
     return Error{name + " = \"" + value + "\" (" +
                  (source == sources.end() ? "the default" : source->second) + "): " + rule};
   };
-  if (config.bus == "redis" && config.redis_url.empty()) {
-    return refusal("bus", config.bus, "needs a redis-url, such as --redis-url redis://127.0.0.1:6379");
+  if (config.bus == BusChoice::kRedis && config.redis_url.empty()) {
+    return refusal("bus", "redis", "needs a redis-url, such as --redis-url redis://127.0.0.1:6379");
   }
-  if (config.bus == "memory" && !config.redis_url.empty()) {
-    return refusal("bus", config.bus, "can't be used with a redis-url; leave out one of the two");
+  if (config.bus == BusChoice::kMemory && !config.redis_url.empty()) {
+    return refusal("bus", "memory", "can't be used with a redis-url; leave out one of the two");
   }
   if (auto error = check_redis(config)) return error;
   if (config.listen == config.admin_listen && parse_listen_address(config.listen)->port != 0) {
@@ -357,7 +361,7 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
                    "--anonymous-publish PATTERN "
                    "or both (\"*\" is every channel)");
   }
-  if (config.bus == "auto" && config.redis_url.empty()) {
+  if (config.bus == BusChoice::kAuto && config.redis_url.empty()) {
     return refusal("listen", config.listen,
                    "is not loopback, and there is no Redis; set --redis-url, or --bus memory for a gateway "
                    "that is alone");
@@ -409,6 +413,10 @@ std::vector<std::string> settings_for_a_restart(const Config& running, const Con
     if (name != "log-level" && values.at(name) != value) names.push_back(name);
   }
   return names;
+}
+
+bool uses_redis(const Config& config) {
+  return config.bus == BusChoice::kRedis || (config.bus == BusChoice::kAuto && !config.redis_url.empty());
 }
 
 bool has_keys(const Config& config) {

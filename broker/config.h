@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/logging.h"
 #include "broker/base/slow_client_policy.h"
 #include "proto/envelope.h"
 #include "proto/result.h"
@@ -35,12 +36,25 @@ struct ChannelRule {
   ChannelSettings settings;  // What the table leaves out has the value of the setting of the same name.
 };
 
+// Where messages come from.
+enum class BusChoice {
+  kAuto,  // Redis if there is a URL, else memory (on loopback only).
+  kMemory,
+  kRedis,
+};
+
+enum class ConsoleMode {
+  kAuto,  // Served on loopback only.
+  kOn,
+  kOff,
+};
+
 struct Config {
   std::string listen = "127.0.0.1:8080";
   std::string admin_listen = "127.0.0.1:8081";
 
-  std::string bus = "auto";  // auto: Redis if there is a URL, else memory (on loopback only); memory; redis.
-  std::string redis_url;     // Empty: none.
+  BusChoice bus = BusChoice::kAuto;
+  std::string redis_url;  // Empty: none.
   RedisFiles redis_files;
   std::string redis_prefix;
 
@@ -70,7 +84,7 @@ struct Config {
   std::string jwks_file;
   std::string jwt_audience;  // Empty: any.
   std::string jwt_cookie = "weir_token";
-  std::string console = "auto";  // auto: served on loopback only; on; off.
+  ConsoleMode console = ConsoleMode::kAuto;
 
   std::size_t max_clients = 0;              // 0: as many as the descriptor limit allows, less a reserve.
   std::size_t max_clients_per_address = 0;  // 0: no limit. IPv6 is counted by /64.
@@ -89,9 +103,9 @@ struct Config {
 
   std::size_t shards = 0;  // 0: one per core that may be used (process/processors.h).
   std::size_t http_threads = 4;
-  std::string log_level = "info";
-  std::string log_format = "text";
-  std::string access_log = "on";
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  bool access_log = true;
   std::size_t access_log_per_second = 20;  // Lines; 0: all.
   bool healthcheck = false;                // Ask a gateway that runs already instead of being one.
 };
@@ -114,6 +128,9 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
 // The names of the settings that differ and that a gateway which runs with `running` can't take over from
 // `read`: all but log-level and the [[channel]] tables.
 std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read);
+
+// True if messages come from Redis, false if from this process alone.
+bool uses_redis(const Config& config);
 
 // True if there are keys: a token is then asked of everybody whom no anonymous rule lets in.
 bool has_keys(const Config& config);

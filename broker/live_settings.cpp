@@ -37,13 +37,13 @@ std::optional<Error> LiveSettings::try_reload() {
   hub_.set_channel_rules(std::move(config.channel_rules));
 
   // What follows is logged if either level lets it.
-  const LogLevel level = *parse_log_level(config.log_level);
-  set_log_level(std::min(level, log_level()));
-  log_info("SIGHUP: key files, log level and [[channel]] rules were read again",
-           {{"keys", keys_.keys()->size()}, {"log_level", config.log_level}, {"rules", rules}});
+  set_log_level(std::min(config.log_level, log_level()));
+  log_info(
+      "SIGHUP: key files, log level and [[channel]] rules were read again",
+      {{"keys", keys_.keys()->size()}, {"log_level", log_level_name(config.log_level)}, {"rules", rules}});
   const auto names = settings_for_a_restart(running_.config, config);
   if (!names.empty()) log_warning("SIGHUP: restart to apply what changed: " + joined(names));
-  set_log_level(level);
+  set_log_level(config.log_level);
   return std::nullopt;
 }
 

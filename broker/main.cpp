@@ -56,8 +56,7 @@ std::uint64_t random_number() {
 }
 
 Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listener) {
-  const bool is_redis = config.bus == "redis" || (config.bus == "auto" && !config.redis_url.empty());
-  if (!is_redis) {
+  if (!uses_redis(config)) {
     log_info(
         "messages come from this process alone, without a Redis (bus memory): publish over HTTP, or set "
         "--redis-url");

@@ -145,21 +145,18 @@ Setting Setting::flag(std::string name, bool& value, std::string help) {
   return row;
 }
 
-Setting Setting::choice(std::string name, std::string& value, std::vector<std::string> names,
-                        std::string help) {
-  std::string default_name = value;
-  return named(std::move(name), std::move(default_name), names, std::move(help),
-               [&value, names](std::size_t index) { value = names[index]; })
-      .shown_by([&value] { return value; });
-}
-
-Setting Setting::named(std::string name, std::string default_name, std::vector<std::string> names,
+Setting Setting::named(std::string name, std::string default_name, std::vector<ChoiceName> names,
                        std::string help, std::function<void(std::size_t)> store) {
-  auto accepted = join(names, " or ");
+  std::vector<std::string> offered;
+  for (const auto& each : names) {
+    if (!each.is_alias) offered.push_back(each.name);
+  }
+  auto accepted = join(offered, " or ");
   Setting row(
       std::move(name), std::move(help), Kind::kText,
       [names = std::move(names), accepted, store = std::move(store)](const std::string& text) -> std::string {
-        const auto found = std::find(names.begin(), names.end(), text);
+        const auto found =
+            std::find_if(names.begin(), names.end(), [&text](const auto& each) { return each.name == text; });
         if (found == names.end()) return "must be " + accepted;
         store(static_cast<std::size_t>(found - names.begin()));
         return {};

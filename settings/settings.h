@@ -48,6 +48,7 @@ template <typename Enum>
 struct Choice {
   std::string name;
   Enum value;
+  bool is_alias = false;  // Accepted, but neither offered nor shown. Its value has a name that is.
 };
 
 // Says what a text must be ("must be host:port") where it isn't; empty where it is fine.
@@ -64,25 +65,19 @@ class Setting {
   static Setting list(std::string name, std::vector<std::string>& values, std::string help, Check check = {});
   // --name, --name=false, WEIR_NAME=true|false|1|0|yes|no|on|off, name = true.
   static Setting flag(std::string name, bool& value, std::string help);
-  // One of `names`.
-  static Setting choice(std::string name, std::string& value, std::vector<std::string> names,
-                        std::string help);
-
+  // One of the names of `choices`. `value` holds a value that has one.
   template <typename Enum>
   static Setting choice(std::string name, Enum& value,
                         std::vector<Choice<std::type_identity_t<Enum>>> choices, std::string help) {
-    std::vector<std::string> names;
-    std::string default_name;
-    for (const auto& each : choices) {
-      names.push_back(each.name);
-      if (each.value == value) default_name = each.name;
-    }
+    std::vector<ChoiceName> names;
+    for (const auto& each : choices) names.push_back({each.name, each.is_alias});
     const auto show = [&value, choices]() -> std::string {
       for (const auto& each : choices) {
-        if (each.value == value) return each.name;
+        if (each.value == value && !each.is_alias) return each.name;
       }
       return {};
     };
+    std::string default_name = show();
     return named(std::move(name), std::move(default_name), std::move(names), std::move(help),
                  [&value, choices = std::move(choices)](std::size_t index) { value = choices[index].value; })
         .shown_by(show);
@@ -146,7 +141,11 @@ class Setting {
 
   Setting(std::string name, std::string help, Kind kind, Take take);
   Setting shown_by(Show show) &&;
-  static Setting named(std::string name, std::string default_name, std::vector<std::string> names,
+  struct ChoiceName {
+    std::string name;
+    bool is_alias;
+  };
+  static Setting named(std::string name, std::string default_name, std::vector<ChoiceName> names,
                        std::string help, std::function<void(std::size_t)> store);
   static Setting number(std::string name, std::uint64_t value, Range range, std::string unit,
                         std::string help, std::function<void(std::uint64_t)> store);

@@ -66,7 +66,7 @@ RouteOptions route_options(const Config& config, std::uint64_t random, bool has_
                      .is_loopback = is_local,
                      .has_keys = has_keys},
           .channels_per_client_max = config.max_channels_per_client,
-          .has_console = config.console == "on" || (config.console == "auto" && is_local),
+          .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
           .cookie_name = config.jwt_cookie,
           .random = random};
 }

@@ -28,6 +28,29 @@ constexpr std::size_t kWaitingBytesMax = 1 << 20;
 std::atomic<bool> is_json_format{false};
 std::atomic<LogWriter*> writer{nullptr};  // Never destroyed: threads may still log while the process ends.
 
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      return spdlog::level::off;
+  }
+  return spdlog::level::info;
+}
+
+LogLevel level_of(spdlog::level::level_enum level) {
+  for (const LogLevel each : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    if (level == spdlog_level(each)) return each;
+  }
+  return LogLevel::kOff;
+}
+
 // "2026-05-01T12:34:56.789Z"
 std::string utc(spdlog::log_clock::time_point time) {
   const auto milliseconds =
@@ -39,19 +62,6 @@ std::string utc(spdlog::log_clock::time_point time) {
   const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
   std::snprintf(text + length, sizeof text - length, ".%03dZ", static_cast<int>(milliseconds));
   return text;
-}
-
-const char* level_name(spdlog::level::level_enum level) {
-  switch (level) {
-    case spdlog::level::debug:
-      return "debug";
-    case spdlog::level::info:
-      return "info";
-    case spdlog::level::warn:
-      return "warning";
-    default:
-      return "error";
-  }
 }
 
 std::string without_controls(std::string text) {
@@ -98,11 +108,10 @@ std::string payload_of(std::string_view message, std::initializer_list<LogField>
   return payload;
 }
 
-std::string line_of(spdlog::log_clock::time_point time, spdlog::level::level_enum level,
-                    std::string_view payload) {
+std::string line_of(spdlog::log_clock::time_point time, LogLevel level, std::string_view payload) {
   std::string line = is_json_format
-                         ? "{\"time\":\"" + utc(time) + "\",\"level\":\"" + level_name(level) + "\","
-                         : utc(time) + " " + level_name(level) + " ";
+                         ? "{\"time\":\"" + utc(time) + "\",\"level\":\"" + log_level_name(level) + "\","
+                         : utc(time) + " " + log_level_name(level) + " ";
   return line.append(payload).append(is_json_format ? "}\n" : "\n");
 }
 
@@ -110,7 +119,7 @@ class LineFormatter : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const std::string line =
-        line_of(message.time, message.level, {message.payload.data(), message.payload.size()});
+        line_of(message.time, level_of(message.level), {message.payload.data(), message.payload.size()});
     out.append(line.data(), line.data() + line.size());
   }
 
@@ -145,22 +154,6 @@ spdlog::logger& logger() {
   return **kInstance;
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-    case LogLevel::kOff:
-      return spdlog::level::off;
-  }
-  return spdlog::level::info;
-}
-
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
   if (!is_logged(level)) return;
   const std::string payload = payload_of(message, fields);
@@ -169,30 +162,15 @@ void log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
 
 }  // namespace
 
-std::optional<LogLevel> parse_log_level(std::string_view name) {
-  if (name == "debug") return LogLevel::kDebug;
-  if (name == "info") return LogLevel::kInfo;
-  if (name == "warning") return LogLevel::kWarning;
-  if (name == "error") return LogLevel::kError;
-  if (name == "off") return LogLevel::kOff;
-  return std::nullopt;
-}
-
-const char* log_level_name(LogLevel level) {
-  return level == LogLevel::kOff ? "off" : level_name(spdlog_level(level));
-}
-
-void start_logging(std::string_view level, std::string_view format) {
-  const auto parsed = parse_log_level(level);
-  assert(parsed && (format == "text" || format == "json"));
-  is_json_format = format == "json";
-  set_log_level(*parsed);
+void start_logging(LogLevel level, LogFormat format) {
+  is_json_format = format == LogFormat::kJson;
+  set_log_level(level);
 }
 
 void start_log_writer() {
   assert(writer == nullptr);
   const auto say_lost = [](std::uint64_t lines) {
-    return line_of(spdlog::log_clock::now(), spdlog::level::warn,
+    return line_of(spdlog::log_clock::now(), LogLevel::kWarning,
                    payload_of("lines of the log are lost: nobody read them", {{"lines", lines}}));
   };
   writer = new LogWriter(STDERR_FILENO, kWaitingBytesMax, say_lost);
@@ -211,12 +189,7 @@ std::uint64_t lost_log_lines() {
 }
 
 void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
-LogLevel log_level() {
-  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
-    if (logger().level() == spdlog_level(level)) return level;
-  }
-  return LogLevel::kOff;
-}
+LogLevel log_level() { return level_of(logger().level()); }
 bool is_logged(LogLevel level) { return level != LogLevel::kOff && logger().should_log(spdlog_level(level)); }
 
 void log_debug(std::string_view message) { log(LogLevel::kDebug, message); }

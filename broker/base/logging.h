@@ -8,20 +8,19 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
 #include <string_view>
 #include <variant>
 
+#include "process/log_level.h"
+
 namespace weir {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
+enum class LogFormat {
+  kText,
+  kJson,  // An object a line.
+};
 
-// "debug", "info", "warning", "error" or "off".
-std::optional<LogLevel> parse_log_level(std::string_view name);
-const char* log_level_name(LogLevel level);
-
-// `level` and `format` ("text" or "json") are settings that were found good.
-void start_logging(std::string_view level, std::string_view format);
+void start_logging(LogLevel level, LogFormat format);
 
 // From now on a thread of its own writes the lines. Whoever logs never waits for the reader of the log: where
 // a megabyte of lines waits for it, lines are dropped and counted, and a line says how many.

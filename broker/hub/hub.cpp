@@ -76,7 +76,7 @@ struct Hub::Parts {
         epoch(make_epoch(random)),
         budget(settings.memory_limit, held_max_of(settings)),
         held(std::make_shared<HeldMemory>(budget.counter(), held_max_of(settings))),
-        access_log(settings.access_log == "on", settings.access_log_per_second),
+        access_log(settings.access_log, settings.access_log_per_second),
         places({.places_max = places_max_of(settings),
                 .per_address_max = settings.max_clients_per_address,
                 .per_second_max = settings.max_connects_per_second}),

@@ -17,6 +17,7 @@
 #include "publishers/common/sink.h"
 #include "publishers/common/target.h"
 #include "redis/redis_settings.h"
+#include "settings/log_level_setting.h"
 
 namespace weir {
 namespace {
@@ -50,12 +51,12 @@ class ShownMessage : public spdlog::custom_flag_formatter {
   }
 };
 
-void set_up_log(const std::string& program, const std::string& level) {
+void set_up_log(const std::string& program, LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<ShownMessage>('*').set_pattern("%n: %l: %*");
   logger->set_formatter(std::move(formatter));
-  logger->set_level(spdlog::level::from_str(level));
+  logger->set_level(spdlog::level::from_str(log_level_name(level)));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
 }
@@ -113,8 +114,7 @@ std::vector<Setting> CommonSettings::delivery() {
           "on-unknown", unknown, {{"repeat", UnknownPolicy::kRepeat}, {"skip", UnknownPolicy::kSkip}},
           "What to do with messages that were sent when the connection broke, before an answer came: "
           "repeat them (some may come twice) or skip them (some may be lost)."),
-      Setting::choice("log-level", log_level, {"trace", "debug", "info", "warn", "error"},
-                      "The least important log lines that are written, to standard error."),
+      log_level_setting(log_level, "The least that is logged, on the standard error stream."),
   };
 }
 

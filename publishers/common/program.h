@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "process/log_level.h"
 #include "publishers/common/publisher.h"
 #include "publishers/common/stop.h"
 #include "redis/redis_files.h"
@@ -33,7 +34,7 @@ struct CommonSettings {
   std::chrono::seconds retry{60};
   std::chrono::milliseconds timeout{10'000};
   UnknownPolicy unknown = UnknownPolicy::kRepeat;
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::kInfo;
 
   // The rows of the table, for two sections of --help. `end_help` says when the end is published.
   std::vector<Setting> destination(const std::string& end_help);

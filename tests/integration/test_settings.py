@@ -6,13 +6,46 @@ import tempfile
 import unittest
 
 from support.case import GatewayTest
-from support.gateway import run_once
+from support.gateway import run_once, run_publisher
 
 LOCAL = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 FLAGS = ["--listen", "--admin-listen", "--redis-url", "--redis-prefix", "--bus", "--record", "--linger-seconds",
          "--history-messages", "--history-bytes", "--history-seconds", "--queue-messages", "--queue-bytes",
          "--slow-client", "--heartbeat-seconds", "--envelope", "--memory-limit", "--max-clients", "--drain-seconds",
          "--max-stream-seconds", "--stuck-seconds", "--socket-unsent-bytes", "--cors-origin", "--console", "--config"]
+
+
+NOWHERE = ("--to", "unix:///nonexistent/redis.sock", "--channel", "a")
+PUBLISHERS = {"weir-publish-demo": ("--words", "/nonexistent/text"), "weir-publish-log": ("/nonexistent/log", "--follow=false"),
+              "weir-publish-file": ("/nonexistent/file",)}
+
+
+class LogLevels(unittest.TestCase):
+    """All programs of one environment get one WEIR_LOG_LEVEL."""
+
+    def run_all(self, level):
+        env = {"WEIR_LOG_LEVEL": level}
+        # Each ends soon: what it is to read is not there.
+        yield "weir-broker", run_once(*LOCAL, "--jwt-secret-file", "/nonexistent/key", env=env)
+        for name, arguments in PUBLISHERS.items():
+            yield name, run_publisher(name, *NOWHERE, *arguments, env=env)
+
+    def test_all_programs_take_the_same_words(self):
+        for level in ("debug", "info", "warning", "error", "off", "warn", "trace"):
+            for name, result in self.run_all(level):
+                with self.subTest(program=name, level=level):
+                    self.assertNotIn("log-level", result.stderr)
+                    if level == "off" and name != "weir-broker":
+                        self.assertEqual(result.stderr, "")
+                    else:
+                        self.assertIn("/nonexistent", result.stderr)
+
+    def test_all_programs_refuse_the_same_words_in_the_same_words(self):
+        for name, result in self.run_all("loud"):
+            with self.subTest(program=name):
+                self.assertEqual(result.returncode, 2)
+                self.assertEqual(result.stderr, f'{name}: log-level = "loud" (the environment variable WEIR_LOG_LEVEL): '
+                                                "must be debug, info, warning, error or off\n")
 
 
 class Refused(unittest.TestCase):

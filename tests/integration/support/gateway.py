@@ -235,6 +235,12 @@ def run_once(*arguments, env=None, seconds=DEADLINE_SECONDS):
                           env=clean_environment(env), timeout=seconds, check=False)
 
 
+def run_publisher(name, *arguments, env=None, seconds=DEADLINE_SECONDS):
+    """Runs one of the publishers to its end, as run_once() does the gateway."""
+    return subprocess.run([program(name), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=clean_environment(env), timeout=seconds, check=False)
+
+
 def gap_of(event):
     """The content of a weir:gap."""
     assert event.type == "weir:gap", f"awaited a weir:gap, got {event!r:.300}"

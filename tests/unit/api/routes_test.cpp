@@ -133,7 +133,7 @@ TEST_F(Routing, ServesTheConsoleWithAStrictPolicy) {
 }
 
 TEST_F(Routing, ServesNoConsoleWhereItIsOff) {
-  config.console = "off";
+  config.console = ConsoleMode::kOff;
   EXPECT_EQ(ask("GET", "/").status, 404);
 }
 

@@ -119,7 +119,7 @@ log-format = "json"
   const auto& config = line->config;
   EXPECT_EQ(config.listen, "127.0.0.2:1");
   EXPECT_EQ(config.admin_listen, "127.0.0.2:2");
-  EXPECT_EQ(config.bus, "redis");
+  EXPECT_EQ(config.bus, BusChoice::kRedis);
   EXPECT_EQ(config.redis_url, "redis://u:p@h:1/2");
   EXPECT_EQ(config.redis_prefix, "app:");
   EXPECT_EQ(config.channel.history_messages, 3);
@@ -141,7 +141,7 @@ log-format = "json"
   EXPECT_THAT(config.cors_origin, ElementsAre("https://a.example"));
   EXPECT_THAT(config.anonymous_subscribe, ElementsAre("s*"));
   EXPECT_THAT(config.anonymous_publish, ElementsAre("p*"));
-  EXPECT_EQ(config.console, "off");
+  EXPECT_EQ(config.console, ConsoleMode::kOff);
   EXPECT_EQ(config.max_clients, 16);
   EXPECT_THAT(config.trusted_proxy, ElementsAre("10.0.0.0/8", "::1"));
   EXPECT_EQ(config.max_clients_per_address, 30);
@@ -159,8 +159,8 @@ log-format = "json"
   EXPECT_EQ(config.publish_timeout.count(), 27);
   EXPECT_EQ(config.shards, 28);
   EXPECT_EQ(config.http_threads, 29);
-  EXPECT_EQ(config.log_level, "debug");
-  EXPECT_EQ(config.log_format, "json");
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
 }
 
 TEST(Config, TrustsOnlyWhatIsARange) {

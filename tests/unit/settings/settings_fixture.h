@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "settings/log_level_setting.h"
 #include "settings/settings.h"
 
 namespace weir {
@@ -79,7 +80,7 @@ class SettingsTest : public testing::Test {
                       Setting::flag("end", end, "Whether to end."),
                       Setting::choice("colour", colour, {{"red", Colour::kRed}, {"green", Colour::kGreen}},
                                       "Which colour."),
-                      Setting::choice("level", level, {"info", "debug", "trace"}, "How much to say."),
+                      log_level_setting(level, "How much to say."),
                   });
     table.tables("rule", "What differs.", [this] {
       rules.push_back({.match = "", .queue_bytes = queue_bytes});
@@ -102,7 +103,7 @@ class SettingsTest : public testing::Test {
   std::vector<std::string> record{"stream*"};
   bool end = false;
   Colour colour = Colour::kRed;
-  std::string level = "info";
+  LogLevel level = LogLevel::kInfo;
   std::vector<Rule> rules;
 
  private:

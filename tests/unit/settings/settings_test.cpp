@@ -23,7 +23,7 @@ TEST_F(SettingsTest, LeavesDefaultsAloneWhereNothingIsGiven) {
 TEST_F(SettingsTest, ReadsEachKindFromFlags) {
   const auto outcome = read({"--max-clients", "7", "--queue-bytes=64K", "--linger-seconds", "9",
                              "--retry-ms=0", "--listen", ":80", "--record", "a*", "--record=b", "--end",
-                             "--colour", "green", "--level=trace", "input.log"});
+                             "--colour", "green", "--log-level=warn", "input.log"});
   ASSERT_TRUE(outcome) << outcome.error().message;
   EXPECT_EQ(max_clients, 7);
   EXPECT_EQ(queue_bytes, 65'536);
@@ -33,7 +33,7 @@ TEST_F(SettingsTest, ReadsEachKindFromFlags) {
   EXPECT_THAT(record, ElementsAre("a*", "b"));
   EXPECT_TRUE(end);
   EXPECT_EQ(colour, Colour::kGreen);
-  EXPECT_EQ(level, "trace");
+  EXPECT_EQ(level, LogLevel::kWarning);
   EXPECT_EQ(file_name, "input.log");
 }
 
@@ -78,11 +78,12 @@ TEST_F(SettingsTest, NamesTheSettingItsValueItsSourceAndTheRangeInOneLine) {
                 ":3): must be a number of bytes such as 65536, 64K or 1M, 1 KiB to "
                 "1024 GiB");
   EXPECT_EQ(error_of({"--colour=blue"}), "colour = \"blue\" (the flag --colour): must be red or green");
-  EXPECT_EQ(error_of({"--level=x"}), "level = \"x\" (the flag --level): must be info, debug or trace");
+  EXPECT_EQ(error_of({"--log-level=x"}),
+            "log-level = \"x\" (the flag --log-level): must be debug, info, warning, error or off");
   EXPECT_EQ(error_of({"--record", "a", "--record", "b c"}),
             "record = \"b c\" (the flag --record): must have no space");
-  EXPECT_EQ(error_of({"--level=two\nlines"}),
-            "level = \"two\\nlines\" (the flag --level): must be info, debug or trace");
+  EXPECT_EQ(error_of({"--log-level=two\nlines"}),
+            "log-level = \"two\\nlines\" (the flag --log-level): must be debug, info, warning, error or off");
 }
 
 TEST_F(SettingsTest, RefusesAPathThatIsNotOneLine) {
@@ -154,7 +155,7 @@ TEST_F(SettingsTest, LetsTheLastOfAFlagGivenTwiceCount) {
 }
 
 TEST_F(SettingsTest, TakesValuesWithBracketsAndDashesAsTheyAre) {
-  ASSERT_EQ(error_of({"--listen", "[::1]", "--record", "[a,b]", "--level=info", "--", "-x"}), "no error");
+  ASSERT_EQ(error_of({"--listen", "[::1]", "--record", "[a,b]", "--log-level=info", "--", "-x"}), "no error");
   EXPECT_EQ(listen, "[::1]");
   EXPECT_THAT(record, ElementsAre("[a,b]"));
   EXPECT_EQ(file_name, "-x");
@@ -244,7 +245,7 @@ TEST_F(SettingsTest, HelpListsNameVariableRangeUnitAndDefault) {
 TEST_F(SettingsTest, TellsTheValuesInOneSpelling) {
   const auto path = file("retry-ms = 7\n");
   const auto outcome =
-      read({"--queue-bytes=8M", "--record=a", "--record=b", "--colour=green", "--level=debug", "--end",
+      read({"--queue-bytes=8M", "--record=a", "--record=b", "--colour=green", "--log-level=trace", "--end",
             "--listen=:1", "--redis-url=redis://:secret@a", "--config", path, "here"});
   ASSERT_TRUE(outcome) << outcome.error().message;
   EXPECT_EQ(outcome->config_path, path);
@@ -260,7 +261,7 @@ TEST_F(SettingsTest, TellsTheValuesInOneSpelling) {
                           {"record", "a\nb\n"},
                           {"end", "true"},
                           {"colour", "green"},
-                          {"level", "debug"}}));
+                          {"log-level", "debug"}}));
 }
 
 TEST_F(SettingsTest, TellsTheVersion) {

@@ -1,0 +1,16 @@
+#include "settings/log_level_setting.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir {
+
+Setting log_level_setting(LogLevel& level, std::string help) {
+  std::vector<Choice<LogLevel>> choices;
+  for (const LogLevelName& each : kLogLevelNames) choices.push_back({each.name, each.level, each.is_alias});
+  return Setting::choice("log-level", level, std::move(choices),
+                         std::move(help) + " (warn means warning, trace means debug)");
+}
+
+}  // namespace weir
