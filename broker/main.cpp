@@ -56,26 +56,22 @@ std::uint64_t random_number() {
 }
 
 Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listener) {
+  const BusLimits limits{.message_bytes_max = config.max_message_bytes,
+                         .publishes_waiting_max = config.max_publishes_waiting,
+                         .publishes_waiting_bytes_max = config.request_memory};
   if (!uses_redis(config)) {
     log_info(
         "messages come from this process alone, without a Redis (bus memory): publish over HTTP, or set "
         "--redis-url");
-    MemoryBusLimits limits;
-    limits.message_bytes_max = config.max_message_bytes;
-    limits.publishes_waiting_max = config.max_publishes_waiting;
-    limits.publishes_waiting_bytes_max = config.request_memory;
     return make_memory_bus(limits, listener);
   }
   auto url = parse_redis_url(config.redis_url);
   if (!url) return Error{"redis-url: " + url.error().message};
-  RedisBusOptions options;
-  options.url = std::move(*url);
-  options.files = config.redis_files;
-  options.prefix = config.redis_prefix;
-  options.message_bytes_max = config.max_message_bytes;
-  options.publishes_waiting_max = config.max_publishes_waiting;
-  options.publishes_waiting_bytes_max = config.request_memory;
-  options.publish_timeout = config.publish_timeout;
+  RedisBusOptions options{.url = std::move(*url),
+                          .files = config.redis_files,
+                          .prefix = config.redis_prefix,
+                          .limits = limits,
+                          .publish_timeout = config.publish_timeout};
   log_info("messages come from Redis at " + options.url.redacted());
   return make_redis_bus(std::move(options), listener);
 }

@@ -41,6 +41,15 @@ class BusListener {
   virtual void on_idle() = 0;
 };
 
+// Nothing here has a default: the settings have it (broker/config.h).
+struct BusLimits {
+  // A larger message is refused on its way in, and on its way out it is told as on_too_large().
+  std::size_t message_bytes_max;
+  // Publishes without an outcome, and the bytes of their payloads. Past either a publish is kUnavailable.
+  std::size_t publishes_waiting_max;
+  std::size_t publishes_waiting_bytes_max;
+};
+
 enum class PublishOutcome {
   kDelivered,    // The bus has it; `receivers` is known.
   kUnavailable,  // The bus is away, or too many publishes wait; nothing was sent.

@@ -12,8 +12,7 @@ bool is_subscription(const BusJob& job) {
 
 }  // namespace
 
-JobQueue::JobQueue(PublishLimits limits, std::function<void()> wake)
-    : limits_(limits), wake_(std::move(wake)) {}
+JobQueue::JobQueue(BusLimits limits, std::function<void()> wake) : limits_(limits), wake_(std::move(wake)) {}
 
 void JobQueue::subscribe(std::string channel) {
   ++subscriptions_waiting_;
@@ -53,8 +52,9 @@ void JobQueue::take(std::vector<BusJob>& jobs) {
 bool JobQueue::reserve(std::size_t payload_bytes) {
   const std::size_t waiting_before = waiting_.fetch_add(1);
   const std::size_t bytes_before = waiting_bytes_.fetch_add(payload_bytes);
-  const bool has_room = bytes_before == 0 || bytes_before + payload_bytes <= limits_.waiting_bytes_max;
-  const bool fits = waiting_before < limits_.waiting_max && has_room;
+  const bool has_room =
+      bytes_before == 0 || bytes_before + payload_bytes <= limits_.publishes_waiting_bytes_max;
+  const bool fits = waiting_before < limits_.publishes_waiting_max && has_room;
   if (!fits) finish_publish(payload_bytes);
   return fits;
 }

@@ -2,7 +2,7 @@
 //
 // Threads: take() and close() on the bus thread, everything else on any thread. Publishes are counted at the
 //          caller's side, so a burst is bounded before the bus thread has seen any of it.
-// Limits:  PublishLimits. Subscriptions are bounded by whoever wants them, who asks how many wait.
+// Limits:  BusLimits. Subscriptions are bounded by whoever wants them, who asks how many wait.
 #pragma once
 
 #include <atomic>
@@ -31,16 +31,10 @@ struct BusJob {
   PublishResult result;
 };
 
-struct PublishLimits {
-  std::size_t message_bytes_max;
-  std::size_t waiting_max;
-  std::size_t waiting_bytes_max;
-};
-
 class JobQueue {
  public:
   // `wake` is called on the adding thread, once for all jobs until the next take().
-  JobQueue(PublishLimits limits, std::function<void()> wake);
+  JobQueue(BusLimits limits, std::function<void()> wake);
 
   void subscribe(std::string channel);
   void unsubscribe(std::string channel);
@@ -63,7 +57,7 @@ class JobQueue {
   bool reserve(std::size_t payload_bytes);
   void abandon(BusJob& job);
 
-  const PublishLimits limits_;
+  const BusLimits limits_;
   const std::function<void()> wake_;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::size_t> waiting_bytes_ = 0;

@@ -21,10 +21,8 @@ constexpr std::size_t kJobsPerIdle = 256;
 
 class MemoryBus : public Bus {
  public:
-  MemoryBus(MemoryBusLimits limits, BusListener& listener)
-      : listener_(listener),
-        queue_({limits.message_bytes_max, limits.publishes_waiting_max, limits.publishes_waiting_bytes_max},
-               [this] { asio::post(thread_.io(), [this] { do_jobs(); }); }) {}
+  MemoryBus(const BusLimits& limits, BusListener& listener)
+      : listener_(listener), queue_(limits, [this] { asio::post(thread_.io(), [this] { do_jobs(); }); }) {}
 
   ~MemoryBus() override { MemoryBus::stop(); }
 
@@ -126,7 +124,7 @@ class MemoryBus : public Bus {
 
 }  // namespace
 
-std::unique_ptr<Bus> make_memory_bus(MemoryBusLimits limits, BusListener& listener) {
+std::unique_ptr<Bus> make_memory_bus(const BusLimits& limits, BusListener& listener) {
   return std::make_unique<MemoryBus>(limits, listener);
 }
 

@@ -32,9 +32,7 @@ class RedisBus : public Bus {
  public:
   RedisBus(RedisBusOptions options, BusListener& listener)
       : options_(std::move(options)),
-        queue_({options_.message_bytes_max, options_.publishes_waiting_max,
-                options_.publishes_waiting_bytes_max},
-               [this] { asio::post(thread_.io(), [this] { do_jobs(); }); }),
+        queue_(options_.limits, [this] { asio::post(thread_.io(), [this] { do_jobs(); }); }),
         subscriber_(thread_.io(), options_, listener),
         publisher_(thread_.io(), options_, queue_) {}
 

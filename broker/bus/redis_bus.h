@@ -4,7 +4,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -15,17 +14,19 @@
 namespace weir {
 
 struct RedisBusOptions {
+  // Settings, which have their defaults in broker/config.h.
   RedisUrl url;
   RedisFiles files;    // Read again for each connection.
   std::string prefix;  // Put before every channel name on the Redis side.
-  std::size_t message_bytes_max = 4 << 20;
-  std::size_t publishes_waiting_max = 10'000;
-  std::size_t publishes_waiting_bytes_max = 64 << 20;
-  std::chrono::milliseconds publish_timeout{5'000};
+  BusLimits limits;
+  std::chrono::milliseconds publish_timeout;
+
+  // No settings. Tests make them shorter.
   std::chrono::milliseconds ping_interval{5'000};
-  std::chrono::milliseconds answer_timeout{
-      10'000};                                // A PING or a connect not answered by then: the link is dead.
-  std::chrono::milliseconds backoff_min{50};  // Of reconnects, doubled up to the maximum, with full jitter.
+  // A PING or a connect without an answer by then: the link is dead.
+  std::chrono::milliseconds answer_timeout{10'000};
+  // Of reconnects: the wait doubles from the one to the other, with full jitter.
+  std::chrono::milliseconds backoff_min{50};
   std::chrono::milliseconds backoff_max{2'000};
 };
 

@@ -54,7 +54,7 @@ RedisConnection::RedisConnection(asio::io_context& io, const RedisBusOptions& op
       ping_timer_(io),
       deadline_timer_(io),
       random_(std::random_device{}()),
-      filter_(options.message_bytes_max + kOversizeSlackBytes),
+      filter_(options.limits.message_bytes_max + kOversizeSlackBytes),
       read_buffer_(kReadBytes) {}
 
 RedisConnection::~RedisConnection() = default;
@@ -122,7 +122,7 @@ void RedisConnection::connect() {
   reader_.reset(redisReaderCreate());
   if (reader_ == nullptr) throw std::bad_alloc();
   reader_->maxbuf = kKeptBytes;
-  filter_ = OversizeFilter(options_.message_bytes_max + kOversizeSlackBytes);
+  filter_ = OversizeFilter(options_.limits.message_bytes_max + kOversizeSlackBytes);
   drop_unsent();
   is_writing_ = false;
   is_ping_unanswered_ = false;
@@ -298,7 +298,7 @@ void RedisConnection::parse(std::string_view bytes) {
   }
   // The filter has taken out strings that are too large; a line or a header may still go on and on.
   const std::size_t waiting = link == link_ ? reader_->len - reader_->pos : 0;
-  if (waiting > options_.message_bytes_max + 2 * kOversizeSlackBytes) fail("an answer without an end");
+  if (waiting > options_.limits.message_bytes_max + 2 * kOversizeSlackBytes) fail("an answer without an end");
 }
 
 void RedisConnection::append(std::string_view bytes) {

@@ -146,7 +146,7 @@ void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
     if (glob && state_.acknowledged != state_.wanted) acknowledge_covered(channel);
   }
   has_told_ = true;
-  if (payload.type != REDIS_REPLY_STRING || payload.len > options_.message_bytes_max) {
+  if (payload.type != REDIS_REPLY_STRING || payload.len > options_.limits.message_bytes_max) {
     return listener_.on_too_large(channel);
   }
   listener_.on_message(channel, text_of(&payload));

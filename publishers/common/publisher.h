@@ -28,9 +28,12 @@ enum class UnknownPolicy {
 class Publisher {
  public:
   struct Options {
+    // Settings, which have their defaults in CommonSettings (program.h).
     std::string channel;
-    std::chrono::seconds retry{0};  // How long a failure may last before it gives up; 0: for ever.
-    UnknownPolicy unknown = UnknownPolicy::kRepeat;
+    std::chrono::seconds retry;  // How long a failure may last before it gives up; 0: for ever.
+    UnknownPolicy unknown;
+
+    // No settings. Tests make them shorter.
     std::chrono::milliseconds backoff_first{100};
     std::chrono::milliseconds backoff_max{3'000};
   };

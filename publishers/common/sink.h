@@ -47,11 +47,12 @@ class Sink {
   virtual BatchResult publish_end(const std::string& channel, const std::stop_token& stop) = 0;
 };
 
+// Settings, which have their defaults in CommonSettings (program.h).
 struct SinkOptions {
-  std::string redis_prefix;                   // Put before every channel name on the Redis side.
-  RedisFiles redis_files = {};                // Of a Redis; read again for each connection.
-  std::string token_file = {};                // Of a gateway: the file with the token; empty for none.
-  std::chrono::milliseconds timeout{10'000};  // For a connect, and for an answer.
+  std::string redis_prefix;           // Put before every channel name on the Redis side.
+  RedisFiles redis_files = {};        // For a Redis; read again for each connection.
+  std::string token_file = {};        // For a gateway: the file with the token; empty for none.
+  std::chrono::milliseconds timeout;  // For a connect, and for an answer.
 };
 
 std::unique_ptr<Sink> make_sink(const Target& target, const SinkOptions& options);

@@ -125,7 +125,10 @@ RedisBusOptions options() {
   RedisBusOptions options;
   options.url.path = FakeRedis::path();
   options.prefix = "p:";
-  options.message_bytes_max = kMessageBytesMax;
+  options.limits = {.message_bytes_max = kMessageBytesMax,
+                    .publishes_waiting_max = 10'000,
+                    .publishes_waiting_bytes_max = 64 << 20};
+  options.publish_timeout = std::chrono::seconds(5);
   return options;
 }
 

@@ -17,6 +17,10 @@
 
 namespace weir {
 
+// Limits that no test reaches by chance.
+inline constexpr BusLimits kAmpleLimits{
+    .message_bytes_max = 4 << 20, .publishes_waiting_max = 10'000, .publishes_waiting_bytes_max = 64 << 20};
+
 inline constexpr std::chrono::seconds kTestDeadline{60};
 
 class BusObserver : public BusListener {

@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 
 class MemoryBusTest : public ::testing::Test {
  protected:
-  void start(MemoryBusLimits limits = {}, std::vector<std::string> patterns = {}) {
+  void start(const BusLimits& limits = kAmpleLimits, std::vector<std::string> patterns = {}) {
     bus_ = make_memory_bus(limits, observer_);
     for (std::string& pattern : patterns) bus_->record(std::move(pattern));
     bus_->start();
@@ -81,7 +81,9 @@ TEST_F(MemoryBusTest, RecordsMatchingChannelsOnceEvenIfTheyAreAlsoSubscribed) {
 }
 
 TEST_F(MemoryBusTest, RefusesAMessageThatIsTooLarge) {
-  start({.message_bytes_max = 4}, {"*"});
+  BusLimits limits = kAmpleLimits;
+  limits.message_bytes_max = 4;
+  start(limits, {"*"});
   EXPECT_EQ(publish_and_wait(*bus_, "news", "1234").outcome, PublishOutcome::kDelivered);
   const PublishResult result = publish_and_wait(*bus_, "news", "12345");
   EXPECT_EQ(result.outcome, PublishOutcome::kRefused);
@@ -90,7 +92,9 @@ TEST_F(MemoryBusTest, RefusesAMessageThatIsTooLarge) {
 }
 
 TEST_F(MemoryBusTest, IsUnavailableWhileTooManyPublishesWait) {
-  start({.publishes_waiting_max = 2}, {"*"});
+  BusLimits limits = kAmpleLimits;
+  limits.publishes_waiting_max = 2;
+  start(limits, {"*"});
   block_bus_thread();
   PublishResults results;
   for (int i = 0; i < 3; ++i) bus_->publish("news", std::to_string(i), results.collect());
@@ -105,7 +109,9 @@ TEST_F(MemoryBusTest, IsUnavailableWhileTooManyPublishesWait) {
 }
 
 TEST_F(MemoryBusTest, IsUnavailableWhileTooManyBytesWait) {
-  start({.publishes_waiting_bytes_max = 10}, {"*"});
+  BusLimits limits = kAmpleLimits;
+  limits.publishes_waiting_bytes_max = 10;
+  start(limits, {"*"});
   block_bus_thread();
   PublishResults results;
   bus_->publish("news", std::string(6, 'a'), results.collect());

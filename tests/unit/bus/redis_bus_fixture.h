@@ -31,6 +31,8 @@ class RedisBusTest : public ::testing::Test {
     EXPECT_TRUE(parsed) << url;
     RedisBusOptions options;
     if (parsed) options.url = *parsed;
+    options.limits = kAmpleLimits;
+    options.publish_timeout = std::chrono::seconds(5);
     options.backoff_min = std::chrono::milliseconds(1);
     options.backoff_max = std::chrono::milliseconds(50);
     return options;

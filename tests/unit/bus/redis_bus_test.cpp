@@ -144,7 +144,7 @@ TEST_F(RedisBusTest, PutsThePrefixBeforeChannelsOnTheRedisSideOnly) {
 TEST_F(RedisBusTest, ReportsTooLargeMessagesAndGoesOn) {
   RedisServer server;
   RedisBusOptions options = options_for(server.url());
-  options.message_bytes_max = 1'000;
+  options.limits.message_bytes_max = 1'000;
   start(options);
   ASSERT_TRUE(subscribe_and_wait("news"));
   server.pipeline(publishes("news", {std::string(1'000, 'a'), std::string(1'001, 'b'), "between",
@@ -493,7 +493,7 @@ TEST_F(RedisBusTest, HoldsNoMoreOfAnAnswerThanALargestMessage) {
   std::uint16_t port = 0;
   const int listener = listen_anywhere(port);
   RedisBusOptions options = options_for("redis://127.0.0.1:" + std::to_string(port));
-  options.message_bytes_max = 1'000;
+  options.limits.message_bytes_max = 1'000;
   options.answer_timeout = std::chrono::minutes(5);
   start(options);
   const int server = ::accept(listener, nullptr, nullptr);
@@ -678,7 +678,7 @@ TEST_F(RedisBusTest, IsRefusedAPublishThatTheAclForbids) {
 TEST_F(RedisBusTest, RefusesToPublishATooLargeMessage) {
   RedisServer server;
   RedisBusOptions options = options_for(server.url());
-  options.message_bytes_max = 10;
+  options.limits.message_bytes_max = 10;
   start(options);
   ASSERT_TRUE(wait_until_publishing());
   EXPECT_EQ(publish_and_wait(*bus_, "news", std::string(11, 'x')).outcome, PublishOutcome::kRefused);
@@ -723,7 +723,7 @@ TEST_F(RedisBusTest, DoesNotKnowTheOutcomeWhenTheConnectionIsLostMeanwhile) {
 TEST_F(RedisBusTest, IsUnavailableWhileTooManyPublishesWait) {
   RedisServer server;
   RedisBusOptions options = options_for(server.url());
-  options.publishes_waiting_max = 100;
+  options.limits.publishes_waiting_max = 100;
   options.publish_timeout = std::chrono::minutes(5);
   start(options);
   ASSERT_TRUE(wait_until_publishing());

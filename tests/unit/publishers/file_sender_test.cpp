@@ -46,7 +46,9 @@ class FileSenderTest : public ::testing::Test {
 
   LogFolder folder_;
   Published published_;
-  Publisher publisher_{std::make_unique<ListSink>(published_), {.channel = "file"}};
+  Publisher publisher_{
+      std::make_unique<ListSink>(published_),
+      {.channel = "file", .retry = std::chrono::seconds(0), .unknown = UnknownPolicy::kRepeat}};
   std::stop_source stop_;
 };
 

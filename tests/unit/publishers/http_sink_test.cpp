@@ -139,7 +139,8 @@ TEST(HttpSink, SendsUserAndPasswordAsBasicAuthorizationAndPrintsNeither) {
 TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
   Gateway gateway;
   const std::string path = testing::TempDir() + "weir-token-" + std::to_string(::getpid());
-  HttpSink sink(*parse_target(gateway.url()), {.redis_prefix = "", .token_file = path});
+  HttpSink sink(*parse_target(gateway.url()),
+                {.redis_prefix = "", .token_file = path, .timeout = std::chrono::seconds(10)});
   const std::vector<std::string> payload{"a"};
   EXPECT_EQ(sink.publish("news", payload, {}).outcome, Outcome::kFailed) << "There is no file yet.";
   EXPECT_TRUE(gateway.requests().empty());
