@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "process/small_file.h"
-#include "publishers/common/program.h"
 #include "publishers/demo/script.h"
+#include "publishers/program/program.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "publishers/common/stop.h"
+#include "process/stop.h"
 #include "publishers/file/file_messages.h"
 
 namespace weir {

@@ -7,8 +7,8 @@
 #include <stop_token>
 #include <string>
 
-#include "publishers/common/pacer.h"
-#include "publishers/common/publisher.h"
+#include "publishers/delivery/pacer.h"
+#include "publishers/delivery/publisher.h"
 #include "publishers/file/file_source.h"
 
 namespace weir {

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "publishers/common/program.h"
 #include "publishers/file/file_sender.h"
+#include "publishers/program/program.h"
 
 namespace {
 

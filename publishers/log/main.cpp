@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "publishers/common/program.h"
 #include "publishers/log/tailer.h"
+#include "publishers/program/program.h"
 
 namespace {
 

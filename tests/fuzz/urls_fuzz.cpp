@@ -8,7 +8,7 @@
 #include "broker/config.h"
 #include "broker/http/client_address.h"
 #include "fuzz_input.h"
-#include "publishers/common/target.h"
+#include "publishers/delivery/target.h"
 
 namespace weir {
 namespace {

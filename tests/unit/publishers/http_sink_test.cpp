@@ -1,4 +1,4 @@
-#include "publishers/common/http_sink.h"
+#include "publishers/delivery/http_sink.h"
 
 #include <gtest/gtest.h>
 #include <httplib.h>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "publishers/common/target.h"
+#include "publishers/delivery/target.h"
 
 namespace weir {
 namespace {

@@ -1,6 +1,6 @@
 #include "tests/unit/publishers/program_fixture.h"
 
-#include <hiredis.h>
+#include <hiredis/hiredis.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 

@@ -1,4 +1,4 @@
-#include "publishers/common/publisher.h"
+#include "publishers/delivery/publisher.h"
 
 #include <gtest/gtest.h>
 

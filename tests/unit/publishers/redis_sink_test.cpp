@@ -1,6 +1,7 @@
-#include "publishers/common/redis_sink.h"
+#include "publishers/delivery/redis_sink.h"
 
 #include <gtest/gtest.h>
+#include <hiredis/hiredis.h>
 
 #include <unistd.h>
 
@@ -9,8 +10,8 @@
 #include <memory>
 #include <thread>
 
-#include "publishers/common/stop.h"
-#include "publishers/common/target.h"
+#include "process/stop.h"
+#include "publishers/delivery/target.h"
 #include "tests/support/certificates.h"
 #include "tests/support/redis_server.h"
 

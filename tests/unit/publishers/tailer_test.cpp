@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "publishers/common/stop.h"
+#include "process/stop.h"
 #include "tests/unit/publishers/log_folder.h"
 
 namespace weir {

@@ -1,8 +1,6 @@
 // PUBLISH over one connection to Redis, pipelined within a batch.
 #pragma once
 
-#include <hiredis.h>
-
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -10,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "publishers/common/sink.h"
-#include "publishers/common/tls_session.h"
+#include "publishers/delivery/sink.h"
+#include "publishers/delivery/tls_session.h"
+
+struct redisContext;
 
 namespace weir {
 
@@ -31,12 +31,8 @@ class RedisSink : public Sink {
   using Clock = std::chrono::steady_clock;
   using Arguments = std::vector<std::string_view>;
   struct FreeContext {
-    void operator()(redisContext* context) const { redisFree(context); }
+    void operator()(redisContext* context) const;
   };
-  struct FreeReply {
-    void operator()(redisReply* reply) const { freeReplyObject(reply); }
-  };
-  using Reply = std::unique_ptr<redisReply, FreeReply>;
   // What has become of the commands of one exchange.
   struct Exchange {
     BatchResult result;

@@ -1,4 +1,4 @@
-#include "publishers/common/tls_session.h"
+#include "publishers/delivery/tls_session.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

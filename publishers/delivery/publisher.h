@@ -12,8 +12,8 @@
 #include <stop_token>
 #include <string>
 
-#include "publishers/common/backoff.h"
-#include "publishers/common/sink.h"
+#include "process/backoff.h"
+#include "publishers/delivery/sink.h"
 
 namespace weir {
 

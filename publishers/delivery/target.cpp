@@ -1,4 +1,4 @@
-#include "publishers/common/target.h"
+#include "publishers/delivery/target.h"
 
 #include <algorithm>
 #include <charconv>

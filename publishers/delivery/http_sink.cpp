@@ -1,4 +1,4 @@
-#include "publishers/common/http_sink.h"
+#include "publishers/delivery/http_sink.h"
 
 #include <httplib.h>
 
@@ -13,7 +13,7 @@
 
 #include "process/readable.h"
 #include "process/small_file.h"
-#include "publishers/common/stop.h"
+#include "process/stop.h"
 
 namespace weir {
 namespace {

@@ -1,7 +1,7 @@
-#include "publishers/common/sink.h"
+#include "publishers/delivery/sink.h"
 
-#include "publishers/common/http_sink.h"
-#include "publishers/common/redis_sink.h"
+#include "publishers/delivery/http_sink.h"
+#include "publishers/delivery/redis_sink.h"
 
 namespace weir {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "publishers/common/sink.h"
+#include "publishers/delivery/sink.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "publishers/common/program.h"
+#include "publishers/program/program.h"
 
 #include <signal.h>
 #include <spdlog/pattern_formatter.h>
@@ -14,8 +14,8 @@
 #include "process/standard_descriptors.h"
 #include "proto/channel_name.h"
 #include "proto/redact.h"
-#include "publishers/common/sink.h"
-#include "publishers/common/target.h"
+#include "publishers/delivery/sink.h"
+#include "publishers/delivery/target.h"
 #include "redis/redis_settings.h"
 #include "settings/log_level_setting.h"
 

@@ -1,4 +1,4 @@
-#include "publishers/common/stop.h"
+#include "process/stop.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

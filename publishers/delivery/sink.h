@@ -13,7 +13,7 @@
 #include <stop_token>
 #include <string>
 
-#include "publishers/common/target.h"
+#include "publishers/delivery/target.h"
 #include "redis/redis_files.h"
 
 namespace weir {

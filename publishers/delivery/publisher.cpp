@@ -1,11 +1,11 @@
-#include "publishers/common/publisher.h"
+#include "publishers/delivery/publisher.h"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "publishers/common/stop.h"
+#include "process/stop.h"
 
 namespace weir {
 namespace {

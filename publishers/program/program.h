@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "process/log_level.h"
-#include "publishers/common/publisher.h"
-#include "publishers/common/stop.h"
+#include "process/stop.h"
+#include "publishers/delivery/publisher.h"
 #include "redis/redis_files.h"
 #include "settings/settings.h"
 

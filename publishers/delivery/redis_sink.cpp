@@ -1,5 +1,6 @@
-#include "publishers/common/redis_sink.h"
+#include "publishers/delivery/redis_sink.h"
 
+#include <hiredis/hiredis.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -29,6 +30,11 @@ constexpr std::chrono::seconds kLastAnswerMax{1};
 // How long who was subscribed before a connection broke is awaited after it, and how often it is asked.
 constexpr std::chrono::seconds kSubscribersMax{5};
 constexpr int kSubscribersPauseMs = 20;
+
+struct FreeReply {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Reply = std::unique_ptr<redisReply, FreeReply>;
 
 // Errors that are about the moment, not about what was asked.
 bool may_pass(std::string_view error) {
@@ -71,6 +77,8 @@ class StopSignal {
 };
 
 }  // namespace
+
+void RedisSink::FreeContext::operator()(redisContext* context) const { redisFree(context); }
 
 RedisSink::RedisSink(Target target, SinkOptions options)
     : target_(std::move(target)),
