@@ -1,4 +1,4 @@
-// How long to wait before the next attempt.
+// How long to wait before the next attempt to connect.
 #pragma once
 
 #include <algorithm>
@@ -6,26 +6,34 @@
 
 namespace weir {
 
-// Doubles from `first` to `max`; each wait is jittered between its half and its whole, so that publishers
-// which lost the same Redis don't come back in the same instant.
+// The limit doubles from `first` to `max`; each wait is a random part of it, so that those who lost the same Redis do
+// not come back in the same instant. Time and chance are handed in. Threads: one.
 class Backoff {
  public:
-  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds max)
-      : first_(first), max_(max), next_(first) {}
+  enum class Jitter {
+    kFull,  // From nothing to the limit: spreads very many who wait for one server.
+    kHalf,  // From half of the limit on: never at once.
+  };
 
-  // `random` is in [0, 1).
-  std::chrono::milliseconds next(double random) {
-    const auto whole = next_;
-    next_ = std::min(max_, next_ * 2);
-    return std::chrono::milliseconds(
-        static_cast<long>(static_cast<double>(whole.count()) * (1 + random) / 2));
+  // Requires 0 < first <= max.
+  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds max, Jitter jitter)
+      : first_(first), max_(max), limit_(first), jitter_(jitter) {}
+
+  // The next wait. `random` is in [0, 1).
+  std::chrono::microseconds next(double random) {
+    const auto limit = static_cast<double>(std::chrono::microseconds(limit_).count());
+    limit_ = std::min(max_, limit_ * 2);
+    const double part = jitter_ == Jitter::kFull ? random : (1 + random) / 2;
+    return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(limit * part));
   }
-  void reset() { next_ = first_; }
+  // After a success: the next wait is a first one.
+  void reset() { limit_ = first_; }
 
  private:
   std::chrono::milliseconds first_;
   std::chrono::milliseconds max_;
-  std::chrono::milliseconds next_;
+  std::chrono::milliseconds limit_;
+  Jitter jitter_;
 };
 
 }  // namespace weir

@@ -1,7 +1,5 @@
 #include "broker/bus/redis_connection.h"
 
-#include <hiredis/hiredis.h>
-
 #include <algorithm>
 #include <asio/buffer.hpp>
 #include <asio/connect.hpp>
@@ -12,7 +10,9 @@
 #include <utility>
 
 #include "broker/base/logging.h"
-#include "redis/redis_error.h"
+#include "redis/redis_command.h"
+#include "redis/redis_login.h"
+#include "redis/redis_reply.h"
 
 namespace weir {
 namespace {
@@ -25,15 +25,6 @@ constexpr std::size_t kParseBytes = 8 << 10;
 constexpr std::size_t kKeptBytes = 1 << 20;
 // Small commands are written together, so much at a time; a word of that size is a piece of its own.
 constexpr std::size_t kPieceBytes = 64 << 10;
-
-struct ReplyDeleter {
-  void operator()(redisReply* reply) const { freeReplyObject(reply); }
-};
-using ReplyPtr = std::unique_ptr<redisReply, ReplyDeleter>;
-
-std::string_view text_of(const redisReply& reply) {
-  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
-}
 
 std::string in_milliseconds(std::chrono::milliseconds duration) {
   return std::to_string(duration.count()) + " ms";
@@ -54,6 +45,7 @@ RedisConnection::RedisConnection(asio::io_context& io, const RedisBusOptions& op
       ping_timer_(io),
       deadline_timer_(io),
       random_(std::random_device{}()),
+      backoff_(options.backoff_min, options.backoff_max, Backoff::Jitter::kFull),
       filter_(options.limits.message_bytes_max + kOversizeSlackBytes),
       read_buffer_(kReadBytes) {}
 
@@ -80,7 +72,10 @@ void RedisConnection::fail(std::string_view why) {
     log_warning("redis " + role_ + (was_up ? ": connection lost: " : ": not connected: ") + std::string(why));
   }
   // A link that lasted is a fresh start; one that is cut again and again is not.
-  if (was_up && std::chrono::steady_clock::now() - up_since_ >= options_.backoff_max) attempts_ = 0;
+  if (was_up && std::chrono::steady_clock::now() - up_since_ >= options_.backoff_max) {
+    attempts_ = 0;
+    backoff_.reset();
+  }
   retry_later();
   if (was_up) owner_.on_down();
 }
@@ -106,12 +101,9 @@ void RedisConnection::drop_link() {
   deadline_timer_.cancel();
 }
 
-// Full jitter: many gateways that lost the same Redis do not come back in the same moment.
 void RedisConnection::retry_later() {
-  const auto limit = std::min(options_.backoff_max, options_.backoff_min * (1u << std::min(attempts_, 16u)));
   ++attempts_;
-  std::uniform_int_distribution<std::int64_t> any_delay(0, limit.count() * 1'000);
-  retry_timer_.expires_after(std::chrono::microseconds(any_delay(random_)));
+  retry_timer_.expires_after(backoff_.next(std::generate_canonical<double, 32>(random_)));
   retry_timer_.async_wait([this, link = link_](asio::error_code error) {
     if (!error && link == link_) connect();
   });
@@ -182,32 +174,18 @@ void RedisConnection::start_tls(Link link) {
 
 // Logging in and a first PING in one write. Each is answered on its own.
 void RedisConnection::greet() {
-  const RedisUrl& url = options_.url;
   greetings_left_ = 0;
-  const auto say = [this](std::vector<std::string_view> words) {
+  for (const RedisWords& words : login_commands(options_.url, password_)) {
     ++greetings_left_;
-    send(words);
-  };
-  if (!url.user.empty()) {
-    say({"AUTH", url.user, password_});
-  } else if (!password_.empty()) {
-    say({"AUTH", password_});
+    send(std::vector<std::string_view>(words.begin(), words.end()));
   }
-  const std::string db = std::to_string(url.db);
-  if (url.db != 0) say({"SELECT", db});
-  say({"PING"});
   flush();
 }
 
 void RedisConnection::on_greeting_reply(const redisReply& reply) {
   --greetings_left_;
-  const bool is_error = reply.type == REDIS_REPLY_ERROR;
-  // Also what a connection to oneself gives, which TCP allows where nobody listens on a port: our own words.
-  if (!is_error && reply.type != REDIS_REPLY_STATUS) return fail("it does not answer as Redis does");
-  // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: not of use now, perhaps later. Who may not PING is alive none the
-  // less.
-  if (is_error && !(greetings_left_ == 0 && text_of(reply).starts_with("NOPERM")))
-    return fail(without_arguments(text_of(reply)));
+  // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: of no use now, perhaps later.
+  if (const auto why_not = why_not_logged_in(reply, greetings_left_ == 0)) return fail(*why_not);
   if (greetings_left_ > 0) return;
 
   is_up_ = true;
@@ -293,7 +271,7 @@ void RedisConnection::parse(std::string_view bytes) {
     void* parsed = nullptr;
     if (redisReaderGetReply(reader_.get(), &parsed) != REDIS_OK) return fail(reader_->errstr);
     if (parsed == nullptr) break;
-    const ReplyPtr reply(static_cast<redisReply*>(parsed));
+    const RedisReplyPtr reply(static_cast<redisReply*>(parsed));
     is_up_ ? owner_.on_reply(*reply) : on_greeting_reply(*reply);
   }
   // The filter has taken out strings that are too large; a line or a header may still go on and on.
@@ -315,11 +293,11 @@ void RedisConnection::append(std::string_view bytes) {
 
 // An array of `count` bulk strings, of which `words` are the first.
 void RedisConnection::append_words(std::size_t count, std::span<const std::string_view> words) {
-  append("*" + std::to_string(count) + "\r\n");
+  append(command_header(count));
   for (const std::string_view word : words) {
-    append("$" + std::to_string(word.size()) + "\r\n");
+    append(word_header(word.size()));
     append(word);
-    append("\r\n");
+    append(kWordEnd);
   }
 }
 
@@ -327,14 +305,14 @@ void RedisConnection::send(std::span<const std::string_view> words) { append_wor
 
 void RedisConnection::send(std::span<const std::string_view> words, std::string last) {
   append_words(words.size() + 1, words);
-  append("$" + std::to_string(last.size()) + "\r\n");
+  append(word_header(last.size()));
   if (last.size() < kPieceBytes) {
     append(last);
   } else {
     unsent_bytes_ += last.size();
     queued_.push_back(std::move(last));
   }
-  append("\r\n");
+  append(kWordEnd);
 }
 
 void RedisConnection::flush() {

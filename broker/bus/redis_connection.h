@@ -34,6 +34,7 @@
 #include "broker/bus/oversize_filter.h"
 #include "broker/bus/redis_bus.h"
 #include "broker/bus/tls_stream.h"
+#include "process/backoff.h"
 
 struct redisReader;
 struct redisReply;
@@ -125,6 +126,7 @@ class RedisConnection {
   asio::steady_timer ping_timer_;
   asio::steady_timer deadline_timer_;
   std::mt19937_64 random_;
+  Backoff backoff_;
 
   bool is_open_ = false;
   bool is_up_ = false;

@@ -1,11 +1,10 @@
 #include "broker/bus/redis_publisher.h"
 
-#include <hiredis/hiredis.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "redis/redis_error.h"
+#include "redis/redis_reply.h"
 
 namespace weir {
 
@@ -43,7 +42,7 @@ void RedisPublisher::on_reply(const redisReply& reply) {
                     {PublishOutcome::kDelivered, static_cast<std::uint64_t>(reply.integer), {}});
   }
   if (reply.type == REDIS_REPLY_ERROR) {
-    const std::string_view text(reply.str, reply.len);
+    const std::string_view text = text_of(reply);
     const auto outcome = text.starts_with("NOPERM") ? PublishOutcome::kForbidden : PublishOutcome::kRefused;
     return complete(std::move(waiting), {outcome, 0, std::string(without_arguments(text))});
   }

@@ -1,21 +1,17 @@
 #include "broker/bus/redis_subscriber.h"
 
-#include <hiredis/hiredis.h>
-
 #include <cassert>
 
 #include "broker/base/logging.h"
 #include "proto/channel_name.h"
+#include "redis/redis_error.h"
+#include "redis/redis_reply.h"
 
 namespace weir {
 namespace {
 
 constexpr std::size_t kChannelsPerCommand = 500;
 constexpr std::size_t kUnsentBytesMax = 256 << 10;
-
-std::string_view text_of(const redisReply* reply) {
-  return reply->str == nullptr ? std::string_view() : std::string_view(reply->str, reply->len);
-}
 
 // Escapes what Redis' globs give a meaning. `*` keeps its own only where `is_star_kept`.
 std::string escape_glob(std::string_view text, bool is_star_kept) {
@@ -113,16 +109,16 @@ void RedisSubscriber::on_ping_due() {
 
 // Hot path: once per message.
 void RedisSubscriber::on_reply(const redisReply& reply) {
-  if (reply.type == REDIS_REPLY_ERROR) return on_error(text_of(&reply));
+  if (reply.type == REDIS_REPLY_ERROR) return on_error(text_of(reply));
   // PING is answered by a status as long as nothing is subscribed, by an array from then on.
   if (reply.type == REDIS_REPLY_STATUS) return on_acknowledgement("pong", {});
   if (reply.type != REDIS_REPLY_ARRAY || reply.elements < 2)
     return connection_.fail("an answer of an unknown kind");
-  const std::string_view kind = text_of(reply.element[0]);
-  const std::string_view second = text_of(reply.element[1]);
+  const std::string_view kind = text_of(*reply.element[0]);
+  const std::string_view second = text_of(*reply.element[1]);
   if (kind == "message" && reply.elements == 3) return deliver(second, *reply.element[2], std::nullopt);
   if (kind == "pmessage" && reply.elements == 4) {
-    return deliver(text_of(reply.element[2]), *reply.element[3], second);
+    return deliver(text_of(*reply.element[2]), *reply.element[3], second);
   }
   on_acknowledgement(kind, second);
 }
@@ -149,7 +145,7 @@ void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
   if (payload.type != REDIS_REPLY_STRING || payload.len > options_.limits.message_bytes_max) {
     return listener_.on_too_large(channel);
   }
-  listener_.on_message(channel, text_of(&payload));
+  listener_.on_message(channel, text_of(payload));
 }
 
 void RedisSubscriber::on_acknowledgement(std::string_view kind, std::string_view name) {
@@ -181,7 +177,7 @@ void RedisSubscriber::on_error(std::string_view text) {
   if (unanswered_.empty()) return connection_.fail(text);
   const Command command = std::move(unanswered_.front());
   unanswered_.pop_front();
-  const bool is_forbidden = text.starts_with("NOPERM");
+  const bool is_forbidden = is_no_permission(text);
   switch (command.kind) {
     case Command::Kind::kPing:
       return;  // It lives, that was the question.

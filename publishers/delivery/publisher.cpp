@@ -31,7 +31,7 @@ std::span<const std::string> batch_of(std::span<const std::string> payloads) {
 Publisher::Publisher(std::unique_ptr<Sink> sink, Options options)
     : sink_(std::move(sink)),
       options_(std::move(options)),
-      backoff_(options_.backoff_first, options_.backoff_max),
+      backoff_(options_.backoff_first, options_.backoff_max, Backoff::Jitter::kHalf),
       random_(std::random_device{}()) {}
 
 Publisher::Progress Publisher::publish(std::span<const std::string> payloads, const std::stop_token& stop) {

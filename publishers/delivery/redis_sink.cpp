@@ -1,6 +1,5 @@
 #include "publishers/delivery/redis_sink.h"
 
-#include <hiredis/hiredis.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,7 +14,10 @@
 #include <cstring>
 #include <utility>
 
+#include "redis/redis_command.h"
 #include "redis/redis_error.h"
+#include "redis/redis_login.h"
+#include "redis/redis_reply.h"
 
 namespace weir {
 namespace {
@@ -30,21 +32,6 @@ constexpr std::chrono::seconds kLastAnswerMax{1};
 // How long who was subscribed before a connection broke is awaited after it, and how often it is asked.
 constexpr std::chrono::seconds kSubscribersMax{5};
 constexpr int kSubscribersPauseMs = 20;
-
-struct FreeReply {
-  void operator()(redisReply* reply) const { freeReplyObject(reply); }
-};
-using Reply = std::unique_ptr<redisReply, FreeReply>;
-
-// Errors that are about the moment, not about what was asked.
-bool may_pass(std::string_view error) {
-  constexpr std::array<std::string_view, 9> kPassing = {
-      "LOADING",  "MASTERDOWN", "READONLY",
-      "OOM",      "BUSY",       "CLUSTERDOWN",
-      "TRYAGAIN", "MISCONF",    "ERR max number of clients"};
-  return std::any_of(kPassing.begin(), kPassing.end(),
-                     [&](auto prefix) { return error.starts_with(prefix); });
-}
 
 // The result of an exchange that no message was part of: why to go no further, if it failed.
 std::optional<BatchResult> without_messages(BatchResult result) {
@@ -156,16 +143,12 @@ std::optional<BatchResult> RedisSink::start_tls(Clock::time_point deadline) {
   }
 }
 
-// A stopped Redis still accepts: a connection counts only after a first reply.
 std::optional<BatchResult> RedisSink::greet(const std::string& password) {
-  const RedisUrl& url = target_.redis;
   Exchange exchange;
-  if (!url.user.empty()) {
-    append(exchange, {"AUTH", url.user, password});
-  } else if (!password.empty()) {
-    append(exchange, {"AUTH", password});
+  exchange.is_login = true;
+  for (const RedisWords& words : login_commands(target_.redis, password)) {
+    append(exchange, Arguments(words.begin(), words.end()));
   }
-  append(exchange, {"PING"});
   return without_messages(run(std::move(exchange)));
 }
 
@@ -203,23 +186,13 @@ std::optional<BatchResult> RedisSink::check_idle_connection() {
   }
   if (Clock::now() - last_reply_ < kIdleMax) return std::nullopt;
   Exchange exchange;
+  exchange.is_login = true;
   append(exchange, {"PING"});
   return without_messages(run(std::move(exchange)));
 }
 
 void RedisSink::append(Exchange& exchange, const Arguments& arguments) {
-  std::vector<const char*> starts;
-  std::vector<std::size_t> sizes;
-  for (const auto argument : arguments) {
-    starts.push_back(argument.data());
-    sizes.push_back(argument.size());
-  }
-  char* command = nullptr;
-  const auto size =
-      redisFormatCommandArgv(&command, static_cast<int>(starts.size()), starts.data(), sizes.data());
-  assert(size > 0);
-  exchange.bytes.append(command, static_cast<std::size_t>(size));
-  redisFreeCommand(command);
+  append_command(exchange.bytes, arguments);
   exchange.ends.push_back(exchange.bytes.size());
 }
 
@@ -289,9 +262,14 @@ std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
       return failure(Outcome::kUnknown, context_->errstr);
     }
     if (next == nullptr) return std::nullopt;
-    const Reply reply(static_cast<redisReply*>(next));
-    if (reply->type == REDIS_REPLY_ERROR) {
-      const std::string error(without_arguments({reply->str, static_cast<std::size_t>(reply->len)}));
+    const RedisReplyPtr reply(static_cast<redisReply*>(next));
+    if (exchange.is_login) {
+      const bool is_ping = exchange.result.confirmed + 1 == exchange.ends.size();
+      const auto why_not = why_not_logged_in(*reply, is_ping);
+      const bool is_refused = reply->type == REDIS_REPLY_ERROR && !may_pass(text_of(*reply));
+      if (why_not) return failure(is_refused ? Outcome::kRefused : Outcome::kFailed, *why_not);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+      const std::string error(without_arguments(text_of(*reply)));
       return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
     }
     if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // Of PUBLISH.

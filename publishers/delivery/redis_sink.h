@@ -39,7 +39,8 @@ class RedisSink : public Sink {
     std::vector<std::size_t> ends;  // Where each command ends in `bytes`.
     std::string bytes;
     std::size_t sent = 0;
-    bool is_last = false;  // A stop was requested after something was sent.
+    bool is_last = false;   // A stop was requested after something was sent.
+    bool is_login = false;  // Its replies are to login_commands(), or to a PING.
   };
 
   // Each returns why not, or nothing.

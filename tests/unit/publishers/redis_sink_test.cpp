@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <hiredis/hiredis.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -72,6 +74,64 @@ TEST_F(RedisSinkTest, LogsInAsAUser) {
   redis.command({"ACL", "SETUSER", "ann", "on", ">sec:ret", "&app:*", "+publish", "+ping"});
   auto sink = connect("redis://ann:sec%3Aret@127.0.0.1:" + std::to_string(redis.port()));
   EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+}
+
+TEST_F(RedisSinkTest, AUserThatMayNotPingIsAliveNoneTheLess) {
+  const RedisServer redis;
+  redis.command({"ACL", "SETUSER", "ann", "on", ">secret", "&app:*", "-@all", "+publish"});
+  auto sink = connect("redis://ann:secret@127.0.0.1:" + std::to_string(redis.port()));
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+}
+
+TEST_F(RedisSinkTest, SelectsTheDatabaseOfTheUrlAsTheGatewayDoes) {
+  const RedisServer redis;
+  auto sink = connect(redis.url() + "/3");
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  auto beyond = connect(redis.url() + "/60000");
+  EXPECT_EQ(publish(beyond).outcome, Outcome::kRefused);
+}
+
+// Gives back what it gets, as a connection to oneself does.
+class Echo {
+ public:
+  Echo() {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 1), 0);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      const int socket = ::accept(listener_, nullptr, nullptr);
+      char bytes[1'024];
+      for (ssize_t n = 0; (n = ::read(socket, bytes, sizeof bytes)) > 0;) {
+        if (::send(socket, bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL) != n) break;
+      }
+      ::close(socket);
+    });
+  }
+  ~Echo() {
+    thread_.join();
+    ::close(listener_);
+  }
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(RedisSinkTest, TakesItsOwnWordsForNoConfirmation) {
+  const Echo echo;
+  auto sink = connect(echo.url());
+  const auto result = publish(sink);
+  EXPECT_EQ(result.outcome, Outcome::kFailed);
+  EXPECT_EQ(result.confirmed, 0U);
+  EXPECT_NE(result.error.find("does not answer as Redis does"), std::string::npos) << result.error;
 }
 
 TEST_F(RedisSinkTest, IsRefusedWithAWrongPasswordAndDoesNotPrintIt) {

@@ -13,5 +13,21 @@ TEST(RedisError, HasNoArgumentsOfACommand) {
   EXPECT_EQ(without_arguments(""), "");
 }
 
+TEST(RedisError, MayPassOrNot) {
+  for (const char* error : {"LOADING Redis is loading the dataset in memory", "READONLY You can't write",
+                            "OOM command", "BUSY Redis is busy", "ERR max number of clients reached"}) {
+    EXPECT_TRUE(may_pass(error)) << error;
+  }
+  for (const char* error :
+       {"WRONGPASS invalid", "NOPERM no permissions", "ERR unknown command", "NOAUTH", ""}) {
+    EXPECT_FALSE(may_pass(error)) << error;
+  }
+}
+
+TEST(RedisError, IsOneOfPermission) {
+  EXPECT_TRUE(is_no_permission("NOPERM User ann has no permissions to access one of the channels"));
+  EXPECT_FALSE(is_no_permission("WRONGPASS invalid"));
+}
+
 }  // namespace
 }  // namespace weir

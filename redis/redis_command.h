@@ -1,0 +1,22 @@
+// A command as Redis reads it: an array of bulk strings, in which any bytes may stand.
+//
+// Threads: any; pure functions.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+// What comes before the first word of a command that has `words` words: "*3\r\n".
+std::string command_header(std::size_t words);
+// What comes before a word of `bytes` bytes: "$5\r\n". kWordEnd follows the word.
+std::string word_header(std::size_t bytes);
+inline constexpr std::string_view kWordEnd = "\r\n";
+
+// Appends the whole command to `to`. Requires at least one word.
+void append_command(std::string& to, std::span<const std::string_view> words);
+
+}  // namespace weir
