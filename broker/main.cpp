@@ -169,7 +169,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     keys.collect(page);
     hub.collect(page);
     http.collect(page);
-    page.add(Metric::kLogLinesLost, static_cast<double>(lost_log_lines()));
+    page.add(Metric::kLogLinesLost, lost_log_lines());
   });
   // Before the first thread, so that all of them leave the signals to this loop.
   LiveSettings settings(line, std::move(read_again), keys, hub);

@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// The limit doubles from `first` to `max`; each wait is a random part of it, so that those who lost the same Redis do
-// not come back in the same instant. Time and chance are handed in. Threads: one.
+// The limit doubles from `first` to `max`; each wait is a random part of it, so that those who lost the same
+// Redis do not come back in the same instant. Time and chance are handed in. Threads: one.
 class Backoff {
  public:
   enum class Jitter {

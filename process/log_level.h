@@ -1,4 +1,5 @@
-// How much a program logs, in the words that the setting log-level, PUT /log-level and the lines of all programs use.
+// How much a program logs, in the words that the setting log-level, PUT /log-level and the lines of all
+// programs use.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -18,8 +19,8 @@ struct LogLevelName {
   bool is_alias = false;  // Understood, but never shown.
 };
 
-// One table for all programs, since they share the variable WEIR_LOG_LEVEL. The aliases are what other programs call
-// these levels.
+// One table for all programs, since they share the variable WEIR_LOG_LEVEL. The aliases are what other
+// programs call these levels.
 inline constexpr std::array<LogLevelName, 7> kLogLevelNames{{
     {"debug", LogLevel::kDebug},
     {"info", LogLevel::kInfo},

@@ -9,8 +9,8 @@
 
 namespace weir {
 
-// `text` without line breaks and other control characters: "\n", "\t" and "\x1b" are written as escapes. A name of
-// a file may hold them, and must not make two lines of an error. A second call changes nothing.
+// `text` without line breaks and other control characters: "\n", "\t" and "\x1b" are written as escapes. A
+// name of a file may hold them, and must not make two lines of an error. A second call changes nothing.
 std::string one_line(std::string_view text);
 
 // "4 MiB", "64 KiB", "1500 B": the largest unit that leaves no fraction.

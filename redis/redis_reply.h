@@ -13,8 +13,8 @@ struct FreeRedisReply {
 };
 using RedisReplyPtr = std::unique_ptr<redisReply, FreeRedisReply>;
 
-// The text of a string, a status or an error, valid as long as `reply`. Empty for any other reply. Inline, since the
-// gateway asks for it three times a message.
+// The text of a string, a status or an error, valid as long as `reply`. Empty for any other reply. Inline,
+// since the gateway asks for it three times a message.
 inline std::string_view text_of(const redisReply& reply) {
   return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
 }

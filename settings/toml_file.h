@@ -28,8 +28,8 @@ struct TomlFile {
   std::map<std::string, std::vector<TomlTable>> tables;  // The [[name]] tables, in the file's order.
 };
 
-// The error names the file and, where its text is wrong, the line: "path:12: is not TOML: …". What is no regular
-// file is refused (process/small_file.h).
+// The error names the file and, where its text is wrong, the line: "path:12: is not TOML: …". What is no
+// regular file is refused (process/small_file.h).
 Result<TomlFile> read_toml_file(const std::string& path);
 
 }  // namespace weir

@@ -12,8 +12,8 @@
 
 namespace weir {
 
-// Held as IPv6. An IPv4 address is ::ffff:a.b.c.d, in whichever of the two ways it was written, so that one
-// host is one address. "::", what it is by default, stands for an address that is not known.
+// 16 bytes of IPv6. An IPv4 address is held as ::ffff:a.b.c.d, whether it was written in this way or as
+// a.b.c.d, so that one host is one address. The default, "::", is an address that is not known.
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
 
@@ -22,24 +22,26 @@ struct IpAddress {
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
 };
 
-// "192.0.2.1" or "2001:db8::1": without brackets, port and zone.
+// Reads "192.0.2.1" or "2001:db8::1". nullopt for anything else: brackets, a port, a zone.
 std::optional<IpAddress> parse_ip_address(std::string_view text);
 
-// What a limit for each client is counted by: an IPv4 address as it is, of an IPv6 one the /64, since a
-// client has the whole of it and could come from another address each time.
+// The address that limits per client count by: an IPv4 address itself, or the /64 of an IPv6 address. A
+// client owns its whole /64 and could use another address of it each time.
 IpAddress client_network(IpAddress address);
 
+// The addresses that share their first bits with `first`.
 class AddressRange {
  public:
+  // Requires at most 128 bits.
   AddressRange(IpAddress first, std::size_t prefix_bits) : first_(first), prefix_bits_(prefix_bits) {}
   bool contains(const IpAddress& address) const;
 
  private:
   IpAddress first_;
-  std::size_t prefix_bits_;  // Of 128.
+  std::size_t prefix_bits_;  // 0 to 128, also for IPv4.
 };
 
-// "10.0.0.0/8", "2001:db8::/32", or one address. The error says what it must be.
+// Reads "10.0.0.0/8", "2001:db8::/32" or one address. The error says what the text must be.
 Result<AddressRange> parse_address_range(std::string_view text);
 
 }  // namespace weir

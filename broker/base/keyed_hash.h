@@ -1,7 +1,8 @@
-// A hash of what comes from outside: channel names, addresses. Its key is never shown, so nobody can choose
-// names that share a bucket and make each look at one of them a walk past all others.
+// A hash for names that come from outside: channels, addresses. Its key is secret. Otherwise somebody could
+// choose names that share a bucket, and each look-up would walk past all of them.
 //
-// Every unordered container with a key from outside is one of those below; scripts/lint looks for others.
+// Every unordered container with keys from outside is one of those below; scripts/lint looks for others.
+// Threads: any; the hash is a pure function.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +19,12 @@ struct HashKey {
   std::uint64_t first = 0;
   std::uint64_t second = 0;
 
-  // From the kernel, another one each time. It is used for one container and for nothing else: a number that
-  // also makes something visible (an epoch, a jittered time) could be found out by it.
+  // A new key from the kernel. Use it for one container only: if it also made something visible, such as an
+  // epoch or a jittered time, that would give it away.
   static HashKey random();
 };
 
-// SipHash-1-3, as Rust's and Python's maps use it. Pure.
+// SipHash-1-3, which Rust's and Python's maps use.
 std::uint64_t keyed_hash(const HashKey& key, std::string_view bytes);
 
 // Not noexcept: libstdc++ then keeps the hash in each node and computes it once for a name.

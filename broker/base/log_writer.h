@@ -1,8 +1,18 @@
-// Writes lines to a descriptor on a thread of its own: who logs never waits for whoever reads the log.
+// Writes lines to a descriptor on a thread of its own, so that logging never waits for the reader of the log.
 //
-// Threads:   write() and the rest on any.
-// Limits:    waiting_bytes_max of lines wait. Where there is no room a line is dropped and counted, and what
-//            `say_lost` makes of their number follows the last line before them.
+// Threads:  any, for all functions. write() takes a lock that is never held across a system call on the
+//           descriptor.
+// Limits:   waiting_bytes_max bytes of lines wait, beside those that are being written. A line without room
+//           is dropped and counted, and so is every line after it until the thread takes up what waits. The
+//           notice of how many were dropped follows these lines, so it stands where they are missing.
+// Failures: a descriptor that can't be written to is one that nobody reads. Its lines are gone and not
+//           counted.
+//
+// spdlog's async logger can't do this (checked in 1.10): mpmc_blocking_queue is bounded by messages, not by
+// bytes, and makes room for all of them at its start. overrun_oldest drops the lines at the front without a
+// trace there; overrun_counter() is one number, in which a dropped request to flush counts as a line. flush()
+// only posts such a request, and nothing tells when it is done. ~thread_pool() waits for room in the queue
+// and joins its thread, so a reader that never reads would stop the end of the program.
 #pragma once
 
 #include <chrono>
@@ -21,16 +31,19 @@ class LogWriter {
  public:
   using SayLost = std::function<std::string(std::uint64_t lines)>;
 
+  // Starts the thread. `descriptor` outlives this object. `say_lost` makes the notice about lost lines, on
+  // that thread.
   LogWriter(int descriptor, std::size_t waiting_bytes_max, SayLost say_lost);
-  // Writes what waits.
+  // Writes what waits, however long that takes.
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
+  // `line` ends with its "\n". Never waits for the descriptor.
   void write(std::string_view line);
-  // Waits until all that was given before is written, for `most` at the longest. False if it is not.
+  // Waits until everything is written, for `most` at the longest. False if it is not.
   bool flush(std::chrono::milliseconds most);
-  // Since the start.
+  // How many lines were dropped since the start.
   std::uint64_t lost() const;
 
  private:

@@ -1,11 +1,12 @@
 // The metrics of weir-broker. One table (kMetrics) names each of them once; /metrics and docs/metrics.md walk
 // it.
 //
-// prometheus-cpp renders the page. Counting is our own: a prometheus::Counter costs more than a delivery
-// does, so the hot path adds to integers of its own shard, and a source sums them at scrape.
+// prometheus-cpp renders the page but does not count: a prometheus::Counter costs more than a delivery does.
+// The hot path adds to integers of its own shard, and a source sums them at each scrape.
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -66,12 +67,12 @@ enum class Metric : std::size_t {
 struct MetricRow {
   const char* name;
   MetricType type;
-  const char* label;  // Of its one label; nullptr for none.
+  const char* label;  // The name of its one label; nullptr for none.
   const char* help;
 };
 extern const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics;
 
-// The upper bounds of the buckets of kDeliverySeconds, in seconds; one more bucket holds the rest.
+// The upper bounds of kDeliverySeconds' buckets, in seconds. One more bucket holds the rest.
 inline constexpr std::array<double, 14> kDeliveryBounds = {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0};
 struct DeliveryHistogram {
@@ -79,10 +80,14 @@ struct DeliveryHistogram {
   double sum_seconds = 0;
 };
 
-// The values of one scrape. Values set for the same metric and label are added up.
+// The values of one scrape. Values added for the same metric and label are summed. Threads: the scraping one.
 class MetricsPage {
  public:
   void add(Metric metric, double value, std::string_view label = {});
+  template <std::integral Integer>
+  void add(Metric metric, Integer value, std::string_view label = {}) {
+    add(metric, static_cast<double>(value), label);  // Exact up to 2^53.
+  }
   void add(Metric metric, const DeliveryHistogram& histogram);
 
  private:
@@ -91,7 +96,9 @@ class MetricsPage {
   std::map<Metric, DeliveryHistogram> histograms_;
 };
 
-// Threads: all functions, any thread.
+// All metrics of the process: counters of cold paths, and sources of everything else.
+//
+// Threads: any, for all functions. Sources are called without a lock, and by two scrapes at once.
 class Metrics {
  public:
   using Source = std::function<void(MetricsPage&)>;
@@ -101,13 +108,13 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Called at each scrape, on the scraping thread. The source outlives this object or is never called again.
+  // `source` is called at each scrape, on the scraping thread. What it uses outlives the last render().
   void add_source(Source source);
 
-  // Counts on cold paths (requests, refusals).
+  // Adds `n` to a counter. For cold paths (requests, refusals): it takes a lock.
   void count(Metric metric, std::string_view label = {}, std::uint64_t n = 1);
 
-  // The Prometheus text format, version 0.0.4. Rows without a value yet are 0 (unlabelled ones).
+  // The page in the Prometheus text format, version 0.0.4. A row without a label and without a value is 0.
   std::string render() const;
 
  private:
@@ -115,7 +122,7 @@ class Metrics {
   std::unique_ptr<State> state_;
 };
 
-// What docs/metrics.md holds.
+// The content of docs/metrics.md.
 std::string metrics_markdown();
 
 }  // namespace weir

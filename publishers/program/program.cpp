@@ -38,8 +38,8 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
   return std::nullopt;
 }
 
-// The message of a line: tokens and passwords are hidden, and what a name of a file or an answer may hold makes no
-// second line.
+// The message of a line: tokens and passwords are hidden, and what a name of a file or an answer may hold
+// makes no second line.
 class ShownMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {

@@ -34,6 +34,21 @@ TEST(Metrics, EveryRowHasItsOwnNameAndIsOnThePage) {
   }
 }
 
+TEST(Metrics, TakesWholeNumbersOfAnyType) {
+  Metrics metrics;
+  metrics.add_source([](MetricsPage& page) {
+    page.add(Metric::kClients, std::size_t{7});
+    page.add(Metric::kChannels, std::uint32_t{3});
+    page.add(Metric::kFrameBytes, std::uint64_t{1} << 40);
+    page.add(Metric::kKeyReloads, 2, "ok");
+  });
+  const auto page = metrics.render();
+  EXPECT_TRUE(has_line(page, "weir_clients 7"));
+  EXPECT_TRUE(has_line(page, "weir_channels 3"));
+  EXPECT_TRUE(has_line(page, "weir_frame_bytes 1099511627776"));
+  EXPECT_TRUE(has_line(page, "weir_key_reloads_total{outcome=\"ok\"} 2"));
+}
+
 TEST(Metrics, RowsStandInTheOrderOfTheEnum) {
   const auto name_of = [](Metric metric) {
     return std::string(kMetrics[static_cast<std::size_t>(metric)].name);

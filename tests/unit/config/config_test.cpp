@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -13,6 +14,7 @@ namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -68,8 +70,37 @@ TEST(Config, HasTheDocumentedDefaults) {
   EXPECT_THAT(line->warnings, IsEmpty());
 }
 
+// The names of all rows of the table, sorted.
+std::vector<std::string> names_of_table() {
+  std::vector<std::string> names;
+  std::istringstream page(settings_markdown());
+  // "| `--queue-bytes`<br>`WEIR_QUEUE_BYTES` | …"
+  for (std::string row; std::getline(page, row);) {
+    constexpr std::string_view kStart = "| `--";
+    if (row.starts_with(kStart)) names.push_back(row.substr(kStart.size(), row.find('`', 3) - kStart.size()));
+  }
+  for (const char* about_the_program : {"config", "help", "version"}) {
+    EXPECT_EQ(std::erase(names, about_the_program), 1U);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 TEST(Config, EachSettingReachesItsField) {
+  // With healthcheck nothing is looked at beyond the rows, such as whether the files are there.
   const auto line = read_file(R"(
+healthcheck = true
+redis-password-file = "password"
+redis-ca-file = "ca"
+redis-certificate-file = "certificate"
+redis-key-file = "key"
+jwt-secret-file = "secret"
+jwt-public-key-file = "public"
+jwks-file = "jwks"
+jwt-audience = "audience"
+jwt-cookie = "cookie"
+access-log = "off"
+access-log-per-second = 32
 listen = "127.0.0.2:1"
 admin-listen = "127.0.0.2:2"
 bus = "redis"
@@ -117,6 +148,24 @@ log-format = "json"
 )");
   ASSERT_TRUE(line) << line.error().message;
   const auto& config = line->config;
+  // A row that is added to the table is missed here.
+  auto given = settings_for_a_restart(Config{}, config);
+  given.emplace_back("log-level");  // Never named: it takes no restart.
+  std::sort(given.begin(), given.end());
+  EXPECT_THAT(given, ElementsAreArray(names_of_table()))
+      << "A setting is not in this test, or has its default here.";
+  EXPECT_TRUE(config.healthcheck);
+  EXPECT_EQ(config.redis_files.password, "password");
+  EXPECT_EQ(config.redis_files.ca, "ca");
+  EXPECT_EQ(config.redis_files.certificate, "certificate");
+  EXPECT_EQ(config.redis_files.key, "key");
+  EXPECT_EQ(config.jwt_secret_file, "secret");
+  EXPECT_EQ(config.jwt_public_key_file, "public");
+  EXPECT_EQ(config.jwks_file, "jwks");
+  EXPECT_EQ(config.jwt_audience, "audience");
+  EXPECT_EQ(config.jwt_cookie, "cookie");
+  EXPECT_FALSE(config.access_log);
+  EXPECT_EQ(config.access_log_per_second, 32);
   EXPECT_EQ(config.listen, "127.0.0.2:1");
   EXPECT_EQ(config.admin_listen, "127.0.0.2:2");
   EXPECT_EQ(config.bus, BusChoice::kRedis);
