@@ -33,13 +33,13 @@
 namespace weir {
 namespace {
 
-// Of settings that cannot be used; 0 is a clean end.
+// Exit codes: settings that cannot be used; a --healthcheck that fails. 0 is a clean end.
 constexpr int kExitBadSettings = 2;
-constexpr int kExitNotReady = 1;  // Of --healthcheck.
-// What the end gives the reader of the log.
+constexpr int kExitNotReady = 1;
+// The end gives the reader of the log so long.
 constexpr std::chrono::seconds kLogFlush{1};
 constexpr std::chrono::seconds kTick{1};
-// What a request in progress, and a client that was told the end, are given beyond --drain-seconds.
+// A request in progress, and a client that was told the end, have so long beyond --drain-seconds.
 constexpr std::chrono::seconds kGrace{2};
 
 // Each client is a descriptor: the soft limit is often 1,024 where the hard one allows far more.

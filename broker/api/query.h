@@ -15,7 +15,7 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 // Returns nullopt if an escape is broken or stands for a control character.
 std::optional<QueryParameters> parse_query(std::string_view query);
 
-// What an Accept header says of text/event-stream. The most specific range decides (RFC 9110, 12.5.1).
+// An Accept header, as to text/event-stream. The most specific range decides (RFC 9110, 12.5.1).
 struct AcceptedStream {
   bool is_accepted = true;  // It is not excluded. An absent Accept takes anything.
   bool is_named = false;    // It is named and accepted: every EventSource names it.

@@ -30,7 +30,7 @@ Reply no_content(std::string_view allowed) {
   return reply;
 }
 
-// What OPTIONS gets without a preflight's headers, and every other method that `allowed` does not have.
+// Answers OPTIONS without a preflight's headers, and every method that `allowed` does not have.
 Reply other_method(const Head& head, std::string_view allowed) {
   return head.method == "OPTIONS" ? no_content(allowed) : method_not_allowed(allowed);
 }

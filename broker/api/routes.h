@@ -50,7 +50,7 @@ class Routes final : public Handler {
  private:
   class Opening;
 
-  // What a request asks for beside its path, and who sends it.
+  // The query of a request and its sender.
   struct Visit {
     QueryParameters query;
     Caller caller;

@@ -1,4 +1,4 @@
-// What a token allows its holder, once its signature was found good. Values and pure functions; any thread.
+// The rights that a token gives its holder, once its signature was found good. Values and pure functions; any thread.
 #pragma once
 
 #include <chrono>

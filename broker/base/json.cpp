@@ -105,7 +105,18 @@ Result<Json> parse_json(std::string_view text) {
 }
 
 struct JsonObject::Value {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  using Object = nlohmann::ordered_json;
+
+  // Not by the library's emplace(): that compares the name with all others, and grows from one member on.
+  template <typename T>
+  void add(std::string_view name, T&& value) {
+    auto& members = json.get_ref<Object::object_t&>();
+    if (members.empty()) members.reserve(kMembersUsual);
+    members.emplace_back(std::string(name), std::forward<T>(value));
+  }
+
+  static constexpr std::size_t kMembersUsual = 8;
+  Object json = Object::object();
 };
 
 JsonObject::JsonObject() : value_(std::make_unique<Value>()) {}
@@ -116,12 +127,12 @@ JsonObject& JsonObject::operator=(JsonObject&& other) noexcept = default;
 JsonObject& JsonObject::add_text(std::string_view name, std::string_view text) {
   std::string clean(text);
   replace_invalid_utf8(clean);  // The library would replace by another count.
-  value_->json.emplace(name, std::move(clean));
+  value_->add(name, std::move(clean));
   return *this;
 }
 
 JsonObject& JsonObject::add_number(std::string_view name, std::uint64_t number) {
-  value_->json.emplace(name, number);
+  value_->add(name, number);
   return *this;
 }
 
@@ -129,24 +140,24 @@ JsonObject& JsonObject::add_tenths(std::string_view name, double number) {
   char digits[400];  // The greatest double has 309 of them before the point.
   const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 1).ptr;
   std::from_chars(digits, end, number);
-  value_->json.emplace(name, number);
+  value_->add(name, number);
   return *this;
 }
 
 JsonObject& JsonObject::add_flag(std::string_view name, bool flag) {
-  value_->json.emplace(name, flag);
+  value_->add(name, flag);
   return *this;
 }
 
 JsonObject& JsonObject::add_null(std::string_view name) {
-  value_->json.emplace(name, nullptr);
+  value_->add(name, nullptr);
   return *this;
 }
 
 JsonObject& JsonObject::add_list(std::string_view name, std::vector<JsonObject> objects) {
   auto list = nlohmann::ordered_json::array();
   for (JsonObject& object : objects) list.push_back(std::move(object.value_->json));
-  value_->json.emplace(name, std::move(list));
+  value_->add(name, std::move(list));
   return *this;
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kBodyRoomMin = 64 << 10;
 
 bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-// What a string takes beside itself: a short one is within.
+// The memory that a string takes beside itself: none for a short one.
 std::size_t heap_bytes(const std::string& text) {
   static const std::size_t kWithin = std::string().capacity();
   return text.capacity() > kWithin ? text.capacity() : 0;
@@ -299,7 +299,7 @@ void Connection::dispatch() {
   context_.owner.dispatch(id_, std::move(request));
 }
 
-// What can't be understood, or is too much, ends the connection: where the next request begins is not known.
+// Ends the connection, since it is not known where the next request begins.
 void Connection::refuse(Refusal refusal, bool is_temporary) {
   Reply reply = error_reply(refusal.status, refusal.detail);
   reply.closes = true;

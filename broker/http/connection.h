@@ -24,7 +24,7 @@ namespace weir {
 class Connection;
 class Metrics;
 
-// What a connection asks of the front that owns it. On the front loop only.
+// The calls that a connection makes to the front that owns it. On the front loop only.
 class ConnectionOwner {
  public:
   // `connection` holds `after` bytes instead of `before`. If that is more than there may be, the slowest
@@ -42,7 +42,7 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
-// What the connections of one front share. Outlives them.
+// Shared by the connections of one front, and outlives them.
 struct ConnectionContext {
   asio::io_context& loop;
   const FrontOptions& options;

@@ -69,7 +69,7 @@ class Nothing final : public Handler {
   bool is_draining() const override { return false; }
 };
 
-// What went wrong is for the log: it may say more about this machine than a client should know.
+// The error goes to the log alone: it may say more about this machine than a client should know.
 Reply failure(const char* what) {
   log_error(std::string("a request failed: ") + what);
   Reply reply = error_reply(500, "the request failed; the log of the gateway says why");

@@ -26,7 +26,7 @@
 
 namespace weir {
 
-// What is to be done with a request: send `bytes`, open `stream`, or wait for `later`.
+// The outcome of a request: send `bytes`, open `stream`, or wait for `later`.
 struct Answer {
   int status = 200;
   std::string bytes;

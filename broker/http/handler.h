@@ -1,4 +1,4 @@
-// What stands behind one side of the server: from a request to what is answered.
+// The interface between http/ and the routes behind it: from a request to its reply.
 #pragma once
 
 #include <vector>

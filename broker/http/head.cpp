@@ -41,7 +41,7 @@ std::optional<Refusal> check_target(std::string_view target) {
   return std::nullopt;
 }
 
-// What a Host header may hold: a name or an address, and a port.
+// True if a Host header may hold it: a name or an address, and maybe a port.
 bool is_authority(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||

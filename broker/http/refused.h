@@ -6,7 +6,7 @@
 namespace weir {
 
 enum class Refused : std::uint8_t {
-  // What http/ refuses by itself.
+  // Refused by http/ itself.
   kBadRequest,
   kHeadBytes,
   kHeadSeconds,
@@ -23,7 +23,7 @@ enum class Refused : std::uint8_t {
   kDraining,
   kChannels,
   kChannelsPerClient,
-  // Who may do what.
+  // Refused by rules and tokens.
   kHost,
   kOrigin,
   kSubscribeRule,
@@ -31,7 +31,7 @@ enum class Refused : std::uint8_t {
   kTokenMissing,
   kTokenBad,
   kTokenScope,
-  // What became of a publish.
+  // Refused by the bus, or not confirmed.
   kBusUnavailable,
   kBusUnknown,
   kBusRefused,

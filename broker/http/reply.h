@@ -1,4 +1,4 @@
-// What a handler answers: a response, a stream that takes the socket, or a reply that comes later. Values and
+// The answer of a handler: a response, a stream that takes the socket, or a reply that comes later. Values and
 // pure functions; any thread.
 #pragma once
 
