@@ -1,8 +1,6 @@
 // Channel names and the one pattern language. Pure functions, for any thread.
 #pragma once
 
-#include <optional>
-#include <string>
 #include <string_view>
 
 namespace weir {
@@ -13,9 +11,6 @@ namespace weir {
 bool is_channel_name(std::string_view name);
 // The rules of is_channel_name() as one sentence, for error texts.
 extern const char* const kChannelNameRule;
-
-// See proto/text.h.
-std::optional<std::string> percent_decode(std::string_view text);
 
 // True if `pattern` matches the whole of `name`. A `*` stands for any number of characters, including none;
 // every other character stands for itself. Takes no memory, and at most time in proportion to the product of

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <string_view>
 
-#include "proto/channel_name.h"
+#include "proto/text.h"
 
 // No error text repeats any part of the URL: a password with a raw "/" or "@" in it moves into any other
 // part.
@@ -17,14 +17,6 @@ constexpr std::size_t kHostBytesMax = 255;      // Of a name, in DNS and in TLS.
 struct UrlError {
   const char* message;
 };
-
-// Takes what stands before the first `separator` off `text`; all of it if there is none.
-std::string_view take_until(std::string_view& text, char separator) {
-  const std::size_t end = std::min(text.find(separator), text.size());
-  const std::string_view taken = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return taken;
-}
 
 std::string decode(std::string_view text, const char* message) {
   auto decoded = percent_decode(text);

@@ -15,9 +15,8 @@ import sys
 
 # Who may include whom, besides the own folder and EVERYBODYS. A new folder needs a row.
 EVERYBODYS = "proto process"
-PUBLISHERS_SHARED = "publishers/common"
 MAY_INCLUDE = {
-    "process": "",
+    "process": "proto",
     "proto": "",
     "settings": "",
     "redis": "settings",
@@ -33,8 +32,9 @@ MAY_INCLUDE = {
     "broker/healthcheck": "broker/base broker/config",
     "broker/live_settings": "broker redis settings",
     "broker/main": "broker redis settings",
-    PUBLISHERS_SHARED: "redis settings",
-    "publishers/*": f"{PUBLISHERS_SHARED} redis settings",
+    "publishers/delivery": "redis",
+    "publishers/program": "publishers/delivery redis settings",
+    "publishers/*": "publishers/delivery publishers/program",
 }
 # The homes of a library, by how its headers begin. Tests and measurements may include any.
 LIBRARIES = {

@@ -1,14 +1,12 @@
 // What Redis does to subscribers, and what weir does about it:
 //
-// - It cuts a subscriber that reads too slowly (client-output-buffer-limit pubsub 32mb 8mb 60), without a
-// word to it:
-//   reading waits for nobody, and a cut is a loss like any other, on_lost().
+// - It cuts a subscriber that reads too slowly (client-output-buffer-limit pubsub 32mb 8mb 60), without a word
+//   to it. So reading waits for nobody, and a cut is a loss like any other: on_lost().
 // - It has no memory of subscribers: after each connect everything is subscribed again (redis_subscriber.h).
-// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused() and kRefused. Others are not
-// concerned.
-// - It accepts and says nothing while it is stopped, and answers LOADING or MASTERDOWN while it is not ready:
-// a
-//   connect counts after a good first answer (redis_connection.h).
+// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused() and kForbidden. Other channels are not
+//   concerned.
+// - It accepts and says nothing while it is stopped, and answers LOADING or MASTERDOWN while it is not ready. So
+//   a connect counts after a good first answer (redis_connection.h).
 // - It confirms a PUBLISH by the number of subscribers; without that confirmation the outcome is unknown
 //   (redis_publisher.h).
 #include "broker/bus/redis_bus.h"

@@ -1,7 +1,7 @@
 // The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
 //
 // How a publish fails: while the connection is away it is kUnavailable at once, nothing was sent. Redis says
-// no: kRefused. No reply within publish_timeout, or the connection is lost first: kUnknown; Redis may have it
+// no: kForbidden for an ACL, else kRefused. No reply within publish_timeout, or the connection is lost first: kUnknown; Redis may have it
 // or not. A connection that is late once is closed, since it hangs.
 //
 // Threads:   is_up(), was_ever_up() and why_not_up() any thread, everything else on the bus thread.

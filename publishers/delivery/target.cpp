@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "proto/channel_name.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
