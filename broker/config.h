@@ -1,5 +1,8 @@
 // The settings of weir-broker. One table in config.cpp names each of them once: flag, environment variable,
-// TOML key, unit, range and help; --help, docs/settings.md and the tests walk it.
+// TOML key, unit, range and help. --help, docs/settings.md and the tests walk it. The members here hold the
+// defaults.
+//
+// Threads: any for all functions. A Config is read on main and does not change afterwards.
 #pragma once
 
 #include <chrono>
@@ -18,7 +21,7 @@
 
 namespace weir {
 
-// What may differ from channel to channel. The defaults, once.
+// The settings that a [[channel]] table may change.
 struct ChannelSettings {
   std::size_t history_messages = 100;
   std::size_t history_bytes = 1 << 20;
@@ -29,11 +32,10 @@ struct ChannelSettings {
   EnvelopeMode envelope = EnvelopeMode::kAuto;
 };
 
-// One [[channel]] table of the TOML file: what it sets, for the channels that `match` covers. First match
-// wins.
+// One [[channel]] table of the TOML file. The first one that matches a channel counts.
 struct ChannelRule {
   std::string match;         // A pattern (proto/channel_name.h).
-  ChannelSettings settings;  // What the table leaves out has the value of the setting of the same name.
+  ChannelSettings settings;  // A key that the table leaves out has the value of the setting of this name.
 };
 
 // Where messages come from.
@@ -110,37 +112,37 @@ struct Config {
   bool healthcheck = false;                // Ask a gateway that runs already instead of being one.
 };
 
-// What the command line asked for.
+// The result of read_settings().
 struct CommandLine {
   Config config;
   std::optional<std::string> text;    // --help or --version: print this and exit with 0.
   std::vector<std::string> warnings;  // For the log, such as unknown WEIR_* variables.
-  std::string config_path;            // Of the TOML file; empty for none.
+  std::string config_path;            // The path of the TOML file; empty for none.
 };
 
 // Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names
-// the setting, its value and what is accepted: print it and exit with 2. `environment` is environ's shape.
-// What a [[channel]] table leaves out has the value of `general` where that is given, for a gateway that runs
-// already, else the one that was read.
+// the setting, its value and what is accepted: print it and exit with 2. `environment` has the shape of
+// environ. A gateway that runs already gives its `general` settings: they fill in what [[channel]] tables
+// leave out.
 Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment,
                                   const ChannelSettings* general = nullptr);
 
-// The names of the settings that differ and that a gateway which runs with `running` can't take over from
-// `read`: all but log-level and the [[channel]] tables.
+// The names of the settings in `read` that a gateway running with `running` takes over only after a restart:
+// all that differ, but for log-level and the [[channel]] tables.
 std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read);
 
 // True if messages come from Redis, false if from this process alone.
 bool uses_redis(const Config& config);
 
-// True if there are keys: a token is then asked of everybody whom no anonymous rule lets in.
+// True if there are keys. Then everybody whom no anonymous rule lets in needs a token.
 bool has_keys(const Config& config);
 
-// The settings of `channel`: the first rule that matches, else the general ones.
+// The settings of `channel`: those of the first rule that matches, else the general ones.
 const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const ChannelSettings& general,
                                    std::string_view channel);
 const ChannelSettings& settings_of(const Config& config, std::string_view channel);
 
-// --help in Markdown: what docs/settings.md holds.
+// The content of docs/settings.md: --help in Markdown.
 std::string settings_markdown();
 
 // "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).

@@ -7,9 +7,9 @@
 
 namespace weir {
 
-// What the cgroups of this process allow it of processor time, in processors: 1.5 is 150 ms in 100. The least
-// of its own cgroup and those above it, by version 1 or 2 of the interface; nullopt where there is no limit,
-// or none that can be read. `root` is put before /proc and /sys, for tests.
+// The processor time that cgroups allow this process, in processors: 1.5 is 150 ms in 100 ms. The least of
+// its own cgroup and those above it, by version 1 or 2 of the interface. nullopt without a limit, or with
+// none that can be read. `root` is put before /proc and /sys, for tests.
 std::optional<double> processor_quota(const std::string& root = "");
 
 // The processors that it may run on (its affinity), and no more than the quota asks for: rounded up, at

@@ -3,9 +3,8 @@
 
 namespace weir {
 
-// Opens /dev/null on each of them that is closed. To be called before anything else is opened: the kernel
-// gives out the lowest free number, and what is written to standard error would go to a client's socket
-// otherwise.
+// Opens /dev/null on each of them that is closed. Call it before anything else is opened: the kernel gives
+// out the lowest free number, so otherwise a client's socket could become standard error.
 void open_standard_descriptors();
 
 }  // namespace weir

@@ -13,7 +13,7 @@ namespace weir {
 // that can't be used: the limit on processes and threads is too low for this program.
 [[noreturn]] void end_for_want_of_thread(const char* name, const std::error_code& error);
 
-// Calls `start`, which starts a thread of a library's.
+// Calls `start`, which makes a library start threads, and returns its result.
 template <typename Start>
 auto start_or_end(const char* name, Start start) {
   try {

@@ -1,7 +1,9 @@
-// The files that go with a Redis URL: what should not stand in a URL, or can't.
+// The files that go with a Redis URL: the password and the certificates.
 //
-// They are read when the program starts, so that a wrong one is refused then, and again for each connection:
-// whoever changes a password or a certificate restarts nothing.
+// They are read when the program starts, so that a wrong one is refused then, and again for each connection,
+// so that a new password or certificate needs no restart.
+//
+// Threads: any; the functions keep no state.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +17,7 @@
 
 namespace weir {
 
-// Paths; empty where there is none. Named after the settings: redis-password-file and so on.
+// Paths, empty for none. The settings have the same names: redis-password-file and so on.
 struct RedisFiles {
   std::string password = {};
   std::string ca = {};           // PEM, the CAs that may sign Redis' certificate; empty: those of the system.
@@ -23,13 +25,14 @@ struct RedisFiles {
   std::string key = {};          // PEM, without a passphrase.
 };
 
-// Those that are given: the setting's name and the path.
+// The name of the setting and the path of each file that is given.
 std::vector<std::pair<const char*, std::string>> given_files(const RedisFiles& files);
 
-// What does not fit together or can't be used, in one line that names the setting.
+// Why these can't be used: files that don't fit together, or that can't be read. One line that names the
+// setting.
 std::optional<Error> check_redis_files(const RedisUrl& url, const RedisFiles& files);
 
-// The password of the URL, or else of the file, without the ends of line behind it.
+// The password in the URL or in the file, without the line ends behind it.
 Result<std::string> read_redis_password(const RedisUrl& url, const RedisFiles& files);
 
 // The content of the file of `setting` (process/small_file.h). The error names the setting and the file.

@@ -1,4 +1,4 @@
-// The settings of the files, which the gateway and the publishers have alike.
+// The settings of RedisFiles, the same for the gateway and the publishers.
 #pragma once
 
 #include <vector>

@@ -51,7 +51,7 @@ struct Choice {
   bool is_alias = false;  // Accepted, but neither offered nor shown. Its value has a name that is.
 };
 
-// Says what a text must be ("must be host:port") where it isn't; empty where it is fine.
+// Returns what a text must be ("must be host:port"), or an empty string if the text is accepted.
 using Check = std::function<std::string(const std::string&)>;
 
 // One row. The bound variable outlives it.
@@ -115,7 +115,7 @@ class Setting {
   // No default: leaving it out is an error.
   Setting required() &&;
 
-  // What the table needs to know of a row.
+  // For the table.
   enum class Kind { kText, kList, kFlag, kNumber };
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
@@ -123,14 +123,14 @@ class Setting {
   const std::string& accepted() const { return accepted_; }  // "0 to 100 clients"; empty for any text.
   const std::string& default_text() const { return default_text_; }  // Empty for none.
   bool is_required() const { return is_required_; }
-  // What the variable holds now, in one spelling, to be compared and not shown: it may be a password.
+  // The variable's present value in one spelling. Compare it, never show it: it may be a password.
   std::string value() const { return show_(); }
 
-  // Sets the variable from `values`: any number of them for a list, else one. Where they are not accepted it
-  // stays as it was, and the error names the setting, the value, `source` and what is accepted. A "…-file"
-  // takes no control characters.
+  // Sets the variable from `values`: any number of them for a list, else one. The error names the setting,
+  // the value, `source` and what is accepted; the variable then stays as it was, but a list holds the items
+  // before the refused one. A "…-file" takes no control characters.
   std::optional<Error> set(const std::vector<std::string>& values, const std::string& source) const;
-  // "queue-bytes = "12x" (source): rule", with passwords and control characters left out.
+  // "queue-bytes = "12x" (source): rule". Passwords are hidden and control characters escaped.
   Error refusal(const std::string& value, const std::string& source, const std::string& rule) const;
 
  private:
@@ -188,8 +188,8 @@ class SettingsTable {
   struct Outcome {
     std::optional<std::string> text;    // --help or --version: print this and exit with 0.
     std::vector<std::string> warnings;  // Unknown WEIR_* variables, one line each.
-    std::map<std::string, std::string>
-        sources;              // Of each setting that was set: "the flag --to", "weir.toml:3".
+    // Where each setting that was set comes from: "the flag --to", "weir.toml:3".
+    std::map<std::string, std::string> sources;
     std::string config_path;  // The TOML file that was read; empty for none.
   };
   // Fills the bound variables. The error is one line that names the setting, its value, what is accepted and
@@ -197,7 +197,7 @@ class SettingsTable {
   // empty one.
   Result<Outcome> read(int argc, const char* const* argv, const char* const* environment);
 
-  // What the bound variables hold now, by the settings' names: see Setting::value().
+  // The present values of all settings by their names: see Setting::value().
   std::map<std::string, std::string> values() const;
 
   std::string help() const;

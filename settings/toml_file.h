@@ -1,4 +1,4 @@
-// A TOML file as settings see it: keys with texts. toml++ does the parsing.
+// A TOML file as the settings see it: keys with texts. toml++ parses.
 #pragma once
 
 #include <map>
@@ -15,7 +15,8 @@ struct TomlEntry {
   std::string key;
   std::string source;  // "weir.toml:12"
   Type type = Type::kOther;
-  std::vector<std::string> values;  // One, but for kStrings; for kOther a word for what it is.
+  // One value, or any number for kStrings. For kOther: a word for what the value is.
+  std::vector<std::string> values;
 };
 
 struct TomlTable {

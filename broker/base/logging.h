@@ -1,8 +1,9 @@
-// The program's log, one line each on the standard error stream: text, or a JSON object a line. spdlog makes
-// it.
+// The gateway's log on the standard error stream: a line of text, or a JSON object, for each event. Made with
+// spdlog.
 //
-// Threads: all functions, any thread; start_logging() and start_log_writer() once, at start. What is logged
-//          before them is text from info up, written at once.
+// Threads: any. start_logging() and start_log_writer() once, at the start. Lines logged before them are text,
+//          from info up, and written at once.
+// Limits:  a megabyte of lines waits for the reader (log_writer.h).
 #pragma once
 
 #include <chrono>
@@ -22,28 +23,28 @@ enum class LogFormat {
 
 void start_logging(LogLevel level, LogFormat format);
 
-// From now on a thread of its own writes the lines. Whoever logs never waits for the reader of the log: where
-// a megabyte of lines waits for it, lines are dropped and counted, and a line says how many.
+// From now on a thread of its own writes the lines, and logging never waits for the reader of the log. Past
+// the limit lines are dropped and counted, and a line says how many.
 void start_log_writer();
-// Waits until what was logged is written, for `most` at the longest.
+// Waits until everything logged is written, for `most` at the longest.
 void flush_log(std::chrono::milliseconds most);
-// How many lines were dropped.
+// How many lines were dropped since the start.
 std::uint64_t lost_log_lines();
 
-// At run time.
+// The level in force.
 void set_log_level(LogLevel level);
 LogLevel log_level();
 // Ask before making a costly message.
 bool is_logged(LogLevel level);
 
-// What a line says beside its message: name=value in text, a member of the object in JSON.
+// A value beside the message of a line: name=value in text, a member of the object in JSON.
 struct LogField {
   const char* name;
   std::variant<std::string_view, std::uint64_t, double> value;  // A double with three decimals.
 };
 
-// `message` may hold anything: control characters and invalid UTF-8 are escaped or replaced, so that it stays
-// one line, and tokens and passwords are hidden, in fields as well (proto/redact.h).
+// `message` and fields may hold anything. Control characters and invalid UTF-8 are escaped or replaced, so
+// that it stays one line; tokens and passwords are hidden (proto/redact.h).
 void log_debug(std::string_view message);
 void log_info(std::string_view message, std::initializer_list<LogField> fields = {});
 void log_warning(std::string_view message);

@@ -1,8 +1,8 @@
-// Where messages come from and go to: Redis (redis_bus.h), or this process alone (memory_bus.h).
+// The source and the sink of messages: Redis (redis_bus.h), or this process alone (memory_bus.h).
 //
-// Threads:   subscribe(), unsubscribe(), publish() and state() may be called from any thread and never block.
-//            All of the listener's functions and all completions run on the bus thread, one at a time: that
-//            is what makes the order of a channel's messages one.
+// Threads:   any for subscribe(), unsubscribe(), publish() and state(), which never block. The listener's
+//            functions and all completions run on the bus thread, one at a time, so that every reader sees
+//            one order of a channel's messages.
 // Ownership: the listener outlives the bus.
 #pragma once
 
@@ -22,22 +22,22 @@ class BusListener {
   virtual ~BusListener() = default;
   // A message of `channel`, in the order of arrival. `payload` is only valid during the call.
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
-  // A message of `channel` that was larger than BusLimits::message_bytes_max and was thrown away unread.
+  // A message of `channel` was larger than BusLimits::message_bytes_max and was thrown away unread.
   virtual void on_too_large(std::string_view channel) = 0;
-  // From now on every message of `channel` arrives: the bus has acknowledged the subscription. After a loss
-  // it is said again for every channel that is wanted.
+  // Every message of `channel` arrives from now on: the bus has acknowledged the subscription. Called again
+  // after a loss, for every channel that is wanted.
   virtual void on_subscribed(std::string_view channel) = 0;
   // The same for a pattern given to record().
   virtual void on_recording(std::string_view pattern) = 0;
   // The bus refuses this subscription for good (Redis ACL: NOPERM); others are not concerned.
   virtual void on_refused(std::string_view channel, std::string_view why) = 0;
-  // Nothing arrives until the next on_subscribed() of each channel; what is published meanwhile is lost.
+  // Nothing arrives until the next on_subscribed() of each channel. Messages published meanwhile are lost.
   virtual void on_lost() = 0;
-  // Whether messages can arrive at all: the connection that brings them has answered, or is lost. Said at
-  // each change, also where nothing is subscribed: down before on_lost(), up before the on_subscribed() of
-  // what comes again. A bus that can't be away never says it.
+  // Messages can arrive from now on, or no longer: the connection that brings them has answered, or is lost.
+  // Called at each change, even if nothing is subscribed: down before on_lost(), up before the next
+  // on_subscribed(). A bus that can't be away never calls it.
   virtual void on_state(bool is_up) = 0;
-  // All that had been read is delivered: the moment to wake others, once for many messages.
+  // Everything that was read is delivered. Wake others now, once for many messages.
   virtual void on_idle() = 0;
 };
 
@@ -69,12 +69,12 @@ inline const char* bus_name(BusKind kind) { return kind == BusKind::kRedis ? "re
 struct BusState {
   BusKind kind = BusKind::kMemory;
   bool is_connected = true;        // Both connections have answered.
-  bool is_receiving = true;        // The one that brings messages has: what on_state() said last.
+  bool is_receiving = true;        // The one that brings messages has answered: the last on_state().
   bool was_ever_connected = true;  // What /readyz asks.
-  std::string why_not = {};        // Where it is not connected: why, in one line, if that is known.
+  std::string why_not = {};        // Why it is not connected, in one line; empty if that is not known.
   std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).
   std::uint64_t acknowledged = 0;  // Of these, confirmed on the present connection.
-  // Of channels, those that wait to be asked for, are wanted, or were given up and not answered for yet.
+  // Channels that cost memory: not taken up yet, wanted, or given up with an answer still to come.
   std::uint64_t subscriptions_held = 0;
   std::uint64_t reconnects = 0;  // Times the subscriber connection was lost.
   std::uint64_t publishes_waiting = 0;
@@ -88,21 +88,21 @@ class Bus {
 
   // Starts the bus thread.
   virtual void start() = 0;
-  // Ends it; waiting publishes complete with kUnavailable or kUnknown first. No listener call comes after it
-  // returns.
+  // Ends the bus thread. Waiting publishes first complete with kUnavailable or kUnknown. The listener is not
+  // called after it returns.
   virtual void stop() = 0;
 
-  // Wants every message of `channel`; on_subscribed() follows. Calls for one channel are not nested:
-  // one unsubscribe() ends it, though messages that are on their way still come. A channel that a record()
-  // pattern covers is not subscribed twice.
+  // Asks for every message of `channel`; on_subscribed() follows. Calls for one channel do not nest: one
+  // unsubscribe() ends it, though messages on their way still come. A channel that a record() pattern covers
+  // is not subscribed twice.
   virtual void subscribe(std::string channel) = 0;
   virtual void unsubscribe(std::string channel) = 0;
-  // Wants all channels that match `pattern` (channel_name.h), for as long as the bus lives. Before start()
-  // only.
+  // Asks for all channels that match `pattern` (channel_name.h), for the life of the bus. Requires that the
+  // bus has not started.
   virtual void record(std::string pattern) = 0;
 
-  // `done` is called once, on the bus thread; it must not block. What is sent completes in the order of the
-  // calls; what can't be sent completes at once. After stop() it is called before publish() returns.
+  // Calls `done` once, on the bus thread; it must not block. Messages that are sent complete in the order of
+  // the calls, one that can't be sent at once. After stop() `done` is called before publish() returns.
   virtual void publish(std::string channel, std::string payload, PublishDone done) = 0;
 
   virtual BusState state() const = 0;

@@ -26,8 +26,8 @@ class BusThread {
     thread_ = start_thread("weir-bus", [this] { io_.run(); });
   }
 
-  // Runs `last` on the bus thread, after all that was posted before, and ends the thread. Without a thread,
-  // or when it has ended already, `last` runs here.
+  // Runs `last` on the bus thread, after everything posted before, and ends the thread. Without a thread, or
+  // once it has ended, `last` runs on the calling one.
   template <typename Last>
   void stop(Last last) {
     if (!thread_.joinable()) return last();

@@ -47,7 +47,7 @@ void JobQueue::take(std::vector<BusJob>& jobs) {
       static_cast<std::size_t>(std::count_if(jobs.begin(), jobs.end(), is_subscription));
 }
 
-// A message that is larger than all of waiting_bytes_max is let in when nothing else waits: it would never
+// A message that is larger than publishes_waiting_bytes_max is let in when nothing else waits: it would never
 // fit otherwise.
 bool JobQueue::reserve(std::size_t payload_bytes) {
   const std::size_t waiting_before = waiting_.fetch_add(1);

@@ -1,8 +1,8 @@
-// What other threads ask of a bus, on its way to the bus thread; and the one limit on publishes that wait.
+// The requests of other threads on their way to the bus thread, and the limit on publishes that wait.
 //
-// Threads: take() and close() on the bus thread, everything else on any thread. Publishes are counted at the
-//          caller's side, so a burst is bounded before the bus thread has seen any of it.
-// Limits:  BusLimits. Subscriptions are bounded by whoever wants them, who asks how many wait.
+// Threads: take() and close() on the bus thread, everything else on any. Publishes are counted where they are
+//          made, so a burst is bounded before the bus thread sees any of it.
+// Limits:  BusLimits for publishes. The caller bounds its subscriptions, by subscriptions_waiting().
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ struct BusJob {
     kSubscribe,
     kUnsubscribe,
     kPublish,
-    kDecided,  // A publish that was turned down on the way in: `done` is to be called with `result`.
+    kDecided,  // A publish that was refused on its way in: call `done` with `result`.
   };
   Kind kind = Kind::kSubscribe;
   std::string channel;
@@ -33,7 +33,7 @@ struct BusJob {
 
 class JobQueue {
  public:
-  // `wake` is called on the adding thread, once for all jobs until the next take().
+  // `wake` is called on the thread that adds the first job after a take(). It must not block.
   JobQueue(BusLimits limits, std::function<void()> wake);
 
   void subscribe(std::string channel);
@@ -43,13 +43,13 @@ class JobQueue {
 
   // Replaces `jobs` by those that wait, oldest first.
   void take(std::vector<BusJob>& jobs);
-  // A kPublish job is over: its place is free. Before its `done` is called, so that this may publish again.
+  // Frees the place of a kPublish job. Call it before the job's `done`, which may publish again.
   void finish_publish(std::size_t payload_bytes);
-  // Completes what waits; nothing waits ever after.
+  // Completes every waiting publish, and from now on each new one at once.
   void close();
 
   std::uint64_t publishes_waiting() const { return waiting_.load(); }
-  // Calls of subscribe() and unsubscribe() that were not taken yet.
+  // Calls of subscribe() and unsubscribe() that take() has not handed out yet.
   std::uint64_t subscriptions_waiting() const { return subscriptions_waiting_.load(); }
 
  private:

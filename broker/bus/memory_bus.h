@@ -1,5 +1,6 @@
-// The bus inside one process: what is published here is delivered here. The default when no Redis is
-// configured.
+// The bus inside one process: it delivers what is published to it. The default without a Redis.
+//
+// Ownership: the listener outlives the bus.
 #pragma once
 
 #include <memory>

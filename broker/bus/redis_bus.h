@@ -1,6 +1,7 @@
-// Redis pub/sub. One connection subscribes, another one publishes; hiredis parses, asio moves the
-// bytes. What Redis does to slow or lost subscribers, and how each command fails: the comments in
-// redis_bus.cpp.
+// The bus over Redis pub/sub. One connection subscribes, another one publishes. hiredis parses, asio moves
+// the bytes. The comments in redis_bus.cpp say what Redis does to slow or lost subscribers.
+//
+// Ownership: the listener outlives the bus.
 #pragma once
 
 #include <chrono>

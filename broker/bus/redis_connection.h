@@ -1,17 +1,15 @@
-// One connection to Redis that keeps itself up: it connects with a deadline, logs in, asks for signs of life,
-// and after a loss tries again with a doubling, jittered backoff, for as long as it is open. hiredis parses;
-// the bytes move over an asio socket.
+// One connection to Redis that keeps itself up. It connects with a deadline, logs in, asks for signs of life,
+// and after a loss tries again with a doubling, jittered wait, for as long as it is open. hiredis parses; the
+// bytes move over an asio socket.
 //
-// A connect counts only after Redis' first answer: a stopped Redis still accepts. The deadline is for all of
+// A connect counts only after Redis' first answer: a stopped Redis still accepts. One deadline covers all of
 // it: the name, TCP, TLS (tls_stream.h), the login, the answer. Password and certificates are read from their
-// files each time. A server that says nothing
-// for answer_timeout after a PING is dead, whatever TCP thinks; any byte from it counts as life, since the
-// answer may stand behind megabytes of messages.
+// files each time. A server that sends nothing for answer_timeout after a PING is dead, whatever TCP thinks.
+// Any byte from it is a sign of life, since the answer may stand behind megabytes of messages.
 //
-// Threads:   everything on the bus thread (the one that runs the io_context).
-// Ownership: the owner and the io_context's run outlive this object's use; handlers of an earlier link do
-// nothing. Limits:    what is read is handed over at once and never kept; what waits to be written is the
-// owner's to bound
+// Threads:   the bus thread, which runs the io_context, for everything but why_not_up().
+// Ownership: the owner outlives this object. Handlers of an earlier link do nothing.
+// Limits:    what is read is handed over at once and never kept. The owner bounds what waits to be written
 //            (unsent_bytes()).
 #pragma once
 
@@ -41,8 +39,8 @@ struct redisReply;
 
 namespace weir {
 
-// A message may be this much larger than message_bytes_max and still be parsed (its length decides then); far
-// larger ones are never collected. Commands and channel names are short enough to pass under any setting.
+// A bulk string may be this much larger than message_bytes_max and still be parsed: the owner then judges its
+// length. Larger ones are never collected. Commands and channel names pass under any setting.
 inline constexpr std::size_t kOversizeSlackBytes = 64 << 10;
 
 class RedisConnection {
@@ -52,15 +50,15 @@ class RedisConnection {
     virtual ~Owner() = default;
     // Redis has answered, nothing is under way. Send what is to be sent.
     virtual void on_up() = 0;
-    // The next reply or message. Valid during the call; a bulk string that was far too large is a nil.
+    // The next reply or message, valid during the call. A bulk string that was far too large is a nil.
     virtual void on_reply(const redisReply& reply) = 0;
-    // All that one read brought was handed over.
+    // Everything that one read brought has been handed over.
     virtual void on_read() = 0;
     // Send a PING now, and expect its answer among the others.
     virtual void on_ping_due() = 0;
-    // All that had been sent was written.
+    // Everything that was sent has been written.
     virtual void on_written() = 0;
-    // It was up and is lost; commands without an answer will get none. A new link is on its way.
+    // The link was up and is lost. Commands without an answer get none. A new link is on its way.
     virtual void on_down() = 0;
   };
 
@@ -72,18 +70,18 @@ class RedisConnection {
 
   // Connects, and keeps connecting until close().
   void open();
-  // For good, and silent: the owner hears nothing any more.
+  // Ends it for good. The owner hears nothing any more.
   void close();
-  // Gives the present link up, as if it had been lost, for the reason `why`.
+  // Treats the present link as lost, for the reason `why`.
   void fail(std::string_view why);
   bool is_up() const { return is_up_; }
-  // Why it is not up: the last failure; empty while it is up, or has only begun. Any thread.
+  // The last failure while it is not up; empty while it is up or connects for the first time. Any thread.
   std::string why_not_up() const;
 
   // Queues one command; any bytes may stand in its words. Requires is_up(). flush() writes what is queued.
   void send(std::span<const std::string_view> words);
-  // The same with `last` as one more word. Where it is large it is not copied: what waits for Redis takes its
-  // memory once, and gives it back as the kernel takes it.
+  // The same with `last` as one more word. A large one is moved, not copied, and its memory is given back
+  // once the kernel has taken it.
   void send(std::span<const std::string_view> words, std::string last);
   void flush();
   // Queued and not yet taken by the kernel.
@@ -118,8 +116,8 @@ class RedisConnection {
   const RedisBusOptions& options_;
   const std::string role_;
   Owner& owner_;
-  asio::generic::stream_protocol::socket
-      socket_;  // Of a link with TLS: moved into tls_ once it is connected.
+  // With TLS: moved into tls_ once it is connected.
+  asio::generic::stream_protocol::socket socket_;
   std::unique_ptr<TlsStream> tls_;
   asio::ip::tcp::resolver resolver_;
   asio::steady_timer retry_timer_;
@@ -133,12 +131,12 @@ class RedisConnection {
   bool is_ping_unanswered_ = false;
   const char* awaited_ = "";  // What the deadline is for.
   Link link_ = 0;
-  unsigned attempts_ = 0;  // Without a link that lasted.
+  unsigned attempts_ = 0;  // In a row, without a link that lasted.
   std::chrono::steady_clock::time_point up_since_;
   std::size_t greetings_left_ = 0;
   std::string password_;
   mutable Mutex failure_mutex_;  // Leaf lock.
-  // What was logged; told again only when it differs.
+  // Logged, and logged again only when another reason comes.
   std::string last_failure_ GUARDED_BY(failure_mutex_);
 
   struct ReaderDeleter {

@@ -1,11 +1,11 @@
 // The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
 //
-// How a publish fails: while the connection is away it is kUnavailable at once, nothing was sent. Redis says
-// no: kForbidden for an ACL, else kRefused. No reply within publish_timeout, or the connection is lost first: kUnknown; Redis may have it
-// or not. A connection that is late once is closed, since it hangs.
-//
-// Threads:   is_up(), was_ever_up() and why_not_up() any thread, everything else on the bus thread.
-// Ownership: the queue, which counts the publishes that wait, outlives this object.
+// Failures:  kUnavailable at once while the connection is away; nothing was sent. kForbidden if an ACL says no,
+//            kRefused if Redis says no for another reason. kUnknown without a reply within publish_timeout, or
+//            if the connection is lost first: Redis may have the message. A connection that is late once hangs,
+//            and is closed.
+// Threads:   any for is_up(), was_ever_up() and why_not_up(); the bus thread for everything else.
+// Ownership: the queue outlives this object. It counts the publishes that wait.
 // Limits:    those of the JobQueue.
 #pragma once
 

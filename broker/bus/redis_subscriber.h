@@ -1,17 +1,16 @@
 // The subscriber connection: which channels are wanted, and what Redis has been told of it.
 //
-// The set of wanted channels is the one truth. Redis is told of a channel when what was last sent for it
-// differs from what is wanted, and all of it again after each connect. Redis answers every SUBSCRIBE and
-// UNSUBSCRIBE in order, so a channel's state is known when no command of it is without its answer; only then
-// on_subscribed() is told. That makes any order of subscribe and unsubscribe come out right, with no waiting
-// in between.
+// The set of wanted channels is the one truth. A command is sent for a channel when the last one asked for
+// something else, and for all wanted channels after each connect. Redis answers every SUBSCRIBE and
+// UNSUBSCRIBE in order. A channel's state is known when all its commands are answered, and only then
+// on_subscribed() is called. So any order of subscribe and unsubscribe comes out right without a wait.
 //
-// Patterns given to record() are asked for first. A channel that one of them covers is not asked for by name
-// as well: it would come twice. Where several patterns cover a channel, the first one in order counts.
+// Patterns given to record() are subscribed first. A channel that one of them covers is not subscribed by
+// name as well: its messages would come twice. If several patterns cover it, the first one counts.
 //
-// Threads:   the counters of state() and why_not_up() any thread, record() before open(), everything else on
-// the bus thread. Ownership: the listener outlives this object. Limits:    kUnsentBytesMax of commands are on
-// their way at a time, whatever the number of channels.
+// Threads:   any for state() and why_not_up(), record() before open(), the bus thread for everything else.
+// Ownership: the listener outlives this object.
+// Limits:    at most kUnsentBytesMax bytes of commands are on their way, whatever the number of channels.
 #pragma once
 
 #include <atomic>
@@ -36,7 +35,8 @@ class RedisSubscriber : private RedisConnection::Owner {
     std::atomic<bool> was_ever_up = false;
     std::atomic<std::uint64_t> wanted = 0;
     std::atomic<std::uint64_t> acknowledged = 0;
-    std::atomic<std::uint64_t> held = 0;  // Channels: also those that were given up and not answered for yet.
+    // Channels in memory: the wanted ones, and those given up whose last command has no answer yet.
+    std::atomic<std::uint64_t> held = 0;
     std::atomic<std::uint64_t> losses = 0;
   };
 
@@ -57,9 +57,9 @@ class RedisSubscriber : private RedisConnection::Owner {
   struct Channel {
     bool is_wanted = false;
     bool is_acknowledged = false;  // The listener was told.
-    bool is_on_server = false;     // What the last command sent for it asks for.
+    bool is_on_server = false;     // The last command sent for it was SUBSCRIBE.
     bool is_queued = false;        // In changed_.
-    bool is_sent_alone = false;    // It was in a SUBSCRIBE of many that was refused as a whole.
+    bool is_sent_alone = false;    // A SUBSCRIBE of many with it in it was refused as a whole.
     std::uint32_t unanswered = 0;  // Commands sent for it that have no answer yet.
   };
   using Channels = NameMap<Channel>;
@@ -112,7 +112,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   BusListener& listener_;
   std::vector<Pattern> patterns_;
   Channels channels_;
-  std::deque<Entry*> changed_;  // Where what is wanted may differ from what Redis was told.
+  std::deque<Entry*> changed_;  // Redis may have to be told about these.
   std::deque<Command> unanswered_;
   bool has_told_ = false;  // The listener, since its last on_idle().
   State state_;

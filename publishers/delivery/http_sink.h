@@ -8,9 +8,8 @@
 
 namespace weir {
 
-// A batch is one request after the other: the order of messages is worth more than the time of a round trip.
-// The token is read from its file for each request: whoever makes tokens replaces the file before the old one
-// expires.
+// Sends a batch as one request after the other: the order of messages is worth more than a round trip. Reads
+// the token from its file for each request, so that the file may be replaced before the token expires.
 class HttpSink : public Sink {
  public:
   HttpSink(Target target, SinkOptions options);
@@ -21,7 +20,7 @@ class HttpSink : public Sink {
   BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
 
  private:
-  struct Client;  // Keeps httplib.h out of everybody else's compilation.
+  struct Client;  // Keeps httplib.h out of this header.
 
   BatchResult post(const std::string& path, const std::string& body, const std::stop_token& stop);
   std::string path_of(const std::string& channel) const;

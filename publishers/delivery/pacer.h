@@ -1,4 +1,4 @@
-// A token bucket: how long to wait so that bytes leave at a rate.
+// A token bucket that makes its caller wait, so that bytes leave at a rate.
 #pragma once
 
 #include <chrono>
@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// Time is handed in. What was not used is saved up for `kBurst` at most, so a pause (Redis was away) is not
-// made up for by a flood.
+// Saves up at most `kBurst` of time that was not used, so a pause (Redis was away) is not followed by a
+// flood. Time is handed in. Threads: one.
 class Pacer {
  public:
   using Clock = std::chrono::steady_clock;
@@ -16,7 +16,7 @@ class Pacer {
   // 0 bytes per second: no limit.
   explicit Pacer(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
 
-  // When `bytes` more may leave, as of `now`; they count as sent then.
+  // The time at which `bytes` more may leave, asked at `now`. They count as sent then.
   Clock::time_point take(std::uint64_t bytes, Clock::time_point now) {
     if (rate_ == 0) return now;
     if (next_ < now - kBurst) next_ = now - kBurst;

@@ -1,4 +1,4 @@
-// Gets messages to one channel, however often the sink loses its connection on the way.
+// Publishes messages to one channel, however often the sink loses its connection meanwhile.
 #pragma once
 
 #include <chrono>
@@ -17,14 +17,15 @@
 
 namespace weir {
 
-// What is done with messages of which nobody knows whether they were published (see Outcome::kUnknown).
-// Nothing can make this exact, so it is a choice, and it is counted and logged.
+// What to do with messages that may have been published (Outcome::kUnknown). Nothing can make this exact, so
+// it is a setting, and each case is counted and logged.
 enum class UnknownPolicy {
   kRepeat,  // Publish them again: none is lost, some may come twice (at least once).
   kSkip,    // Go on after them: none comes twice, some may be lost (at most once).
 };
 
-// Threads: one; a stop may be requested from any other thread.
+// Threads:  one. Any other may request a stop.
+// Failures: they are logged, a new reason once. Between attempts it waits for a doubling, jittered time.
 class Publisher {
  public:
   struct Options {
@@ -44,7 +45,7 @@ class Publisher {
   };
   struct Progress {
     Ending ending = Ending::kDone;
-    std::size_t settled = 0;  // How many of the payloads need nothing any more.
+    std::size_t settled = 0;  // Payloads, from the first, that are published or given up.
   };
   struct Counts {
     std::uint64_t published = 0;  // Confirmed.
@@ -54,7 +55,7 @@ class Publisher {
 
   Publisher(std::unique_ptr<Sink> sink, Options options);
 
-  // Publishes `payloads` in order and returns when each is settled, or when it can't go on.
+  // Publishes `payloads` in order. Returns when all are settled, or when it can't go on.
   Progress publish(std::span<const std::string> payloads, const std::stop_token& stop);
   Ending publish(const std::string& payload, const std::stop_token& stop) {
     return publish({&payload, 1}, stop).ending;

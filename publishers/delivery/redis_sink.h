@@ -15,9 +15,8 @@ struct redisContext;
 
 namespace weir {
 
-// hiredis resolves, connects, formats and parses. The bytes are moved here, over TLS if the URL says so, so
-// that it is known how much of a batch Redis can have seen when the connection breaks, and so that a stop
-// ends any wait at once.
+// hiredis resolves, connects and parses. The sink moves the bytes itself, over TLS if the URL says so. So it
+// knows how much of a batch Redis can have seen when the connection breaks, and a stop ends any wait at once.
 class RedisSink : public Sink {
  public:
   RedisSink(Target target, SinkOptions options);

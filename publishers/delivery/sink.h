@@ -1,9 +1,8 @@
-// Something that takes messages: a Redis or a gateway. It says exactly what became of each message and leaves
-// it to the Publisher what to do about that.
+// A receiver of messages: a Redis or a gateway. It reports exactly what became of each message. The Publisher
+// decides what to do about that.
 //
-// Threads:   one; a stop may be requested from any other thread.
-// Ownership: a sink owns its one connection, which it opens when it is first needed and again after it was
-// lost.
+// Threads:   one. Any other may request a stop.
+// Ownership: a sink owns its one connection. It opens it when it is first needed, and again after a loss.
 #pragma once
 
 #include <chrono>
@@ -18,18 +17,22 @@
 
 namespace weir {
 
-// Why a batch came to its end.
+// How a batch ended.
 enum class Outcome {
-  kPublished,  // All of it is confirmed.
-  kFailed,  // What is not confirmed is known not to have been published (connection refused, 503): try again.
-  kUnknown,  // Something was sent and no answer came (connection lost, timeout, 504): it may have been
-             // published.
-  kRefused,  // The peer will say the same again (no permission, a bad channel): don't try again.
-  kStopped,  // A stop was requested.
+  // All of it is confirmed.
+  kPublished,
+  // The rest has not been published for certain (connection refused, 503): try again.
+  kFailed,
+  // Something was sent and no answer came (connection lost, timeout, 504): it may have been published.
+  kUnknown,
+  // The peer would say the same again (no permission, a bad channel): don't try again.
+  kRefused,
+  // A stop was requested.
+  kStopped,
 };
 
-// What became of a batch, in its order: `confirmed` messages are published, of the next `unknown` ones nobody
-// knows, and the rest is known not to have been published.
+// What became of a batch, in its order: the first `confirmed` messages are published, the next `unknown` ones
+// may be, and the rest is not.
 struct BatchResult {
   Outcome outcome = Outcome::kPublished;
   std::size_t confirmed = 0;

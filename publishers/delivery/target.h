@@ -1,4 +1,4 @@
-// Where messages go: what --to names.
+// Where messages go: the value of --to.
 #pragma once
 
 #include <cstdint>

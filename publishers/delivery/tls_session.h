@@ -1,7 +1,8 @@
-// TLS over a non-blocking socket, for who waits with poll().
+// TLS over a non-blocking socket, for callers that wait with poll(). (The gateway waits with asio, whose
+// ssl::stream owns socket and buffers.)
 //
-// Threads: one.
-// Requires that SIGPIPE is ignored: OpenSSL writes as it is told, also into a connection that was closed.
+// Threads:  one.
+// Requires: SIGPIPE is ignored. OpenSSL writes even into a connection that was closed.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +15,23 @@ namespace weir {
 
 class TlsSession {
  public:
-  // `socket` is connected, outlives this object and is not closed by it; `host` is what the peer's
-  // certificate must be for.
+  // `socket` is connected and outlives this object, which does not close it. The peer's certificate must be
+  // for `host`.
   TlsSession(TlsContextPtr context, int socket, std::string host);
 
   struct Progress {
-    std::size_t bytes = 0;  // Read or written.
-    short events = 0;       // Nothing moved: what to poll() for. 0 where something did, or the end has come.
-    std::string why_ended = {};  // Empty: it has not.
+    // Read or written.
+    std::size_t bytes = 0;
+    // If nothing moved: what to poll() for. 0 if something did, or if the connection has ended.
+    short events = 0;
+    // Why the connection has ended; empty if it has not.
+    std::string why_ended = {};
   };
-  // Until neither `events` nor `why_ended` is set.
+  // Call it again after `events` until neither they nor `why_ended` are set.
   Progress handshake();
-  // The next decrypted bytes. Only when it waits for events may one poll(): some may be decrypted already.
+  // The next decrypted bytes. Read until there are `events` before you poll(): some may be decrypted already.
   Progress read(char* to, std::size_t size);
-  // What has been counted as written is wholly with the kernel; the rest is not known to the peer.
+  // The kernel has all bytes that are counted as written. The peer gets nothing of the rest.
   Progress write(const char* from, std::size_t size);
 
  private:

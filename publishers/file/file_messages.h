@@ -1,4 +1,6 @@
-// The messages in which a file travels (DESIGN: "Files").
+// The messages that carry a file (docs/publishers.md).
+//
+// Threads: any; pure functions.
 #pragma once
 
 #include <cstddef>

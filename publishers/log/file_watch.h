@@ -18,19 +18,19 @@
 
 namespace weir {
 
-// Opens each file as soon as it appears, so that nothing is lost while its reader is busy or waits for Redis:
-// a file that was renamed or removed since is still read to its end.
+// Opens each file as soon as it appears, so that nothing is lost while the reader is busy or waits for Redis.
+// A file that has been renamed or removed since is still read to its end.
 //
-// Threads:   a thread of its own looks; the other functions are for the one reader.
-// Ownership: files are shared with the reader, who may keep one longer.
-// Limits:    at most kFilesMax files are held; past it the oldest that was not begun is given up, and logged.
+// Threads:   it looks on a thread of its own. All functions are for the one reader.
+// Ownership: shares files with the reader, who may keep one longer.
+// Limits:    kFilesMax files. Past it the oldest one that is not being read is given up, with a warning.
 class FileWatch {
  public:
   static constexpr std::size_t kFilesMax = 64;
 
   struct Options {
-    std::chrono::milliseconds poll{250};  // How often it looks without any news, which is all there is of
-                                          // some network file systems and behind a symbolic link.
+    // How often it looks without any news. Some network file systems, and files behind a link, give none.
+    std::chrono::milliseconds poll{250};
     bool uses_inotify = true;
   };
 

@@ -8,9 +8,9 @@
 
 namespace weir {
 
-// Where inotify is missing, or used up, there is never any news: whoever uses this polls as well.
+// Gives no news where inotify is missing or used up, so its user polls as well.
 //
-// Threads: one; unwatch_file() is for any.
+// Threads: one; any for unwatch_file().
 class Inotify {
  public:
   struct News {
@@ -23,7 +23,7 @@ class Inotify {
   Inotify(const Inotify&) = delete;
   Inotify& operator=(const Inotify&) = delete;
 
-  // To poll for news; -1 if there is never any.
+  // The descriptor to poll(); -1 if there are never any news.
   int fd() const { return fd_; }
   // Watches the directory, if it is there and not watched yet. True if that has begun just now.
   bool watch_directory();

@@ -1,4 +1,4 @@
-// A file held open: what is in it can be read whatever happens to its name.
+// A file held open. Its content can be read whatever happens to its name.
 #pragma once
 
 #include <sys/types.h>
@@ -13,8 +13,7 @@ namespace weir {
 // gives the inode of a removed file to another one only when nobody has it open any more.
 class OpenFile {
  public:
-  // nullptr if there is none, or none that can be read; what is not a regular file is logged and counts as
-  // none.
+  // nullptr without a regular file at `path` that can be read. Never waits for the writer of a FIFO.
   static std::shared_ptr<OpenFile> open(const std::string& path);
   explicit OpenFile(int fd);
   ~OpenFile();
@@ -26,8 +25,9 @@ class OpenFile {
   off_t size() const;  // Now.
   std::chrono::steady_clock::time_point opened_at() const { return opened_at_; }
 
-  bool was_there_at_start = false;  // Set before anybody else sees it.
-  int watch = -1;                   // The same: of its inotify watch.
+  // Both are set before the file is shared.
+  bool was_there_at_start = false;
+  int watch = -1;  // Its inotify watch.
 
  private:
   const int fd_;

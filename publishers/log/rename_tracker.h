@@ -1,4 +1,4 @@
-// Where the files are that have stood at a name.
+// Keeps track of files that have stood at a name.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,15 @@
 
 namespace weir {
 
-// Follows the events of a directory: a file that appeared at the name, and was renamed before anybody opened
-// it (two rotations in a row), is still found under the name it has now. Pure; events must come in the
-// kernel's order.
+// Follows the events of a directory. So a file that was renamed before anybody opened it (two rotations in a
+// row) is found under its present name. Touches no file. Requires events in the kernel's order. Threads: one.
 class RenameTracker {
  public:
   // A file that has appeared at the name and was not taken yet.
   struct Arrival {
     std::uint64_t id = 0;
     std::string name;  // Its name now; empty once it has left the directory, or is on its way (see cookie).
-    std::uint32_t cookie = 0;   // Of the move that it is on.
+    std::uint32_t cookie = 0;   // The kernel's number of the move that it is on.
     std::uint64_t changes = 0;  // Grows with every event about it.
   };
 

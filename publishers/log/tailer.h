@@ -14,18 +14,18 @@
 
 namespace weir {
 
-// A rotated file is read to its end before the next one is begun. The sign that its writer has moved on is
-// that the next one has bytes: log rotation makes the new file first and tells the writer later.
+// Reads a rotated file to its end before it begins the next one. Bytes in the next file show that the writer
+// has moved on: log rotation makes the new file first and tells the writer later.
 //
-// Threads: one, beside that of the FileWatch. It reads only when it is asked to: whoever can't publish stops
-// asking.
+// Threads: one, beside that of the FileWatch. It reads only on request, so a caller that can't publish reads
+//          nothing.
 class Tailer {
  public:
   using Clock = std::chrono::steady_clock;
 
   struct Options {
-    bool from_start =
-        false;  // Of the file that is there at the start. Later ones are always read from their start.
+    // Read the file that is there at the start from its start. Later ones are always read from their start.
+    bool from_start = false;
     std::size_t line_bytes_max = 64 << 10;
     FileWatch::Options watch;
     // How long the last line of a rotated file waits for its LF while the next file is still empty.

@@ -1,4 +1,4 @@
-// What the three programs have in common: settings, log, signals, exit codes.
+// The common part of the three publisher programs: settings, log, signals, exit codes.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ enum ExitCode : int {
   kExitSignal = 128,  // Plus the number of the signal that cut the work short.
 };
 
-// The settings that every publisher has.
+// The settings that every publisher has. The members hold the defaults.
 struct CommonSettings {
   std::string to;
   std::string channel;
@@ -41,28 +41,26 @@ struct CommonSettings {
   std::vector<Setting> delivery();
 };
 
-// What a program's work gets to see.
+// What a program's work is given.
 struct Work {
   Publisher& publisher;
   const std::stop_token stop;
   const std::map<std::string, std::string>& sources;  // The settings that were set (SettingsTable::Outcome).
 };
 
-// How the work came out. An ending of kStopped is kExitDone for `runs_until_stopped`, and a cut for any other
-// work.
+// How the work ended. kStopped is kExitDone for work that runs until it is stopped, and a cut for any other.
 struct WorkResult {
   Publisher::Ending ending = Publisher::Ending::kDone;
-  bool runs_until_stopped = false;  // It has no end of its own.
-  bool wants_end = false;           // Publish the end of the channel if the work is done.
+  bool runs_until_stopped = false;  // The work has no end of its own.
+  bool wants_end = false;           // Publish the end of the channel once the work is done.
 };
 
-// Reads the settings, does the work and returns the exit code. `check` looks at settings that depend on each
-// other; what it returns is printed like any other wrong setting. Takes over the process' signals and
-// standard error.
+// Reads the settings into what `table` and `settings` are bound to, does `work` and returns the exit code.
+// Call it first in main(), once: it takes over the process' signals and standard error.
 int run_program(SettingsTable table, CommonSettings& settings, int argc, const char* const* argv,
                 const std::function<WorkResult(const Work&)>& work);
 
-// How long the last messages of a program that was stopped may take.
+// How long a program that was stopped may take for its last messages.
 inline constexpr std::chrono::milliseconds kGraceTime{3'000};
 
 }  // namespace weir
