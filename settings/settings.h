@@ -70,6 +70,7 @@ class Setting {
   static Setting choice(std::string name, Enum& value,
                         std::vector<Choice<std::type_identity_t<Enum>>> choices, std::string help) {
     std::vector<ChoiceName> names;
+    names.reserve(choices.size());
     for (const auto& each : choices) names.push_back({each.name, each.is_alias});
     const auto show = [&value, choices]() -> std::string {
       for (const auto& each : choices) {
