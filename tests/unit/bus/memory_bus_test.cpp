@@ -71,7 +71,7 @@ TEST_F(MemoryBusTest, DeliversNothingAfterUnsubscribe) {
 }
 
 TEST_F(MemoryBusTest, RecordsMatchingChannelsOnceEvenIfTheyAreAlsoSubscribed) {
-  start({}, {"log.*", "log.a*"});
+  start(kAmpleLimits, {"log.*", "log.a*"});
   bus_->subscribe("log.a");
   EXPECT_EQ(publish_and_wait(*bus_, "log.a", "x").receivers, 1u);
   EXPECT_EQ(publish_and_wait(*bus_, "news", "y").receivers, 0u);
@@ -139,7 +139,7 @@ TEST_F(MemoryBusTest, CompletesEveryPublishWhenItIsStopped) {
 }
 
 TEST_F(MemoryBusTest, TakesPublishesAndSubscriptionsFromManyThreads) {
-  start({}, {"log.*"});
+  start(kAmpleLimits, {"log.*"});
   constexpr int kThreads = 4;
   constexpr int kEach = 500;
   std::vector<std::thread> threads;
@@ -163,7 +163,7 @@ TEST_F(MemoryBusTest, TakesPublishesAndSubscriptionsFromManyThreads) {
 }
 
 TEST_F(MemoryBusTest, CountsSubscriptionsInItsState) {
-  start({}, {"log.*"});
+  start(kAmpleLimits, {"log.*"});
   bus_->subscribe("a");
   bus_->subscribe("b");
   bus_->unsubscribe("a");
