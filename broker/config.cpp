@@ -233,7 +233,7 @@ std::vector<Setting> stream_rows(Config& config) {
 
 std::vector<Setting> limit_rows(Config& config) {
   return {
-      Setting::bytes("memory-limit", config.memory_limit, {64 * kKiB, 1'024 * kGiB},
+      Setting::bytes("memory-limit", config.memory_limit_bytes, {64 * kKiB, 1'024 * kGiB},
                      "Bytes of the messages of all channels together; past it the oldest go first."),
       Setting::integer("max-clients", config.max_clients, {0, 10'000'000}, "clients",
                        "Streams at the same time; 0: as many as the limit on descriptors allows."),
@@ -254,7 +254,7 @@ std::vector<Setting> limit_rows(Config& config) {
       Setting::integer("max-requests", config.max_requests, {1, 1'000'000}, "requests",
                        "HTTP requests in progress, streams not counted; past it 503."),
       Setting::bytes(
-          "request-memory", config.request_memory, {64 * kKiB, 64 * kGiB},
+          "request-memory", config.request_memory_bytes, {64 * kKiB, 64 * kGiB},
           "Bytes of all HTTP requests until they are answered, messages that wait for Redis among them; past "
           "it "
           "the slowest one that is still on its way in gets 503. One address may have half of it, or one "
@@ -395,7 +395,7 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   // Who only asks needs no more than admin-listen: the gateway itself may have been given the rest as flags.
   if (line.text || line.config.healthcheck) return line;
   if (auto error = check_together(line.config, outcome->sources)) return *error;
-  if (line.config.request_memory < line.config.head_bytes + line.config.max_message_bytes) {
+  if (line.config.request_memory_bytes < line.config.head_bytes + line.config.max_message_bytes) {
     line.warnings.emplace_back(
         "request-memory is less than head-bytes and max-message-bytes together: the largest "
         "messages can't be published over HTTP");

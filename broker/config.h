@@ -65,7 +65,7 @@ struct Config {
   // Patterns of channels that are kept subscribed and logged with no client.
   std::vector<std::string> record;
   std::chrono::seconds linger{120};
-  std::size_t memory_limit = 256 << 20;  // Bytes of the frames of all channels together.
+  std::size_t memory_limit_bytes = 256 << 20;  // Bytes of the frames of all channels together.
 
   std::chrono::seconds heartbeat{15};
   // The reconnection time told to clients: jittered, up to twice this.
@@ -94,8 +94,8 @@ struct Config {
   std::size_t max_channels = 100'000;
   std::size_t max_channels_per_client = 100;
   std::size_t max_message_bytes = 4 << 20;
-  std::size_t max_requests = 1'024;       // Whole requests in progress; past it 503.
-  std::size_t request_memory = 64 << 20;  // Bytes of all requests until they are answered.
+  std::size_t max_requests = 1'024;             // Whole requests in progress; past it 503.
+  std::size_t request_memory_bytes = 64 << 20;  // Bytes of all requests until they are answered.
   std::size_t head_bytes = 16 << 10;
   std::chrono::seconds head_seconds{10};
   std::chrono::seconds body_seconds{30};

@@ -58,7 +58,7 @@ std::uint64_t random_number() {
 Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listener) {
   const BusLimits limits{.message_bytes_max = config.max_message_bytes,
                          .publishes_waiting_max = config.max_publishes_waiting,
-                         .publishes_waiting_bytes_max = config.request_memory};
+                         .publishes_waiting_bytes_max = config.request_memory_bytes};
   if (!uses_redis(config)) {
     log_info(
         "messages come from this process alone, without a Redis (bus memory): publish over HTTP, or set "

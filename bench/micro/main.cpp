@@ -2,6 +2,7 @@
 // for bench/micro/count, which counts instructions.
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -91,10 +92,11 @@ struct FullLog {
     for (std::size_t i = 0; i < messages; ++i) log.append(frame, ++sequence, {});
   }
   static ChannelLog::Limits limits(std::size_t messages) {
-    ChannelLog::Limits limits;
-    limits.history_messages = messages;
-    limits.history_bytes = 1 << 30;
-    return limits;
+    return {.history_messages = messages,
+            .history_bytes = 1 << 30,
+            .history_age = std::chrono::minutes(5),
+            .queue_messages = 10'000,
+            .queue_bytes = 4 << 20};
   }
 
   ChannelLog log;

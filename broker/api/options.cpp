@@ -20,7 +20,7 @@ std::vector<AddressRange> address_ranges(const std::vector<std::string>& texts) 
 FrontOptions front_options(const Config& config) {
   return {.head_bytes_max = config.head_bytes,
           .body_bytes_max = config.max_message_bytes,
-          .request_bytes_max = config.request_memory,
+          .request_bytes_max = config.request_memory_bytes,
           .head_timeout = config.head_seconds,
           .body_timeout = config.body_seconds,
           .keep_alive_timeout = config.keep_alive,

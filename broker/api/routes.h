@@ -26,9 +26,9 @@ class Metrics;
 
 struct RouteOptions {
   AccessRules access;
-  std::size_t channels_per_client_max = 100;
-  bool has_console = true;
-  std::string cookie_name = "weir_token";
+  std::size_t channels_per_client_max;
+  bool has_console;
+  std::string cookie_name;
   std::uint64_t random = 0;  // Seeds the jitter of retry times.
 };
 

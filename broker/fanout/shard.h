@@ -39,18 +39,19 @@ namespace weir {
 class Client;
 struct ClientStart;
 
+// Those without a default are settings: the hub fills them in.
 struct ShardOptions {
   std::string epoch;  // The gateway's, for event ids.
-  std::chrono::milliseconds heartbeat{15'000};
-  std::chrono::milliseconds retry{2'000};
-  std::chrono::milliseconds stuck{60'000};
-  std::chrono::milliseconds max_stream{0};  // 0: never.
+  std::chrono::milliseconds heartbeat;
+  std::chrono::milliseconds retry;
+  std::chrono::milliseconds stuck;
+  std::chrono::milliseconds max_stream;  // 0: never.
+  std::size_t socket_unsent_bytes;
   // A response head waits this long for the bus to acknowledge its channels.
   std::chrono::milliseconds live_wait{2'000};
   // Tell a client this long before its stream expires, and give what is under way this long after.
   std::chrono::milliseconds expiry_notice{30'000};
   std::chrono::milliseconds expiry_grace{2'000};
-  std::size_t socket_unsent_bytes = 128 << 10;
   StreamObserver* observer = nullptr;  // Outlives the shard.
   // Counts what clients hold beside the logs. All shards share it.
   std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();

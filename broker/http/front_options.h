@@ -9,15 +9,15 @@
 
 namespace weir {
 
-// Plain values, copied by whoever takes them.
+// Plain values. Those without a default are settings: api/options.h fills them in.
 struct FrontOptions {
-  std::size_t head_bytes_max = 16 << 10;
-  std::size_t body_bytes_max = 4 << 20;
+  std::size_t head_bytes_max;
+  std::size_t body_bytes_max;
   // Memory of all requests until they are answered. One address may have half of it, or one largest message.
-  std::size_t request_bytes_max = 64 << 20;
-  std::chrono::milliseconds head_timeout{10'000};
-  std::chrono::milliseconds body_timeout{30'000};
-  std::chrono::milliseconds keep_alive_timeout{75'000};
+  std::size_t request_bytes_max;
+  std::chrono::milliseconds head_timeout;
+  std::chrono::milliseconds body_timeout;
+  std::chrono::milliseconds keep_alive_timeout;
   // The client may take so long to read an answer that ends its connection before the socket closes.
   std::chrono::milliseconds linger_timeout{2'000};
   std::chrono::milliseconds accept_pause{100};

@@ -40,7 +40,7 @@ std::size_t places_max_of(const Config& config) {
 // What clients may hold beside the logs: a quarter of the memory limit, but two of the largest
 // frames in any case.
 std::size_t held_max_of(const Config& config) {
-  return std::max(config.memory_limit / 4, 2 * config.max_message_bytes);
+  return std::max(config.memory_limit_bytes / 4, 2 * config.max_message_bytes);
 }
 
 // What a shard keeps at hand counts against the memory limit and can't be evicted: at most a 16th of it.
@@ -48,16 +48,15 @@ constexpr std::size_t kSlicesPerLimit = 16;
 
 ShardOptions shard_options_of(const Config& config, const std::string& epoch, StreamObserver& observer,
                               const std::shared_ptr<HeldMemory>& held) {
-  ShardOptions options;
-  options.held = held;
-  options.epoch = epoch;
-  options.heartbeat = config.heartbeat;
-  options.retry = config.retry;
-  options.stuck = config.stuck;
-  options.max_stream = config.max_stream;
-  options.socket_unsent_bytes = config.socket_unsent_bytes;
-  options.observer = &observer;
-  if ((options.slice_bytes + kBatchBytes) * kSlicesPerLimit * shards_of(config) > config.memory_limit)
+  ShardOptions options{.epoch = epoch,
+                       .heartbeat = config.heartbeat,
+                       .retry = config.retry,
+                       .stuck = config.stuck,
+                       .max_stream = config.max_stream,
+                       .socket_unsent_bytes = config.socket_unsent_bytes,
+                       .observer = &observer,
+                       .held = held};
+  if ((options.slice_bytes + kBatchBytes) * kSlicesPerLimit * shards_of(config) > config.memory_limit_bytes)
     options.slice_bytes = 0;
   return options;
 }
@@ -74,7 +73,7 @@ struct Hub::Parts {
   Parts(const Config& settings, std::uint64_t random)
       : config(settings),
         epoch(make_epoch(random)),
-        budget(settings.memory_limit, held_max_of(settings)),
+        budget(settings.memory_limit_bytes, held_max_of(settings)),
         held(std::make_shared<HeldMemory>(budget.counter(), held_max_of(settings))),
         access_log(settings.access_log, settings.access_log_per_second),
         places({.places_max = places_max_of(settings),

@@ -18,14 +18,12 @@ constexpr std::size_t kTicksPerRound = 16;
 constexpr std::size_t kHeldSlack = 1'024;
 
 ChannelLog::Limits limits_of(const ChannelSettings& settings) {
-  ChannelLog::Limits limits;
-  limits.history_messages = settings.history_messages;
-  limits.history_bytes = settings.history_bytes;
-  limits.history_age = settings.history_seconds;
-  limits.queue_messages = settings.queue_messages;
-  limits.queue_bytes = settings.queue_bytes;
-  limits.keeps_latest = settings.slow_client == SlowClientPolicy::kLatest;
-  return limits;
+  return {.history_messages = settings.history_messages,
+          .history_bytes = settings.history_bytes,
+          .history_age = settings.history_seconds,
+          .queue_messages = settings.queue_messages,
+          .queue_bytes = settings.queue_bytes,
+          .keeps_latest = settings.slow_client == SlowClientPolicy::kLatest};
 }
 
 }  // namespace

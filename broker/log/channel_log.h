@@ -53,12 +53,13 @@ struct Skip {
 
 class ChannelLog {
  public:
+  // Those without a default are settings: the hub fills them in.
   struct Limits {
-    std::size_t history_messages = 100;
-    std::size_t history_bytes = 1 << 20;  // Of frames in the kChannel form.
-    std::chrono::seconds history_age{300};
-    std::size_t queue_messages = 10'000;
-    std::size_t queue_bytes = 4 << 20;
+    std::size_t history_messages;
+    std::size_t history_bytes;  // Of frames in the kChannel form.
+    std::chrono::seconds history_age;
+    std::size_t queue_messages;
+    std::size_t queue_bytes;
     // Policy "latest": keep the newest forgotten message of each type.
     bool keeps_latest = false;
   };

@@ -180,7 +180,7 @@ log-format = "json"
   EXPECT_EQ(config.channel.envelope, EnvelopeMode::kNever);
   EXPECT_THAT(config.record, ElementsAre("r*"));
   EXPECT_EQ(config.linger.count(), 8);
-  EXPECT_EQ(config.memory_limit, 9 << 20);
+  EXPECT_EQ(config.memory_limit_bytes, 9 << 20);
   EXPECT_EQ(config.heartbeat.count(), 10);
   EXPECT_EQ(config.retry.count(), 11);
   EXPECT_EQ(config.stuck.count(), 12);
@@ -199,7 +199,7 @@ log-format = "json"
   EXPECT_EQ(config.max_channels_per_client, 18);
   EXPECT_EQ(config.max_message_bytes, 19);
   EXPECT_EQ(config.max_requests, 20);
-  EXPECT_EQ(config.request_memory, 21 << 20);
+  EXPECT_EQ(config.request_memory_bytes, 21 << 20);
   EXPECT_EQ(config.head_bytes, 22 << 10);
   EXPECT_EQ(config.head_seconds.count(), 23);
   EXPECT_EQ(config.body_seconds.count(), 24);

@@ -21,6 +21,23 @@ namespace weir {
 
 inline const std::string kEpoch = "epoch000";
 
+// Generous: nothing is forgotten, nobody is slow, and no timer fires, unless a test says otherwise.
+inline ChannelLog::Limits log_limits() {
+  return {.history_messages = 100,
+          .history_bytes = 1 << 20,
+          .history_age = std::chrono::minutes(5),
+          .queue_messages = 10'000,
+          .queue_bytes = 4 << 20};
+}
+inline ShardOptions shard_options() {
+  return {.epoch = kEpoch,
+          .heartbeat = std::chrono::seconds(15),
+          .retry = std::chrono::seconds(2),
+          .stuck = std::chrono::seconds(60),
+          .max_stream = std::chrono::seconds(0),
+          .socket_unsent_bytes = 128 << 10};
+}
+
 // Gives out sequences and appends, as the hub does on the bus thread.
 class Publisher {
  public:

@@ -62,7 +62,7 @@ class Simulation {
     }
     const std::size_t count = 1 + pick(3);
     for (std::size_t i = 0; i < count; ++i) {
-      ChannelLog::Limits limits;
+      ChannelLog::Limits limits = log_limits();
       limits.history_messages = pick(30);
       limits.history_bytes = 1'000 + pick(40'000);
       limits.history_age = std::chrono::hours(1);
@@ -88,7 +88,7 @@ class Simulation {
 
  private:
   static ShardOptions options(std::uint32_t seed) {
-    ShardOptions options;
+    ShardOptions options = shard_options();
     options.epoch = kEpoch;
     // Clients that lag a little find what they need at hand, or they do not.
     options.slice_bytes = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 2'000 : options.slice_bytes;

@@ -24,7 +24,7 @@ std::string gap_text(const std::string& channel, const std::string& missed, cons
 
 class ReaderTest : public ::testing::Test {
  protected:
-  ChannelPtr channel(const std::string& name, const ChannelLog::Limits& limits = {},
+  ChannelPtr channel(const std::string& name, const ChannelLog::Limits& limits = log_limits(),
                      SlowClientPolicy policy = SlowClientPolicy::kSkip) {
     auto channel = std::make_shared<Channel>(name, limits, policy);
     publisher_.acknowledge(*channel);
@@ -212,7 +212,7 @@ TEST_F(ReaderTest, WhatTheSocketDidNotTakeComesAgain) {
 }
 
 TEST_F(ReaderTest, ALagPastTheQueueIsJumpedOverAndToldExactly) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 2;
   limits.history_messages = 0;
   const auto news = channel("news", limits);
@@ -227,7 +227,7 @@ TEST_F(ReaderTest, ALagPastTheQueueIsJumpedOverAndToldExactly) {
 }
 
 TEST_F(ReaderTest, PolicyDisconnectEndsTheStreamInstead) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 2;
   const auto news = channel("news", limits, SlowClientPolicy::kDisconnect);
   Reader reader;
@@ -241,7 +241,7 @@ TEST_F(ReaderTest, PolicyDisconnectEndsTheStreamInstead) {
 }
 
 TEST_F(ReaderTest, PolicyLatestGivesTheNewestOfEachType) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 1;
   limits.history_messages = 0;
   limits.keeps_latest = true;
@@ -282,7 +282,7 @@ class ReaderModel : public ReaderTest {
     published_.clear();
     const std::size_t channels = 1 + pick(3);
     for (std::size_t i = 0; i < channels; ++i) {
-      ChannelLog::Limits limits;
+      ChannelLog::Limits limits = log_limits();
       limits.history_messages = pick(8);
       limits.queue_messages = 1 + pick(8);
       channels_.push_back(channel("c" + std::to_string(i), limits));

@@ -26,12 +26,12 @@ class ShardTest : public ::testing::Test {
     if (shard_) shard_->stop();
   }
 
-  void start(ShardOptions options = {}) {
+  void start(ShardOptions options = shard_options()) {
     options.epoch = kEpoch;
     shard_ = std::make_unique<Shard>(std::move(options), publisher_.appended(), 1);
     shard_->start();
   }
-  ChannelPtr channel(const std::string& name, ChannelLog::Limits limits = {},
+  ChannelPtr channel(const std::string& name, ChannelLog::Limits limits = log_limits(),
                      SlowClientPolicy policy = SlowClientPolicy::kSkip) {
     auto made = std::make_shared<Channel>(name, limits, policy);
     publisher_.acknowledge(*made);
@@ -100,7 +100,7 @@ TEST_F(ShardTest, TheFirstBlockHoldsTheCommentsOfTheRequest) {
 
 TEST_F(ShardTest, HoldsTheHeadBackUntilTheBusHasAcknowledged) {
   start();
-  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
+  auto late = std::make_shared<Channel>("late", log_limits(), SlowClientPolicy::kSkip);
   auto waiting = open_stream(*shard_, {{late}, {}, {}, 0});
   // Another stream's first bytes show that the shard has seen this one.
   auto other = open_stream(*shard_, {{channel("other")}, {}, {}, 0});
@@ -115,10 +115,10 @@ TEST_F(ShardTest, HoldsTheHeadBackUntilTheBusHasAcknowledged) {
 }
 
 TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAGap) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.live_wait = std::chrono::milliseconds(1);
   start(options);
-  auto late = std::make_shared<Channel>("late", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
+  auto late = std::make_shared<Channel>("late", log_limits(), SlowClientPolicy::kSkip);
   auto reader = open_stream(*shard_, {{late}, {}, {}, 0});
   ASSERT_TRUE(read_events(reader, 1));
   publisher_.acknowledge(*late);
@@ -130,7 +130,7 @@ TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAG
 
 TEST_F(ShardTest, ARefusedChannelIsAnsweredWith403) {
   start();
-  auto refused = std::make_shared<Channel>("refused", ChannelLog::Limits{}, SlowClientPolicy::kSkip);
+  auto refused = std::make_shared<Channel>("refused", log_limits(), SlowClientPolicy::kSkip);
   auto reader = open_stream(*shard_, {{refused}, {}, {}, 0});
   refused->is_refused = true;
   refused->leave_hint();
@@ -140,7 +140,7 @@ TEST_F(ShardTest, ARefusedChannelIsAnsweredWith403) {
 }
 
 TEST_F(ShardTest, HeartbeatsAreSentInSilence) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.heartbeat = std::chrono::milliseconds(100);
   start(options);
   auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
@@ -262,7 +262,7 @@ TEST_F(ShardTest, WhateverHowFastTheBusComesAndGoesTheLastThingToldIsTrue) {
 
 TEST_F(ShardTest, AStuckClientIsToldTheStateOfTheBusOnceAndNoFrameIsTorn) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 1'000;
   const auto news = channel("news", limits);
   auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
@@ -336,7 +336,7 @@ TEST_F(ShardTest, ThatTheBusIsBackIsToldBeforeWhatItBrings) {
 }
 
 TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.stuck = std::chrono::milliseconds(200);
   start(options);
   const auto news = channel("news");
@@ -357,7 +357,7 @@ TEST_F(ShardTest, AStuckClientIsClosedAndGivesItsLeaseBack) {
 
 TEST_F(ShardTest, ASlowClientIsToldExactlyWhatItMissed) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 5;
   limits.history_messages = 5;
   const auto news = channel("news", limits);
@@ -385,7 +385,7 @@ TEST_F(ShardTest, ASlowClientIsToldExactlyWhatItMissed) {
 
 TEST_F(ShardTest, AStuckClientDisturbsNobodyElse) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 5;
   const auto news = channel("news", limits);
   auto stuck = open_stream(*shard_, {{news}, {}, {}, 0});
@@ -407,12 +407,12 @@ class HeldMemoryTest : public ShardTest {
   void start_with_limit(std::size_t bytes_max, bool has_retry = false) {
     has_retry_ = has_retry;
     held_ = std::make_shared<HeldMemory>(publisher_.counter(), bytes_max);
-    ShardOptions options;
+    ShardOptions options = shard_options();
     options.held = held_;
     start(options);
   }
   StreamReader open_stuck() {
-    ChannelLog::Limits limits;
+    ChannelLog::Limits limits = log_limits();
     limits.history_messages = 0;
     channels_.push_back(channel("c" + std::to_string(channels_.size()), limits));
     auto reader = open_stream(*shard_, {{channels_.back()}, {}, {}, 0});
@@ -509,7 +509,10 @@ TEST_F(HeldMemoryTest, WhoIsStuckInAFrameThatALogStillHasIsLeftAlone) {
 
 TEST_F(ShardTest, RetryDigitsAreWholeWhereverTheSocketCutsAFrame) {
   start();
-  const auto news = channel("news", {.queue_messages = 1'000'000, .queue_bytes = 100 << 20});
+  ChannelLog::Limits limits = log_limits();
+  limits.queue_messages = 1'000'000;
+  limits.queue_bytes = 100 << 20;
+  const auto news = channel("news", limits);
   for (std::size_t length = 0; length < 40; ++length) {
     auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
     ASSERT_TRUE(read_events(reader, 1));
@@ -537,7 +540,7 @@ TEST_F(ShardTest, RetryDigitsAreWholeWhereverTheSocketCutsAFrame) {
 
 TEST_F(ShardTest, AReplayThatIsCutBeginsWithAGap) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.history_messages = 3;
   const auto news = channel("news", limits);
   for (const char* data : {"1", "2", "3", "4", "5"}) publish(news, data);
@@ -577,7 +580,7 @@ TEST_F(ShardTest, AReplayGoesNoFurtherBackThanTheLastEnd) {
 
 TEST_F(ShardTest, AGapOfOneChannelMovesThePositionBehindIt) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.history_messages = limits.queue_messages = 5;
   const auto news = channel("news", limits);
   auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
@@ -600,7 +603,7 @@ TEST_F(ShardTest, AGapOfOneChannelMovesThePositionBehindIt) {
 
 TEST_F(ShardTest, PolicyDisconnectClosesASlowClient) {
   start();
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 5;
   const auto news = channel("news", limits, SlowClientPolicy::kDisconnect);
   auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
@@ -678,7 +681,7 @@ TEST_F(ShardTest, ADrainTellsEachClientWhyAndClosesItCleanly) {
 }
 
 TEST_F(ShardTest, AStreamEndsAfterItsLongestTime) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.max_stream = std::chrono::milliseconds(300);
   start(options);
   auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
@@ -687,7 +690,7 @@ TEST_F(ShardTest, AStreamEndsAfterItsLongestTime) {
 }
 
 TEST_F(ShardTest, AStreamIsToldThatItExpiresAndEndsThen) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.expiry_notice = std::chrono::milliseconds(300);
   options.heartbeat = std::chrono::milliseconds(100);
   start(options);
@@ -750,7 +753,7 @@ TEST_F(ShardTest, WhoHasExpiredGetsNothingMoreOfTheLog) {
 }
 
 TEST_F(ShardTest, ASlowClientThatExpiresIsSentWhatIsUnderWayAndResumesBehindIt) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.expiry_grace = kDeadline;
   start(options);
   const auto news = channel("news");
@@ -776,7 +779,7 @@ TEST_F(ShardTest, ASlowClientThatExpiresIsSentWhatIsUnderWayAndResumesBehindIt) 
 }
 
 TEST_F(ShardTest, AnExpiredClientThatTakesNothingIsCutAfterTheGrace) {
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.expiry_grace = std::chrono::milliseconds(100);
   start(options);
   const auto news = channel("news");
@@ -827,7 +830,7 @@ class Account final : public StreamObserver {
 
 TEST_F(ShardTest, TellsOfEachStreamsStartAndAtItsEndWhatItGot) {
   Account account;
-  ShardOptions options;
+  ShardOptions options = shard_options();
   options.observer = &account;
   start(options);
   const auto news = channel("news");
@@ -900,7 +903,7 @@ TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {
 
 TEST_F(ShardTest, ThreadsDoNotDisturbTheOrder) {
   start();
-  Shard second({.epoch = kEpoch}, publisher_.appended(), 2);
+  Shard second(shard_options(), publisher_.appended(), 2);
   second.start();
   const auto a = channel("a");
   const auto b = channel("b");
@@ -937,7 +940,9 @@ TEST_F(ShardTest, ThreadsDoNotDisturbTheOrder) {
 // places of others.
 TEST_F(ShardTest, WhatComesWhileABatchIsSentReachesEachClientOnceAndInOrder) {
   start();
-  const auto a = channel("a", {.history_messages = 10'000});
+  ChannelLog::Limits limits = log_limits();
+  limits.history_messages = 10'000;
+  const auto a = channel("a", limits);
   std::list<StreamReader> readers;
   for (int i = 0; i < 100; ++i) readers.push_back(open_stream(*shard_, {{a}, {}, {}, 0}));
   for (StreamReader& reader : readers) ASSERT_TRUE(read_events(reader, 1));
@@ -962,7 +967,7 @@ class SeamTest : public ShardTest {
  protected:
   // The shard's thread is the test's.
   SeamTest() {
-    ShardOptions options;
+    ShardOptions options = shard_options();
     options.epoch = kEpoch;
     shard_ = std::make_unique<Shard>(std::move(options), publisher_.appended(), 1);
   }
@@ -985,7 +990,7 @@ TEST_F(SeamTest, WhoComesWhileAMessageIsBeingAppendedGetsItWithoutWaitingForTheN
 }
 
 TEST_F(SeamTest, WhoComesWhileAMessageIsForgottenAtOnceIsToldOfNoGap) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.history_messages = 0;
   limits.queue_messages = 2;
   const auto news = channel("news", limits);
@@ -1001,7 +1006,7 @@ TEST_F(SeamTest, WhoComesWhileAMessageIsForgottenAtOnceIsToldOfNoGap) {
 }
 
 TEST_F(SeamTest, AClientIsNotCutForTheLagOfAChannelThatHasEndedForIt) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.queue_messages = 2;
   const auto a = channel("a", limits, SlowClientPolicy::kDisconnect);
   const auto b = channel("b");
@@ -1045,7 +1050,7 @@ TEST_F(SeamTest, WhatAClientThatLaggedALittleTakesIsCountedAsItsMessagesAndGaps)
 }
 
 TEST_F(SeamTest, AStuckClientOfPolicyLatestHoldsNoMoreThanABatch) {
-  ChannelLog::Limits limits;
+  ChannelLog::Limits limits = log_limits();
   limits.history_messages = 0;
   limits.queue_messages = 10;
   limits.keeps_latest = true;

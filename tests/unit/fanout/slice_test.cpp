@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "tests/unit/fanout/fanout_fixture.h"
+
 namespace weir {
 namespace {
 
@@ -26,7 +28,7 @@ class SliceTest : public ::testing::Test {
   static std::string block(const std::string& data) { return "data: " + data + "\nid: gepoch000.1\n\n"; }
 
   std::shared_ptr<FrameBytes> counter_ = std::make_shared<FrameBytes>();
-  ChannelLog log_{ChannelLog::Limits{}};
+  ChannelLog log_{log_limits()};
   Sequence sequence_ = 1;
   Slice slice_;
 };

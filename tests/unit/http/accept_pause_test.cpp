@@ -90,7 +90,19 @@ class AcceptPause : public testing::Test {
   FakeHandler handler{[](Request&) { return error_reply(404, "nothing"); }};
   Engine engine{handler};
   Pool pool{1, 64};
-  Front front{loop, {.accept_pause = std::chrono::milliseconds(20)}, handler, engine, pool, metrics};
+  static constexpr std::chrono::minutes kNever{1};
+  Front front{loop,
+              {.head_bytes_max = 16 << 10,
+               .body_bytes_max = 1 << 20,
+               .request_bytes_max = 1 << 20,
+               .head_timeout = kNever,
+               .body_timeout = kNever,
+               .keep_alive_timeout = kNever,
+               .accept_pause = std::chrono::milliseconds(20)},
+              handler,
+              engine,
+              pool,
+              metrics};
   std::uint16_t port_ = 0;
   std::vector<int> sockets_;
 };

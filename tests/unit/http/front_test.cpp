@@ -76,7 +76,7 @@ TEST_F(FrontLoop, RefusesAChunkedBodyThatGrowsTooLong) {
 }
 
 TEST_F(FrontLoop, BoundsTheMemoryOfAllRequestsTogether) {
-  config.request_memory = 1 << 20;
+  config.request_memory_bytes = 1 << 20;
   std::vector<HttpClient> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(connect());
@@ -103,7 +103,7 @@ class RequestMemory : public HttpTest {
   static constexpr std::size_t kBody = 200'000;
 
   RequestMemory() {
-    config.request_memory = 1 << 20;
+    config.request_memory_bytes = 1 << 20;
     config.max_message_bytes = 256 << 10;
     config.body_seconds = std::chrono::seconds(3'600);
     config.trusted_proxy = {"127.0.0.1"};

@@ -498,7 +498,7 @@ TEST_F(HubTest, ADrainEndsWithItsLastStream) {
 }
 
 TEST_F(HubTest, PastTheMemoryLimitTheOldestMessagesOfAllChannelsGo) {
-  config_.memory_limit = 64 << 10;
+  config_.memory_limit_bytes = 64 << 10;
   config_.record = {"*"};
   start();
   hub_->listener().on_recording("*");
@@ -510,7 +510,7 @@ TEST_F(HubTest, PastTheMemoryLimitTheOldestMessagesOfAllChannelsGo) {
 }
 
 TEST_F(HubTest, AFormThatIsMadeForReadersIsWithinTheMemoryLimitAfterTheNextTick) {
-  config_.memory_limit = 64 << 10;
+  config_.memory_limit_bytes = 64 << 10;
   config_.record = {"*"};
   start();
   hub_->listener().on_recording("*");
