@@ -201,10 +201,10 @@ class Shard {
   std::vector<std::shared_ptr<Feed>> turn_;
   Slice slice_;                       // The entries of the feed that was served last.
   const Feed* slice_feed_ = nullptr;  // That feed; null if it is gone.
+  ShardStats stats_;
   ReadContext read_context_;
   std::vector<Outgoing> scratch_outgoing_;
   Batch scratch_batch_;
-  ShardStats stats_;
 };
 
 }  // namespace weir

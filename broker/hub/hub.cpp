@@ -63,6 +63,8 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
 
 // What a stream holds of the gateway, given back when its client ends: first its channels, then its place.
 struct StreamLease {
+  StreamLease(Place its_place, OpenChannels::Hold its_channels)
+      : place(std::move(its_place)), channels(std::move(its_channels)) {}
   Place place;
   OpenChannels::Hold channels;
 };
