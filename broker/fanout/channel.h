@@ -49,6 +49,7 @@ class Channel {
   std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one of each shard.
 };
 
+// Shared by the hub, and by the feeds and the leases of clients.
 using ChannelPtr = std::shared_ptr<Channel>;
 
 }  // namespace weir

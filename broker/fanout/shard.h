@@ -185,7 +185,9 @@ class Shard {
 
   // The oldest entry of feeds for which one turn was not enough.
   Sequence unread_in_turn_ = Inbox::kNothingUnread;
+  // Each is shared with its channel and with the readers of its clients.
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
+  // Each is shared with the waits for its socket.
   std::vector<std::shared_ptr<Client>> clients_;
   // Destroyed on a later turn: somebody may stand in their code.
   std::vector<std::shared_ptr<Client>> ended_;

@@ -37,6 +37,7 @@ struct OpenChannel {
   bool is_lingering = false;
   std::list<std::shared_ptr<OpenChannel>>::iterator in_lingering;  // Valid if is_lingering.
 };
+// Shared by the map, the holds of streams, and a caller for a moment.
 using OpenChannelPtr = std::shared_ptr<OpenChannel>;
 
 class OpenChannels {

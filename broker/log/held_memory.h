@@ -44,7 +44,7 @@ class HeldMemory {
   void has_none(const void* shard) EXCLUDES(mutex_);
 
  private:
-  const std::shared_ptr<FrameBytes> frames_;
+  const std::shared_ptr<FrameBytes> frames_;  // Shared with the frames and the memory budget.
   const std::size_t bytes_max_;
   std::atomic<std::size_t> own_{0};
   Mutex mutex_;
