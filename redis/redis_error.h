@@ -1,4 +1,4 @@
-// What the texts of Redis' error replies mean.
+// Reads the texts of Redis' error replies.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -7,14 +7,14 @@
 
 namespace weir {
 
-// `error` as it may be logged: without the arguments of a command that Redis does not know, which it repeats
-// ("… with args beginning with: 'user' 'password'"). AUTH may have another name there.
+// `error` as it may be logged. Redis repeats the arguments of a command it does not know ("… with args
+// beginning with: 'user' 'password'"), and AUTH may have another name there: this leaves them out.
 std::string_view without_arguments(std::string_view error);
 
 // True if the same command may be accepted later: Redis is loading, read-only, full or busy at the moment.
 bool may_pass(std::string_view error);
 
-// True if the ACL does not let this user do it.
+// True if the ACL forbids the command to this user.
 bool is_no_permission(std::string_view error);
 
 }  // namespace weir

@@ -1,7 +1,7 @@
 // The files that go with a Redis URL: the password and the certificates.
 //
-// They are read when the program starts, so that a wrong one is refused then, and again for each connection,
-// so that a new password or certificate needs no restart.
+// Read them at start, to refuse a wrong one then, and again for each connection, so that a new password or
+// certificate needs no restart.
 //
 // Threads: any; the functions keep no state.
 #pragma once
@@ -20,16 +20,17 @@ namespace weir {
 // Paths, empty for none. The settings have the same names: redis-password-file and so on.
 struct RedisFiles {
   std::string password = {};
-  std::string ca = {};           // PEM, the CAs that may sign Redis' certificate; empty: those of the system.
-  std::string certificate = {};  // PEM, ours, which Redis may ask for, with the CAs in between behind it.
-  std::string key = {};          // PEM, without a passphrase.
+  std::string ca = {};  // PEM, the CAs that may sign Redis' certificate; empty: the system's.
+  // PEM, our certificate, which Redis may ask for, followed by its intermediate CAs.
+  std::string certificate = {};
+  std::string key = {};  // PEM, without a passphrase.
 };
 
 // The name of the setting and the path of each file that is given.
 std::vector<std::pair<const char*, std::string>> given_files(const RedisFiles& files);
 
-// Why these can't be used: files that don't fit together, or that can't be read. One line that names the
-// setting.
+// The reason why these can't be used: files that don't fit together, or that can't be read. One
+// line that names the setting.
 std::optional<Error> check_redis_files(const RedisUrl& url, const RedisFiles& files);
 
 // The password in the URL or in the file, without the line ends behind it.

@@ -19,7 +19,7 @@ std::vector<RedisWords> login_commands(const RedisUrl& url, const std::string& p
 
 std::optional<std::string> why_not_logged_in(const redisReply& reply, bool is_ping) {
   if (reply.type == REDIS_REPLY_STATUS) return std::nullopt;
-  // A connection to oneself gives our own words back. TCP allows one where nobody listens on a port.
+  // A connection to oneself gives our own words back: TCP allows one to a port on which nobody listens.
   if (reply.type != REDIS_REPLY_ERROR) return "it does not answer as Redis does";
   if (is_ping && is_no_permission(text_of(reply))) return std::nullopt;
   return std::string(without_arguments(text_of(reply)));

@@ -1,4 +1,4 @@
-// The first words on a connection to Redis, the same for the gateway and the publishers.
+// The first commands on a connection to Redis, the same for the gateway and the publishers.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -15,14 +15,13 @@ namespace weir {
 
 using RedisWords = std::vector<std::string>;
 
-// AUTH where there is a user or a password, SELECT where the URL names a db, and PING: at least one command.
-// They may be sent together; each gets its reply, in order. A connection counts only when the PING is
-// answered: a Redis that is stopped still accepts.
+// AUTH if there is a user or a password, SELECT if the URL names a db, and PING: at least one command. They
+// may be sent together; each gets its reply, in order. Use a connection only after the reply to PING: a
+// stopped Redis still accepts connections.
 std::vector<RedisWords> login_commands(const RedisUrl& url, const std::string& password);
 
-// Why a reply to one of these means that the connection is of no use; nullopt: it is fine. `is_ping` for the
-// reply to a PING, the last one: whoever may not send it is alive none the less. The text is one that may be
-// logged.
+// The reason why a reply to one of these makes the connection useless; nullopt if it does not. The text may
+// be logged. `is_ping` marks the reply to PING, the last one: a Redis that forbids it is alive.
 std::optional<std::string> why_not_logged_in(const redisReply& reply, bool is_ping);
 
 }  // namespace weir

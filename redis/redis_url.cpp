@@ -6,13 +6,13 @@
 
 #include "proto/text.h"
 
-// No error text repeats any part of the URL: a password with a raw "/" or "@" in it moves into any other
-// part.
+// No error text repeats any part of the URL: a password with a raw "/" or "@" in it moves
+// into any other part.
 namespace weir {
 namespace {
 
-constexpr std::size_t kUnixPathBytesMax = 107;  // What sockaddr_un has room for.
-constexpr std::size_t kHostBytesMax = 255;      // Of a name, in DNS and in TLS.
+constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un holds no more.
+constexpr std::size_t kHostBytesMax = 255;      // The longest host name in DNS and in TLS.
 
 struct UrlError {
   const char* message;

@@ -20,13 +20,13 @@ Error about(const char* setting, const std::string& path, const std::string& wha
   return Error{std::string(setting) + " = \"" + path + "\": " + what};
 }
 
-// "no start line", say: what OpenSSL found first.
+// The first error that OpenSSL found, such as "no start line".
 std::string first_error() {
   const char* reason = ERR_reason_error_string(ERR_peek_error());
   return reason == nullptr ? "unknown error" : reason;
 }
 
-// A key that is encrypted must not make OpenSSL ask at a terminal.
+// Without it OpenSSL would ask for an encrypted key's passphrase at the terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
 std::optional<Error> trust(SSL_CTX& context, const std::string& path) {
@@ -34,7 +34,7 @@ std::optional<Error> trust(SSL_CTX& context, const std::string& path) {
     SSL_CTX_set_default_verify_paths(&context);
     return std::nullopt;
   }
-  // Only to say what is wrong with the file itself in the system's words.
+  // Reads the file only for its error, which says in the system's words what is wrong with the file itself.
   if (auto content = read_setting_file("redis-ca-file", path, kPemBytesMax); !content) return content.error();
   if (SSL_CTX_load_verify_locations(&context, path.c_str(), nullptr) == 1) return std::nullopt;
   return about("redis-ca-file", path, "holds no certificates in PEM (" + first_error() + ")");
@@ -74,7 +74,8 @@ Result<TlsContextPtr> make_tls_context(const RedisFiles& files) {
   if (!context) throw std::bad_alloc();
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  // A buffer is given back while nothing is under way; a write that has to wait may go on from another place.
+  // Give a buffer back while nothing is under way, and let a write that had to wait go
+  // on from another address.
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
@@ -88,7 +89,8 @@ Result<TlsContextPtr> make_tls_context(const RedisFiles& files) {
 bool expect_host(ssl_st& session, const std::string& host) {
   X509_VERIFY_PARAM* const expected = SSL_get0_param(&session);
   if (is_ip_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str()) == 1;
-  // "redis.example." is the same host, written so that no search list applies; a certificate has no dot.
+  // "redis.example." is the same host, written so that no search list applies. A certificate
+  // has no final dot.
   const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return !name.empty() && X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1 &&
@@ -118,7 +120,7 @@ std::string tls_error_text(unsigned long code) {
         break;
     }
   }
-  // Loaded with the first context otherwise.
+  // OpenSSL would load them only with the first context.
   OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);
   const char* const reason = ERR_reason_error_string(code);
   return std::string("TLS: ") + (reason == nullptr ? "error " + std::to_string(code) : reason);
