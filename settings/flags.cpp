@@ -10,7 +10,7 @@ namespace {
 // next argument for it.
 std::vector<std::string> reversed_arguments(int argc, const char* const* argv) {
   std::vector<std::string> result;
-  bool is_after_mark = false;  // Behind "--" there are no flags.
+  bool is_after_mark = false;  // After "--" there are no flags.
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     is_after_mark = is_after_mark || argument == "--";
@@ -24,7 +24,7 @@ std::vector<std::string> reversed_arguments(int argc, const char* const* argv) {
   return result;
 }
 
-// What is left over: a misspelt flag, or an argument too many, which may be the value of one.
+// An argument that is left over: a misspelt flag, or one too many, which may be a flag's value.
 Error unexpected(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument.size() < 2 || argument[0] != '-' || argument == "--") continue;
@@ -84,7 +84,7 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
   flags.wants_version = version->count() > 0;
   for (const auto& [name, option] : options) {
     if (option->count() == 0) continue;
-    // CLI11 takes the argument behind a flag for its value, whatever it is.
+    // CLI11 takes whatever follows a flag for its value, even another flag.
     for (const auto& value : option->results()) {
       if (is_flag_of(rows, value)) return needs_value("--" + name);
     }

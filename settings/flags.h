@@ -1,4 +1,4 @@
-// The command line, taken apart but not understood yet. CLI11 does it.
+// Splits the command line into flags and their texts, which are not interpreted yet. Uses CLI11.
 #pragma once
 
 #include <map>
@@ -21,8 +21,8 @@ struct Flags {
   bool wants_version = false;                              // --version
 };
 
-// `argv[0]` is the program's name. Errors repeat the name of a flag but never a value: it could be a
-// password.
+// `argv[0]` is the program's name. Errors repeat the name of a flag but never a value, which
+// could be a password.
 Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char* const* argv);
 
 }  // namespace weir

@@ -16,8 +16,8 @@ bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x
 
 bool ends_with_password(std::string_view name) { return name == "password" || name.ends_with("-password"); }
 
-// Hides what stands before the last '@' and behind the first '?', and where there is no '@', all of what
-// could be user:password.
+// Hides the text before the last '@' and after the first '?'. Without an '@', hides everything
+// that could be user:password.
 std::string without_password(std::string url) {
   const auto scheme_end = url.find("://");
   const std::size_t start = scheme_end == std::string::npos ? 0 : scheme_end + 3;
@@ -38,13 +38,13 @@ std::string without_password(std::string url) {
   return is_port || url[start] == '[' ? url : hidden;
 }
 
-// One line, whatever came in.
+// On one line and shortened, so that no value breaks an error in two.
 std::string printable(const std::string& text) {
   const std::string result = one_line(std::string_view(text).substr(0, kShownBytesMax));
   return text.size() > kShownBytesMax ? result + "..." : result;
 }
 
-// Digits and nothing else; nullopt also where they are too many.
+// Accepts digits and nothing else; nullopt if they make too large a number.
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -214,7 +214,8 @@ std::optional<Error> Setting::set(const std::vector<std::string>& values, const 
   if (clear_) clear_();
   for (const auto& value : values) {
     if (kind_ == Kind::kList && value.empty()) continue;
-    // Whoever can't read the file later says so in one line that holds its path.
+    // An error about reading the file is one line that holds the path, so control
+    // characters are refused here.
     if (name_.ends_with("-file") && std::any_of(value.begin(), value.end(), is_control)) {
       return refusal(value, source, "must be a path without control characters");
     }

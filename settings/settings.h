@@ -1,7 +1,7 @@
 // The settings of one program as a table. A row is a setting: the flag --queue-bytes, the environment
 // variable WEIR_QUEUE_BYTES and the key queue-bytes of the TOML file (--config, WEIR_CONFIG), in that order
-// of precedence; then the default, which is what the bound variable holds when the row is made. A list is a
-// repeated flag, a comma-separated variable, and an array (or one string) in TOML.
+// of precedence. The default is the value of the bound variable when the row is made. A list is a repeated
+// flag, a comma-separated variable, and an array (or one string) in TOML.
 //
 //   Options options;
 //   SettingsTable table("weir-publish-log", "Publishes the lines of a file as they are written.");
@@ -38,7 +38,7 @@ namespace weir {
 // "0.1.0".
 extern const char* const kVersion;
 
-// What a number may be, both ends included.
+// The numbers that are accepted, both ends included.
 struct Range {
   std::uint64_t min = 0;
   std::uint64_t max = std::numeric_limits<std::uint32_t>::max();
@@ -48,24 +48,24 @@ template <typename Enum>
 struct Choice {
   std::string name;
   Enum value;
-  bool is_alias = false;  // Accepted, but neither offered nor shown. Its value has a name that is.
+  bool is_alias = false;  // Accepted, but neither offered nor shown: another name of its value is.
 };
 
-// Returns what a text must be ("must be host:port"), or an empty string if the text is accepted.
+// Returns the rule that a text breaks ("must be host:port"), or an empty string if the text is accepted.
 using Check = std::function<std::string(const std::string&)>;
 
 // One row. The bound variable outlives it.
 class Setting {
  public:
   static Setting text(std::string name, std::string& value, std::string help, Check check = {});
-  // A text that may hold user:password@, which no error and no help repeats. (Nor do they any setting whose
-  // name ends in -password.)
+  // A text that may hold user:password@. No error and no help repeats it, nor any setting whose
+  // name ends in -password.
   static Setting url(std::string name, std::string& value, std::string help, Check check = {});
   // `check` is for each item. Setting a list replaces the default; an empty item is dropped.
   static Setting list(std::string name, std::vector<std::string>& values, std::string help, Check check = {});
   // --name, --name=false, WEIR_NAME=true|false|1|0|yes|no|on|off, name = true.
   static Setting flag(std::string name, bool& value, std::string help);
-  // One of the names of `choices`. `value` holds a value that has one.
+  // One of the names in `choices`. The default must have a name, too.
   template <typename Enum>
   static Setting choice(std::string name, Enum& value,
                         std::vector<Choice<std::type_identity_t<Enum>>> choices, std::string help) {
@@ -102,7 +102,7 @@ class Setting {
         .shown_by([&value] { return std::to_string(value); });
   }
 
-  // A whole number of seconds or milliseconds, as the variable's type says; the name should say it too.
+  // A whole number of seconds or milliseconds, by the variable's type. Let the name say the unit, too.
   template <typename Duration>
   static Setting duration(std::string name, Duration& value, Range range, std::string help) {
     constexpr bool kIsSeconds = std::is_same_v<Duration, std::chrono::seconds>;
@@ -124,11 +124,11 @@ class Setting {
   const std::string& accepted() const { return accepted_; }  // "0 to 100 clients"; empty for any text.
   const std::string& default_text() const { return default_text_; }  // Empty for none.
   bool is_required() const { return is_required_; }
-  // The variable's present value in one spelling. Compare it, never show it: it may be a password.
+  // The variable's present value in one spelling. For comparing; never show it, since it may be a password.
   std::string value() const { return show_(); }
 
   // Sets the variable from `values`: any number of them for a list, else one. The error names the setting,
-  // the value, `source` and what is accepted; the variable then stays as it was, but a list holds the items
+  // the value, `source` and what is accepted. The variable then stays as it was, but a list holds the items
   // before the refused one. A "…-file" takes no control characters.
   std::optional<Error> set(const std::vector<std::string>& values, const std::string& source) const;
   // "queue-bytes = "12x" (source): rule". Passwords are hidden and control characters escaped.
@@ -158,7 +158,7 @@ class Setting {
   Kind kind_;
   Take take_;
   Show show_;
-  std::function<void()> clear_;  // Of a list: forgets the default.
+  std::function<void()> clear_;  // For a list: forgets the default.
   std::string accepted_;
   std::string default_text_;
   bool is_required_ = false;
@@ -177,8 +177,8 @@ class SettingsTable {
 
   // Rows under a heading of --help, in that order.
   void section(std::string title, std::vector<Setting> settings);
-  // An argument without a flag, in the order of the calls; --help shows its name in capitals. It has a flag,
-  // a variable and a key as well.
+  // An argument without a flag, in the order of the calls. --help shows its name in capitals. It also has a
+  // flag, a variable and a key.
   void positional(Setting setting);
   // The [[name]] tables of the TOML file. `next` is called for each, after every other setting has its value,
   // and returns the rows for one more element.
@@ -189,13 +189,12 @@ class SettingsTable {
   struct Outcome {
     std::optional<std::string> text;    // --help or --version: print this and exit with 0.
     std::vector<std::string> warnings;  // Unknown WEIR_* variables, one line each.
-    // Where each setting that was set comes from: "the flag --to", "weir.toml:3".
+    // The source of each setting that was set: "the flag --to", "weir.toml:3".
     std::map<std::string, std::string> sources;
     std::string config_path;  // The TOML file that was read; empty for none.
   };
-  // Fills the bound variables. The error is one line that names the setting, its value, what is accepted and
-  // where the value came from: print it and exit with 2. `environment` is environ's shape; nullptr is an
-  // empty one.
+  // Fills the bound variables. The error is one line that names the setting, its value, its source and what
+  // is accepted: print it and exit with 2. `environment` has the shape of environ; nullptr is an empty one.
   Result<Outcome> read(int argc, const char* const* argv, const char* const* environment);
 
   // The present values of all settings by their names: see Setting::value().

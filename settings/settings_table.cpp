@@ -27,9 +27,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// "; did you mean …?", or nothing where no name is near.
+// "; did you mean …?", or nothing if no name is near.
 std::string suggestion(const std::string& unknown, const Names& known) {
-  constexpr std::size_t kNameBytesMax = 64;  // Beyond it, it is no misspelt name.
+  constexpr std::size_t kNameBytesMax = 64;  // A longer one is no misspelt name.
   if (unknown.size() > kNameBytesMax) return {};
   const std::string* nearest = nullptr;
   std::size_t smallest = 3;
@@ -44,7 +44,7 @@ std::string suggestion(const std::string& unknown, const Names& known) {
 
 using Environment = std::map<std::string, std::string>;
 
-// The WEIR_ variables that aren't empty: a deployment that fills in nothing means the default.
+// The WEIR_ variables that aren't empty. An empty one means the default: deployments leave some unfilled.
 Environment weir_variables(const char* const* environment) {
   Environment result;
   for (; environment != nullptr && *environment != nullptr; ++environment) {
@@ -77,7 +77,7 @@ struct Given {
 
 using GivenMap = std::map<std::string, Given>;  // By the setting's name.
 
-// "must be …" where the entry's type can't be the row's.
+// "must be …" if the entry's type can't be the row's.
 std::string type_rule(Setting::Kind kind, TomlEntry::Type type) {
   using Type = TomlEntry::Type;
   switch (kind) {
@@ -113,7 +113,7 @@ const Setting* find(const Rows& rows, const std::string& name) {
   return found == rows.end() ? nullptr : *found;
 }
 
-// `what` is what the keys of this table are, for the error.
+// `what` names the keys of this table in the error.
 Result<GivenMap> given_by_file(const TomlTable& table, const Rows& rows, const std::string& what) {
   GivenMap result;
   for (const auto& entry : table.entries) {
@@ -165,7 +165,7 @@ std::vector<std::string> unknown_variables(const Environment& variables, const R
   return warnings;
 }
 
-// Sets what is given, in the order of the rows. `how` ends the error for what is required and not given.
+// Sets the given values, in the order of the rows. `how` ends the error for a required one that is missing.
 std::optional<Error> fill(const Rows& rows, const GivenMap& given,
                           const std::function<std::string(const Setting&)>& how) {
   for (const auto* row : rows) {
@@ -199,7 +199,7 @@ std::string how_to_set(const Setting& row) {
          " or in the file of --config";
 }
 
-// Of the TOML file; empty for none.
+// The path of the TOML file; empty for none.
 std::string config_path(const Flags& flags, const Environment& variables) {
   const auto flag = flags.values.find("config");
   const auto variable = variables.find(environment_name("config"));
@@ -259,7 +259,7 @@ std::optional<Error> SettingsTable::fill_tables(const TomlFile& file) const {
 Result<SettingsTable::Outcome> SettingsTable::read(int argc, const char* const* argv,
                                                    const char* const* environment) {
   auto outcome = read_all(argc, argv, environment);
-  // The names of flags, variables and keys come from outside as much as values do.
+  // Names of flags, variables and keys come from outside, just as values do.
   if (!outcome) return Error{one_line(outcome.error().message)};
   for (std::string& warning : outcome->warnings) warning = one_line(warning);
   return outcome;
@@ -293,7 +293,8 @@ Result<SettingsTable::Outcome> SettingsTable::read_all(int argc, const char* con
   const auto from_file = given_by_file(file->top, rows, "setting");
   if (!from_file) return from_file.error();
 
-  GivenMap given = given_by_flags(*flags, rows);  // merge() keeps what is there: the strongest first.
+  // merge() keeps the values that are there, so the strongest source comes first.
+  GivenMap given = given_by_flags(*flags, rows);
   given.merge(given_by_environment(variables, rows));
   given.merge(GivenMap(*from_file));
   if (auto error = fill(rows, given, how_to_set)) return *error;

@@ -1,4 +1,4 @@
-// A TOML file as the settings see it: keys with texts. toml++ parses.
+// A TOML file as the settings see it: keys with texts. Uses toml++.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@ struct TomlEntry {
   std::string key;
   std::string source;  // "weir.toml:12"
   Type type = Type::kOther;
-  // One value, or any number for kStrings. For kOther: a word for what the value is.
+  // One value, or any number for kStrings. For kOther: a word for the value's type.
   std::vector<std::string> values;
 };
 
@@ -29,8 +29,8 @@ struct TomlFile {
   std::map<std::string, std::vector<TomlTable>> tables;  // The [[name]] tables, in the file's order.
 };
 
-// The error names the file and, where its text is wrong, the line: "path:12: is not TOML: …". What is no
-// regular file is refused (process/small_file.h).
+// The error names the file and, if its text is wrong, the line: "path:12: is not TOML: …". Refuses anything
+// but a regular file (process/small_file.h).
 Result<TomlFile> read_toml_file(const std::string& path);
 
 }  // namespace weir
