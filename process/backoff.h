@@ -1,4 +1,4 @@
-// How long to wait before the next attempt to connect.
+// The wait before the next attempt to connect.
 #pragma once
 
 #include <algorithm>
@@ -6,13 +6,13 @@
 
 namespace weir {
 
-// The limit doubles from `first` to `max`; each wait is a random part of it, so that those who lost the same
-// Redis do not come back in the same instant. Time and chance are handed in. Threads: one.
+// The limit doubles from `first` to `max`; each wait is a random part of it, so that clients of a lost Redis
+// do not all reconnect at once. Time and chance are handed in. Threads: one.
 class Backoff {
  public:
   enum class Jitter {
-    kFull,  // From nothing to the limit: spreads very many who wait for one server.
-    kHalf,  // From half of the limit on: never at once.
+    kFull,  // From nothing to the limit: spreads the many that wait for one server.
+    kHalf,  // From half the limit to all of it: never at once.
   };
 
   // Requires 0 < first <= max.
@@ -26,7 +26,7 @@ class Backoff {
     const double part = jitter_ == Jitter::kFull ? random : (1 + random) / 2;
     return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(limit * part));
   }
-  // After a success: the next wait is a first one.
+  // Call it after a success: the next wait is a first one.
   void reset() { limit_ = first_; }
 
  private:

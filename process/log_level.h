@@ -1,5 +1,5 @@
-// How much a program logs, in the words that the setting log-level, PUT /log-level and the lines of all
-// programs use.
+// How much a program logs, in the words that the setting log-level, PUT /log-level and the lines
+// of all programs use.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -10,7 +10,7 @@
 
 namespace weir {
 
-// Ordered: a level logs itself and all that come behind it.
+// Ordered: a level logs itself and every later one.
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
 struct LogLevelName {
@@ -19,8 +19,8 @@ struct LogLevelName {
   bool is_alias = false;  // Understood, but never shown.
 };
 
-// One table for all programs, since they share the variable WEIR_LOG_LEVEL. The aliases are what other
-// programs call these levels.
+// One table for all programs, since they share the variable WEIR_LOG_LEVEL. The aliases are other programs'
+// names for these levels.
 inline constexpr std::array<LogLevelName, 7> kLogLevelNames{{
     {"debug", LogLevel::kDebug},
     {"info", LogLevel::kInfo},

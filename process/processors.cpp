@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// The first words of a file, as they are in a pseudo file: short. Empty where it can't be read.
+// The first line of a pseudo file; empty if it can't be read.
 std::string read_line(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -44,9 +44,8 @@ std::optional<double> quota_v1(const std::string& folder) {
                   parse_number(read_line(folder + "/cpu.cfs_period_us")));
 }
 
-// The least quota of the cgroup at `path` below `mount` and of those above it. In a container without a
-// cgroup namespace `path` is the one on the host, which is not there to be read: then the mount itself is the
-// cgroup.
+// The least quota of the cgroup at `path` below `mount` and of its ancestors. A container without a cgroup
+// namespace sees the host's `path`, which it cannot read: then the mount itself is the cgroup.
 template <typename QuotaOf>
 std::optional<double> least_quota(const std::string& mount, std::string path, QuotaOf quota_of_folder) {
   std::optional<double> least;
@@ -54,7 +53,7 @@ std::optional<double> least_quota(const std::string& mount, std::string path, Qu
     const std::optional<double> quota = quota_of_folder(folder);
     if (quota && (!least || *quota < *least)) least = quota;
   };
-  // What begins with "/.." is outside of our cgroup namespace: not ours to read.
+  // A path that begins with "/.." is outside our cgroup namespace, so it can't be read.
   if (!path.starts_with('/') || path.starts_with("/..")) path.clear();
   for (; path.size() > 1; path.erase(path.rfind('/'))) look(mount + path);
   look(mount);
@@ -70,7 +69,7 @@ bool has_controller(std::string_view list, std::string_view name) {
   }
 }
 
-// The processors of the affinity; hardware_concurrency() knows the same or, of very many, less.
+// The processors of the affinity. hardware_concurrency() knows the same, or fewer on a very large machine.
 std::size_t processors_of_affinity() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -98,7 +97,7 @@ std::optional<double> processor_quota(const std::string& root) {
       std::string mount = cgroups;
       mount.append("/").append(controllers);
       quota = least_quota(mount, path, quota_v1);
-      // The usual link, where the mount has another order of the two names.
+      // The usual link, for a mount that has the two names in the other order.
       if (!quota) quota = least_quota(cgroups + "/cpu", path, quota_v1);
     }
     if (quota && (!least || *quota < *least)) least = quota;

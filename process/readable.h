@@ -1,4 +1,4 @@
-// Texts as people are shown them, in errors and logs.
+// Texts made fit for people, in errors and logs.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -9,8 +9,8 @@
 
 namespace weir {
 
-// `text` without line breaks and other control characters: "\n", "\t" and "\x1b" are written as escapes. A
-// name of a file may hold them, and must not make two lines of an error. A second call changes nothing.
+// `text` with line breaks and other control characters escaped: "\n", "\t", "\x1b". A file's name may hold
+// them and must not split an error in two. A second call changes nothing.
 std::string one_line(std::string_view text);
 
 // "4 MiB", "64 KiB", "1500 B": the largest unit that leaves no fraction.

@@ -43,11 +43,11 @@ Result<std::string> read_small_file(const std::string& path, std::size_t bytes_m
   if (path.find('\0') != std::string::npos) return failed("is no path: it holds a NUL");
   const Descriptor file(path);
   struct stat status {};
-  // A socket can't even be opened.
+  // open() refuses a socket with ENXIO.
   if (file.number() < 0 && errno == ENXIO) return failed("is no regular file");
   if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return system_failed(errno);
   if (!S_ISREG(status.st_mode)) return failed("is no regular file");
-  // One byte more, so that the end is seen; the size may be wrong: files in /proc have none.
+  // One byte more shows the end. The size may be wrong: files in /proc have none.
   constexpr std::size_t kStepBytes = 4 << 10;
   const auto told = static_cast<std::size_t>(std::max<std::int64_t>(status.st_size, 0));
   std::string bytes;

@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// Reads the regular file at `path`, following links. Never waits: a FIFO, a device, a socket or a directory
-// is refused, whether anybody writes to it or not. Refuses a file of more than `bytes_max` bytes.
+// Reads the regular file at `path`, following links. Refuses a FIFO, a device, a socket, a directory, and a
+// file of more than `bytes_max` bytes. Never waits, not even for a FIFO's writer.
 //
 // The error is one line that begins with the path in quotation marks: "keys.pem": can't be read: Permission
 // denied. Any thread.

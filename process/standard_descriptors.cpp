@@ -10,8 +10,8 @@ namespace weir {
 void open_standard_descriptors() {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
     if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    // Those below it are open: the lowest number that is free is its own. Where there is no /dev/null nothing
-    // can be said, and nothing be promised.
+    // The lower ones are open, and the kernel gives out the lowest free number, so open() returns this one.
+    // Without /dev/null no error can be reported and no promise kept.
     if (::open("/dev/null", O_RDWR) != descriptor) std::abort();
   }
 }

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// Those that end the process when they come a second time.
+// The signals that end the process at the second one.
 sigset_t end_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -25,7 +25,8 @@ sigset_t stop_signals() {
   sigset_t signals = end_signals();
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);
-  // One that is blocked is kept for us though it is ignored.
+  // The kernel queues a blocked signal even if it is ignored, so leave SIGHUP unblocked
+  // where nohup ignores it.
   if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
   return signals;
 }
@@ -41,7 +42,7 @@ SignalStop::SignalStop() {
 SignalStop::~SignalStop() {
   is_over_ = true;
   is_over_.notify_all();
-  // If a signal came the thread is past its wait, and this one must not reach its default action.
+  // Wake the thread if it still waits. Past its wait, this signal would take its default action.
   if (signal_ == 0) pthread_kill(thread_.native_handle(), SIGTERM);
   source_.request_stop();
   thread_.join();
@@ -53,7 +54,7 @@ void SignalStop::wait_for_signals() {
   sigwait(&signals, &signal);
   if (is_over_) return;
   signal_ = signal;
-  // From here on a second signal finds this thread, and its default action.
+  // From here on a second signal reaches this thread and takes its default action.
   const sigset_t ends = end_signals();
   pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
   source_.request_stop();

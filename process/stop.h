@@ -8,11 +8,11 @@
 
 namespace weir {
 
-// Blocks these signals in the calling thread and in those that it starts later; a thread of its own waits for
-// them. The first signal requests the stop. A second SIGINT or SIGTERM ends the process the usual way: nobody
-// is ever locked in. A second SIGHUP does nothing, since a terminal that is closed sends it through the shell
-// as well; where it is ignored from the start (nohup) it stays so. Make it before any other thread, and only
-// once.
+// Blocks these signals in the calling thread and in every thread it starts later; a thread of its own
+// waits for them. The first signal requests the stop. A second SIGINT or SIGTERM ends the process the
+// usual way, so a stop that hangs locks nobody in. A second SIGHUP does nothing: a closing terminal also
+// sends it through the shell. A SIGHUP that is ignored from the start (nohup) stays ignored. Make one
+// object, before any other thread.
 class SignalStop {
  public:
   SignalStop();
@@ -36,8 +36,8 @@ class SignalStop {
 // Waits until `when`. False if a stop was requested first.
 bool wait_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop);
 
-// Requests a stop after a time: how long the last messages of a program that was stopped may take. At once
-// where the thread that would measure it can't be started.
+// Requests a stop after a time: the limit for the last messages of a stopped program. Requests it at once if
+// the timer's thread can't be started.
 class Grace {
  public:
   explicit Grace(std::chrono::milliseconds time);

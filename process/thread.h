@@ -9,8 +9,8 @@
 
 namespace weir {
 
-// Says in one line that the thread can't be started, and ends the process with exit code 2, like a setting
-// that can't be used: the limit on processes and threads is too low for this program.
+// Says in one line that the thread can't be started, and ends the process with exit code 2, like an unusable
+// setting: the limit on processes and threads is too low for this program.
 [[noreturn]] void end_for_want_of_thread(const char* name, const std::error_code& error);
 
 // Calls `start`, which makes a library start threads, and returns its result.
@@ -23,7 +23,7 @@ auto start_or_end(const char* name, Start start) {
   }
 }
 
-// Starts a thread that runs `run`. `name` is what the system's tools show: at most 15 characters.
+// Starts a thread that runs `run`. `name` appears in the system's tools: at most 15 characters.
 template <typename Run>
 std::thread start_thread(const char* name, Run run) {
   std::thread thread = start_or_end(name, [&] { return std::thread(std::move(run)); });
