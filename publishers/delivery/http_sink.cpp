@@ -18,26 +18,26 @@
 namespace weir {
 namespace {
 
-// A request that is under way when a stop is requested may still be answered for so long.
+// How long a request under way when a stop is requested may wait for its answer.
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
 constexpr std::size_t kTokenBytesMax = 8'192;
-// Of an answer that says no.
+// How much of a refusal's body is logged.
 constexpr std::size_t kShownBytesMax = 200;
 
-// What a status says about the message that was posted.
+// What became of the posted message, by the status of the answer.
 Outcome outcome_of(int status, bool has_token_file) {
   if (status >= 200 && status < 300) return Outcome::kPublished;
-  // The token has expired, and the next one may be on its way.
+  // The token has expired, and a new one may be on its way.
   if (status == 401 && has_token_file) return Outcome::kFailed;
-  // Redis is away, or too many publishes wait: the gateway has not passed it on.
+  // Redis is away, or too many publishes wait: the gateway has not passed the message on.
   if (status == 503 || status == 429) return Outcome::kFailed;
-  // 504 says so in words; a 500 or a proxy's 502 leave it open as well.
+  // 504 says in words that the outcome is unknown; a 500 or a proxy's 502 leaves it open as well.
   if (status >= 500) return Outcome::kUnknown;
   return Outcome::kRefused;
 }
 
-// The token in a file, without white space around it. It must be able to stand in a header.
+// The token in a file, without surrounding white space. Refused if it can't stand in a header.
 Result<std::string> read_token(const std::string& path) {
   auto text = read_small_file(path, kTokenBytesMax);
   if (!text) return Error{"token-file = " + text.error().message};
@@ -107,7 +107,8 @@ BatchResult HttpSink::post(const std::string& path, const std::string& body, con
         if (wait_until(std::chrono::steady_clock::now() + kLastAnswerMax, answered)) client_->http.stop();
       });
     } catch (const std::system_error&) {
-      client_->http.stop();  // No thread to wait on: the answer is not waited for.
+      // Without a thread to measure the time, do not wait for the answer.
+      client_->http.stop();
     }
   });
   const std::string name = target_.redacted() + ": ";

@@ -9,7 +9,7 @@
 namespace weir {
 
 // Sends a batch as one request after the other: the order of messages is worth more than a round trip. Reads
-// the token from its file for each request, so that the file may be replaced before the token expires.
+// the token from its file for each request, so that a new token can replace it before it expires.
 class HttpSink : public Sink {
  public:
   HttpSink(Target target, SinkOptions options);

@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// Saves up at most `kBurst` of time that was not used, so a pause (Redis was away) is not followed by a
-// flood. Time is handed in. Threads: one.
+// Saves up at most `kBurst` of unused time, so that a pause (Redis was away) is not followed by a flood. Time
+// is handed in. Threads: one.
 class Pacer {
  public:
   using Clock = std::chrono::steady_clock;

@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-// What one attempt sends at most: it bounds how many messages can have an unknown outcome at once.
+// The most that one attempt sends: it bounds how many messages can have an unknown outcome at once.
 constexpr std::size_t kBatchMessagesMax = 128;
 constexpr std::size_t kBatchBytesMax = 256 << 10;
 

@@ -1,4 +1,4 @@
-// Publishes messages to one channel, however often the sink loses its connection meanwhile.
+// Publishes messages to one channel, across the sink's losses of its connection.
 #pragma once
 
 #include <chrono>
@@ -17,24 +17,24 @@
 
 namespace weir {
 
-// What to do with messages that may have been published (Outcome::kUnknown). Nothing can make this exact, so
-// it is a setting, and each case is counted and logged.
+// The treatment of messages that may have been published (Outcome::kUnknown). No choice is exact, so it is a
+// setting, and each case is counted and logged.
 enum class UnknownPolicy {
   kRepeat,  // Publish them again: none is lost, some may come twice (at least once).
   kSkip,    // Go on after them: none comes twice, some may be lost (at most once).
 };
 
 // Threads:  one. Any other may request a stop.
-// Failures: they are logged, a new reason once. Between attempts it waits for a doubling, jittered time.
+// Failures: logged, each new reason once. Waits between attempts for a doubling, jittered time.
 class Publisher {
  public:
   struct Options {
-    // Settings, which have their defaults in CommonSettings (program.h).
+    // Settings. CommonSettings (program.h) holds their defaults.
     std::string channel;
     std::chrono::seconds retry;  // How long a failure may last before it gives up; 0: for ever.
     UnknownPolicy unknown;
 
-    // No settings. Tests make them shorter.
+    // Not settings: tests shorten them.
     std::chrono::milliseconds backoff_first{100};
     std::chrono::milliseconds backoff_max{3'000};
   };
@@ -45,12 +45,12 @@ class Publisher {
   };
   struct Progress {
     Ending ending = Ending::kDone;
-    std::size_t settled = 0;  // Payloads, from the first, that are published or given up.
+    std::size_t settled = 0;  // The first payloads, published or given up.
   };
   struct Counts {
     std::uint64_t published = 0;  // Confirmed.
-    std::uint64_t repeated = 0;   // Sent again after an unknown outcome: may have come twice.
-    std::uint64_t skipped = 0;    // Not sent again after one: may be lost.
+    std::uint64_t repeated = 0;   // Sent again after an unknown outcome: may be there twice.
+    std::uint64_t skipped = 0;    // Not sent again after an unknown outcome: may be lost.
   };
 
   Publisher(std::unique_ptr<Sink> sink, Options options);
@@ -69,9 +69,9 @@ class Publisher {
   using Attempt = std::function<BatchResult(std::size_t settled)>;
 
   Progress run(std::size_t total, const Attempt& attempt, const std::stop_token& stop);
-  // How many messages the attempt settled.
+  // Returns how many messages the attempt settled.
   std::size_t account(const BatchResult& result);
-  // Waits before the next attempt; what to return if there is none.
+  // Waits before the next attempt. Returns how to end if there is none.
   std::optional<Ending> wait_after(const BatchResult& result, const std::stop_token& stop);
 
   const std::unique_ptr<Sink> sink_;

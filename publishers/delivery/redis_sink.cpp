@@ -23,17 +23,17 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kEndEnvelope = R"({"type":"weir:end"})";
-// After so long a silence a PING asks whether the other end is still there: a message that is sent into a
-// dead connection has an unknown outcome, a PING has none.
+// After this much silence a PING asks whether the other end is still there. A message sent into a dead
+// connection has an unknown outcome; a PING has none.
 constexpr std::chrono::seconds kIdleMax{5};
-// What was sent when a stop is requested may still be answered for so long: its outcome is worth knowing.
+// How long a batch that was sent before a stop may wait for its answers: its outcome is worth knowing.
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
-// How long who was subscribed before a connection broke is awaited after it, and how often it is asked.
+// How long to wait, after a reconnect, for the subscribers of the lost connection, and how often to ask.
 constexpr std::chrono::seconds kSubscribersMax{5};
 constexpr int kSubscribersPauseMs = 20;
 
-// The result of an exchange that no message was part of: why to go no further, if it failed.
+// The result of an exchange without messages: nullopt if it succeeded, else why to go no further.
 std::optional<BatchResult> without_messages(BatchResult result) {
   if (result.outcome == Outcome::kPublished) return std::nullopt;
   result.confirmed = result.unknown = 0;
@@ -41,7 +41,7 @@ std::optional<BatchResult> without_messages(BatchResult result) {
   return result;
 }
 
-// While a stop is requested the eventfd is readable.
+// An eventfd that is readable while a stop is requested.
 class StopSignal {
  public:
   StopSignal(int fd, const std::stop_token& stop) : fd_(fd) { callback_.emplace(stop, Wake{fd}); }
@@ -109,7 +109,7 @@ std::optional<BatchResult> RedisSink::connect(const std::stop_token& stop) {
 std::optional<BatchResult> RedisSink::open_connection(const std::string& password) {
   const RedisUrl& url = target_.redis;
   const auto deadline = Clock::now() + options_.timeout;
-  // Not blocking: a connect that takes long can then be stopped.
+  // Not blocking, so that a stop can end a slow connect.
   context_.reset(url.path.empty() ? redisConnectNonBlock(url.host.c_str(), std::stoi(url.port))
                                   : redisConnectUnixNonBlock(url.path.c_str()));
   if (!context_) return failure(Outcome::kFailed, "out of memory");
@@ -152,8 +152,8 @@ std::optional<BatchResult> RedisSink::greet(const std::string& password) {
   return without_messages(run(std::move(exchange)));
 }
 
-// After a restart of Redis the gateways come back no sooner than we do, and what is published before them is
-// lost to them.
+// After a restart of Redis the gateways reconnect no sooner than we do. A message published
+// before them never reaches them.
 std::optional<BatchResult> RedisSink::await_subscribers(const std::string& name) {
   const auto before = subscribers_;
   const auto until = Clock::now() + kSubscribersMax;
@@ -163,7 +163,8 @@ std::optional<BatchResult> RedisSink::await_subscribers(const std::string& name)
     auto why_not = without_messages(run(std::move(exchange)));
     const auto now = std::exchange(subscribers_, before);
     if (why_not) {
-      // Who may not ask goes on without; the connection was closed by the error.
+      // Without permission to ask, never ask again. The error closed the connection: fail, so that the batch
+      // is tried on a new one.
       if (why_not->outcome == Outcome::kRefused) {
         why_not->outcome = Outcome::kFailed;
         subscribers_ = 0;
@@ -178,7 +179,7 @@ std::optional<BatchResult> RedisSink::await_subscribers(const std::string& name)
 }
 
 std::optional<BatchResult> RedisSink::check_idle_connection() {
-  // Nothing is asked, so something to read is the end of the connection; but TLS may have news of its own.
+  // Nothing was asked, so plain bytes mean the end of the connection. TLS may have records of its own.
   pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
   if (::poll(&ready, 1, 0) > 0 && (!tls_ || receive())) {
     disconnect();
@@ -225,7 +226,7 @@ std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
     const auto progress = tls_->write(from, size);
     exchange.sent += progress.bytes;
     if (progress.why_ended.empty()) return std::nullopt;
-    // What Redis said before it closed is the better reason, such as that it wants a certificate.
+    // A reply of Redis before it closed gives the better reason, such as that it wants a certificate.
     if (auto why = take_replies(exchange)) return why;
     return failure(Outcome::kUnknown, progress.why_ended);
   }
@@ -238,7 +239,7 @@ std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
   return failure(Outcome::kUnknown, std::strerror(errno));
 }
 
-// What there is to read, without waiting.
+// Reads what has arrived, without waiting.
 std::optional<BatchResult> RedisSink::receive() {
   if (!tls_) {
     pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
@@ -272,8 +273,8 @@ std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
       const std::string error(without_arguments(text_of(*reply)));
       return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
     }
-    if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // Of PUBLISH.
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {         // Of NUMSUB: name and number.
+    if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // The reply to PUBLISH.
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {         // NUMSUB: name, number.
       subscribers_ = reply->element[1]->integer;
     }
     ++exchange.result.confirmed;
@@ -295,9 +296,9 @@ std::optional<BatchResult> RedisSink::await(short events, Clock::time_point dead
   }
 }
 
-// A command is executed only when its last byte has arrived: what was not wholly sent was not published. An
-// error reply to a PUBLISH is about the user, the server or the channel, so it holds for the rest of the
-// batch as well.
+// Redis executes a command only when its last byte has arrived, so a command that was not wholly sent was not
+// published. An error reply to a PUBLISH is about the user, the server or the channel, so it holds for the
+// rest of the batch, too.
 BatchResult RedisSink::broken(const Exchange& exchange, BatchResult why) {
   disconnect();
   why.confirmed = exchange.result.confirmed;

@@ -15,8 +15,8 @@ struct redisContext;
 
 namespace weir {
 
-// hiredis resolves, connects and parses. The sink moves the bytes itself, over TLS if the URL says so. So it
-// knows how much of a batch Redis can have seen when the connection breaks, and a stop ends any wait at once.
+// hiredis resolves, connects and parses. The sink moves the bytes itself, over TLS if the URL says so: then
+// it knows how much of a batch Redis can have seen when the connection breaks, and a stop ends any wait.
 class RedisSink : public Sink {
  public:
   RedisSink(Target target, SinkOptions options);
@@ -32,35 +32,35 @@ class RedisSink : public Sink {
   struct FreeContext {
     void operator()(redisContext* context) const;
   };
-  // What has become of the commands of one exchange.
+  // A pipeline of commands and what has become of them.
   struct Exchange {
     BatchResult result;
     std::vector<std::size_t> ends;  // Where each command ends in `bytes`.
     std::string bytes;
     std::size_t sent = 0;
     bool is_last = false;   // A stop was requested after something was sent.
-    bool is_login = false;  // Its replies are to login_commands(), or to a PING.
+    bool is_login = false;  // For login_commands() or a PING, not for messages.
   };
 
-  // Each returns why not, or nothing.
+  // Each returns nullopt if it succeeded, else the reason.
   std::optional<BatchResult> connect(const std::stop_token& stop);
   std::optional<BatchResult> open_connection(const std::string& password);
   std::optional<BatchResult> await_connected(Clock::time_point deadline);
   std::optional<BatchResult> start_tls(Clock::time_point deadline);
   std::optional<BatchResult> greet(const std::string& password);
   std::optional<BatchResult> check_idle_connection();
-  // On a new connection: waits until as many are subscribed as before the old one broke, for 5 s at most.
+  // On a new connection: waits until it has as many subscribers as the lost one had, at most 5 s.
   std::optional<BatchResult> await_subscribers(const std::string& name);
 
   static void append(Exchange& exchange, const Arguments& arguments);
-  // Sends the commands and reads as many replies.
+  // Sends the commands and reads their replies.
   BatchResult run(Exchange exchange);
   std::optional<BatchResult> send_some(Exchange& exchange);
   std::optional<BatchResult> receive();
   std::optional<BatchResult> take_replies(Exchange& exchange);
   // Waits for `events`; nullopt when they are there.
   std::optional<BatchResult> await(short events, Clock::time_point deadline, bool is_stoppable);
-  // The end of an exchange that broke: counts what is unknown, closes the connection.
+  // Ends an exchange that broke: counts the unknown messages and closes the connection.
   BatchResult broken(const Exchange& exchange, BatchResult why);
   void disconnect();
   BatchResult failure(Outcome outcome, const std::string& what) const;
@@ -71,7 +71,7 @@ class RedisSink : public Sink {
   std::unique_ptr<redisContext, FreeContext> context_;
   std::optional<TlsSession> tls_;  // Over context_'s socket.
   Clock::time_point last_reply_{};
-  long long subscribers_ = 0;  // Of the channel, as the last answer had it.
+  long long subscribers_ = 0;  // The channel's, by the last answer.
 };
 
 }  // namespace weir

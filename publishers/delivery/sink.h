@@ -1,8 +1,8 @@
-// A receiver of messages: a Redis or a gateway. It reports exactly what became of each message. The Publisher
-// decides what to do about that.
+// A receiver of messages: a Redis or a gateway. It reports what became of each message, and the Publisher
+// decides what to do about it.
 //
 // Threads:   one. Any other may request a stop.
-// Ownership: a sink owns its one connection. It opens it when it is first needed, and again after a loss.
+// Ownership: a sink owns its one connection. It opens it at first use and again after a loss.
 #pragma once
 
 #include <chrono>
@@ -21,18 +21,18 @@ namespace weir {
 enum class Outcome {
   // All of it is confirmed.
   kPublished,
-  // The rest has not been published for certain (connection refused, 503): try again.
+  // The rest was certainly not published (connection refused, 503): try again.
   kFailed,
   // Something was sent and no answer came (connection lost, timeout, 504): it may have been published.
   kUnknown,
-  // The peer would say the same again (no permission, a bad channel): don't try again.
+  // The peer would repeat its answer (no permission, a bad channel): don't try again.
   kRefused,
   // A stop was requested.
   kStopped,
 };
 
-// What became of a batch, in its order: the first `confirmed` messages are published, the next `unknown` ones
-// may be, and the rest is not.
+// What became of a batch, in order: the first `confirmed` messages are published, the next `unknown` ones may
+// be, and the rest is not.
 struct BatchResult {
   Outcome outcome = Outcome::kPublished;
   std::size_t confirmed = 0;
@@ -50,7 +50,7 @@ class Sink {
   virtual BatchResult publish_end(const std::string& channel, const std::stop_token& stop) = 0;
 };
 
-// Settings, which have their defaults in CommonSettings (program.h).
+// Settings. CommonSettings (program.h) holds their defaults.
 struct SinkOptions {
   std::string redis_prefix;           // Put before every channel name on the Redis side.
   RedisFiles redis_files = {};        // For a Redis; read again for each connection.

@@ -24,7 +24,7 @@ bool is_number(std::string_view text, std::uint32_t max, std::uint32_t& number) 
   return code == std::errc{} && end == text.data() + text.size() && number <= max;
 }
 
-// "user:password@rest": takes what stands before the last @ of the authority.
+// "user:password@rest": takes the part before the last @ of the authority.
 bool take_user(std::string_view& text, Target& target) {
   const auto at = text.substr(0, text.find('/')).rfind('@');
   if (at == std::string_view::npos) return true;

@@ -1,4 +1,4 @@
-// Where messages go: the value of --to.
+// The destination of messages: the value of --to.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace weir {
 struct Target {
   enum class Kind { kRedis, kHttp };
   Kind kind = Kind::kRedis;
-  RedisUrl redis;    // Of kRedis. What follows is of kHttp.
+  RedisUrl redis;    // For kRedis. The rest is for kHttp.
   std::string host;  // Without the brackets of an IPv6 address.
   std::uint16_t port = 0;
   std::string path;  // The base ("/weir"), may be empty.
@@ -27,7 +27,7 @@ struct Target {
   std::string redacted() const;
 };
 
-// The error says what is accepted and never repeats the text: it may hold a password.
+// The error says what is accepted. It never repeats the text, which may hold a password.
 Result<Target> parse_target(const std::string& text);
 
 }  // namespace weir

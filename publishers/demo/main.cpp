@@ -15,7 +15,7 @@ namespace {
 using namespace weir;
 using Ending = Publisher::Ending;
 
-// A text is held in memory as a whole, and again as messages.
+// Memory holds a text as a whole, and again as messages.
 constexpr std::size_t kTextBytesMax = 8 << 20;
 
 struct DemoSettings {
@@ -26,7 +26,7 @@ struct DemoSettings {
   std::chrono::seconds repeat_pause{5};
 };
 
-// Each step at its time from now on; later if publishing waits.
+// Publishes each step at its time from now on, or later if publishing waits.
 Ending play(const std::vector<Step>& script, const Work& work) {
   const auto start = std::chrono::steady_clock::now();
   for (const auto& step : script) {

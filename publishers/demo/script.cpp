@@ -13,8 +13,7 @@ bool is_inside_character(char byte) { return (static_cast<unsigned char>(byte) &
 
 std::string message(std::string_view text) { return "{\"msg\":" + json_string(text) + "}"; }
 
-// Where the word that begins `text` (after white space, at the very start of a text) ends, white space
-// included.
+// The size of the word at the front of `text`, with the white space after it; before the first word, too.
 std::size_t piece_size(std::string_view text, bool is_first) {
   const auto start = is_first ? std::min(text.find_first_not_of(kWhiteSpace), text.size()) : 0;
   auto end = std::min(text.find_first_of(kWhiteSpace, start), text.size());

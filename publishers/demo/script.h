@@ -1,4 +1,4 @@
-// What the demo publishes, and when.
+// The messages of the demo, and their times.
 #pragma once
 
 #include <chrono>
@@ -17,9 +17,10 @@ struct Step {
 // {"msg":"aaa"} at once, bbb after 2 s, ccc after 5 s.
 std::vector<Step> demo_script();
 
-// `text` word by word, as a chat answer arrives: the white space after a word comes with it (before the first
-// word too), so that the pieces put together are the text, byte for byte. Text without white space (other
-// scripts, long words) is cut at `kWordBytesMax`, never inside a UTF-8 character. Requires valid UTF-8.
+// `text` word by word, as a chat answer arrives. Each word keeps the white space after it, the
+// first also the white space before it, so that the pieces together are the text, byte for byte.
+// Text without white space (other scripts, long words) is cut at `kWordBytesMax`, never inside a
+// UTF-8 character. Requires valid UTF-8.
 inline constexpr std::size_t kWordBytesMax = 64;
 std::vector<std::string> split_words(std::string_view text);
 

@@ -13,7 +13,7 @@ namespace weir {
 // The most bytes of a file in the Buffer form: each becomes up to four bytes of JSON.
 inline constexpr std::uint64_t kBufferFormBytesMax = 256 << 10;
 
-// {"msg":{"type":"Buffer","data":[1,2,…]}}: what JSON.stringify makes of a Node Buffer.
+// {"msg":{"type":"Buffer","data":[1,2,…]}}: the JSON.stringify form of a Node Buffer.
 std::string encode_buffer(std::string_view bytes);
 
 // {"type":"file","data":{"name":…,"size":…,"sha256":…,"parts":…}}. Bytes of the name that are not UTF-8 are

@@ -1,4 +1,4 @@
-// One file, published in one of its forms, paced.
+// Publishes one file in one of its forms, at a limited rate.
 #pragma once
 
 #include <chrono>
@@ -36,14 +36,14 @@ class FileSender {
 
   FileSender(Publisher& publisher, const Options& options);
 
-  // Publishes the file `rounds` times. What fails at the file is logged and ends with kGaveUp.
+  // Publishes the file `rounds` times. Logs a failure to read the file and ends with kGaveUp.
   Sent send(const std::string& path, const std::stop_token& stop);
 
  private:
   using Ending = Publisher::Ending;
 
   Ending send_buffer(const FileSource& file, const std::stop_token& stop);
-  // The digest is taken again on the way: parts of a file that was written to meanwhile fit no digest.
+  // Takes the digest again on the way: if the file was written to meanwhile, its parts fit no digest.
   Ending send_parts(const FileSource& file, const std::string& sha256, const std::stop_token& stop);
   Ending publish_paced(const std::string& payload, const std::stop_token& stop);
   Ending send_rounds(const FileSource& file, bool in_parts, const std::stop_token& stop);

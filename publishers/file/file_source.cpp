@@ -48,7 +48,7 @@ std::string Sha256::finish() {
 }
 
 Result<FileSource> FileSource::open(const std::string& path) {
-  // O_NONBLOCK: a FIFO must not make it wait for a writer.
+  // O_NONBLOCK: open() must not wait for a FIFO's writer.
   FileSource source(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
   struct stat status {};
   if (source.fd_ < 0 || ::fstat(source.fd_, &status) != 0) {

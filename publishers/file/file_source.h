@@ -20,7 +20,7 @@ class Sha256 {
   Sha256(const Sha256&) = delete;
   Sha256& operator=(const Sha256&) = delete;
   void add(const std::string& bytes);
-  // In hexadecimal. Ends it.
+  // Returns the digest in hexadecimal. Call it last.
   std::string finish();
 
  private:
@@ -28,24 +28,24 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
-// Holds the file open: a file that is put in its place meanwhile is another one and isn't seen.
+// Holds the file open: if another file takes its name meanwhile, this one is still read.
 class FileSource {
  public:
-  // The error is one line. What is no regular file can't be read twice, and is refused.
+  // The error is one line. Refuses anything but a regular file, since only that can be read twice.
   static Result<FileSource> open(const std::string& path);
   FileSource(FileSource&& other) noexcept;
   FileSource& operator=(FileSource&&) = delete;
   ~FileSource();
 
   const std::string& name() const { return name_; }  // Without folders.
-  std::uint64_t size() const { return size_; }       // As it was when it was opened.
+  std::uint64_t size() const { return size_; }       // At the time of open().
 
-  // `count` bytes from `offset`, fewer only at the end that the file had when it was opened. An error if it
-  // is shorter now.
+  // Returns `count` bytes from `offset`, fewer only at the end that the file had at open(). An error if the
+  // file is shorter now.
   Result<std::string> read(std::uint64_t offset, std::size_t count) const;
-  // The digest of the whole file, in constant memory; of a part of it if a stop is requested meanwhile.
+  // The digest of the whole file, in constant memory. If a stop is requested meanwhile, only of a part.
   Result<std::string> sha256(const std::stop_token& stop) const;
-  // False once it was written to.
+  // False once the file was written to.
   bool is_unchanged() const;
 
  private:

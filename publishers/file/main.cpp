@@ -21,7 +21,7 @@ struct FileSettings {
 
 WorkResult run(const FileSettings& settings, const Work& work) {
   FileSender sender(work.publisher, settings.sending);
-  // A file in parts is a whole of its own, so its end is told unless somebody said otherwise.
+  // A file in parts is complete in itself, so publish the end unless the setting says otherwise.
   const bool is_end_set = work.sources.count("end") > 0;
   for (;;) {
     const auto sent = sender.send(settings.file, work.stop);

@@ -25,7 +25,7 @@ FileReader::FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_by
 
 void FileReader::skip_to_end() {
   off_t end = file_->size();
-  // Back to the start of a line, but not for ever: a line of that size is too long to be shown whole anyway.
+  // Back to the start of a line, within one read: a longer line is cut into pieces anyway.
   const off_t floor = std::max<off_t>(0, end - static_cast<off_t>(kReadBytes));
   const std::string tail = read_at(floor, static_cast<std::size_t>(end - floor));
   const auto lf = tail.rfind('\n');
@@ -47,7 +47,7 @@ bool FileReader::read(std::vector<Line>& lines) {
     return true;
   }
   modified_ = status.st_mtim;
-  // In one read with what stood before it: the two can't fall on different sides of a truncation.
+  // In one read with the bytes before it, so that a truncation can't fall between the two.
   const auto known = static_cast<off_t>(before_.size());
   const std::string bytes = read_at(offset_ - known, kReadBytes);
   if (!std::string_view(bytes).starts_with(before_)) {
@@ -68,8 +68,8 @@ bool FileReader::read(std::vector<Line>& lines) {
   return true;
 }
 
-// The file begins anew. A writer that doesn't append goes on at its old position, which leaves a hole of NULs
-// at the start: they are no text of anybody.
+// Begins the file anew. A writer that doesn't append continues at its old position, which leaves a hole of
+// NULs at the start: skip them, since nobody wrote them.
 void FileReader::restart(std::vector<Line>& lines) {
   spdlog::info("the file was truncated: reading it from its start");
   splitter_.finish(lines);

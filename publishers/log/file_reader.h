@@ -1,4 +1,4 @@
-// How far one file has been read.
+// Reads one growing file and remembers how far.
 #pragma once
 
 #include <sys/types.h>
@@ -14,8 +14,8 @@
 
 namespace weir {
 
-// Reads a growing file, and notices that it was truncated: it is shorter than what was read of it, or (it has
-// grown again since) other bytes stand before the position than those that were read there.
+// Notices a truncation in two ways: the file is shorter than what was read, or, if it has grown again since,
+// the bytes before the position are no longer those that were read there.
 //
 // Memory: one read of kReadBytes and one partial line.
 class FileReader {
@@ -24,11 +24,11 @@ class FileReader {
 
   FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max);
 
-  // Skips what is there now, but not the last line if it isn't complete yet: no half line is ever published.
+  // Skips the present content except an incomplete last line, so that no half line is ever published.
   void skip_to_end();
-  // Reads on once and appends the whole lines. False if there was nothing new.
+  // Reads once and appends the whole lines. False if there was nothing new.
   bool read(std::vector<Line>& lines);
-  // Nothing more will come: appends the last line if it has no LF.
+  // Call it at the end of the file: appends the last line if it has no LF.
   void finish(std::vector<Line>& lines) { splitter_.finish(lines); }
   bool has_partial_line() const { return splitter_.has_partial_line(); }
 
@@ -42,8 +42,8 @@ class FileReader {
   const std::shared_ptr<const OpenFile> file_;
   LineSplitter splitter_;
   off_t offset_ = 0;
-  std::string before_;       // The bytes before offset_, as they were read.
-  timespec modified_{};      // Of the file at the last read.
+  std::string before_;       // The last bytes read, up to offset_.
+  timespec modified_{};      // The file's, at the last read.
   bool skips_nuls_ = false;  // After a truncation: see restart().
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 // A rename is visible a moment before its event is.
 constexpr std::chrono::milliseconds kEventDelayMax{10};
-// A file that is written to all the time wakes the reader this often and no more.
+// A file that is written to all the time wakes the reader at most this often.
 constexpr int kQuietMilliseconds = 2;
 
 std::string directory_of(const std::string& path) {
@@ -111,7 +111,7 @@ void FileWatch::look() {
     }
     auto file = OpenFile::open(path_);
     if (!file || is_held(*file)) break;
-    // If events tell more about how it came there, they decide: others may have stood there before it.
+    // If there is news of how the file got there, follow that: other files may have had the name before it.
     inotify_.read(tracker_);
     if (tracker_.has_arrival()) continue;
     hold(std::move(file));
@@ -122,8 +122,8 @@ void FileWatch::look() {
   }
 }
 
-// Opens the oldest arrival by the name that it has now. An event about it that comes meanwhile says that the
-// name was an old one: nothing is taken then, and look() tries again.
+// Opens the oldest arrival by its present name. If an event about it comes meanwhile, the name was out of
+// date: then it takes nothing, and look() tries again.
 void FileWatch::open_arrival() {
   const auto arrival = tracker_.first();
   const auto is_unchanged = [&] {

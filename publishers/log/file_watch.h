@@ -1,4 +1,4 @@
-// The files that stand at a path one after the other.
+// The successive files at one path.
 #pragma once
 
 #include <chrono>
@@ -18,18 +18,18 @@
 
 namespace weir {
 
-// Opens each file as soon as it appears, so that nothing is lost while the reader is busy or waits for Redis.
-// A file that has been renamed or removed since is still read to its end.
+// Opens each file as soon as it appears, so that none is lost while the reader is busy or waits for Redis. A
+// file that was renamed or removed since is still read to its end.
 //
-// Threads:   it looks on a thread of its own. All functions are for the one reader.
-// Ownership: shares files with the reader, who may keep one longer.
-// Limits:    kFilesMax files. Past it the oldest one that is not being read is given up, with a warning.
+// Threads:   looks on a thread of its own. All functions are for the one reader.
+// Ownership: shares files with the reader, which may keep one longer.
+// Limits:    kFilesMax files. Past it the oldest file that is not being read is given up, with a warning.
 class FileWatch {
  public:
   static constexpr std::size_t kFilesMax = 64;
 
   struct Options {
-    // How often it looks without any news. Some network file systems, and files behind a link, give none.
+    // How often to look without news. Some network file systems, and files behind a link, give none.
     std::chrono::milliseconds poll{250};
     bool uses_inotify = true;
   };
@@ -39,13 +39,13 @@ class FileWatch {
 
   // The file to read; nullptr if there is none yet.
   std::shared_ptr<const OpenFile> current() const;
-  // The one that has come after it; nullptr if there is none yet.
+  // The file after the current one; nullptr if there is none yet.
   std::shared_ptr<const OpenFile> next() const;
-  // The newest one, which may be the current one; nullptr if there is none yet.
+  // The newest file, which may be the current one; nullptr if there is none yet.
   std::shared_ptr<const OpenFile> last() const;
   // How many files are held, the current one included.
   std::size_t held() const;
-  // The reader is done with the current one. Requires a next one.
+  // Ends the reading of the current file. Requires a next one.
   void drop_current();
 
   // Grows whenever something may have changed.

@@ -40,7 +40,7 @@ bool Inotify::watch_directory() {
 
 int Inotify::watch_file(int file) const {
   if (fd_ < 0) return -1;
-  // By way of its descriptor: by now another file may have its name.
+  // Watch by descriptor: by now another file may have its name.
   return ::inotify_add_watch(fd_, ("/proc/self/fd/" + std::to_string(file)).c_str(), IN_MODIFY);
 }
 
@@ -63,7 +63,7 @@ Inotify::News Inotify::read(RenameTracker& tracker) {
       } else if (event.wd != directory_watch_) {
         news.bytes = true;
       } else if (event.mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED)) {
-        // The directory isn't at its path any more: another one may be.
+        // The directory has left its path: another may be there.
         ::inotify_rm_watch(fd_, directory_watch_);
         directory_watch_ = -1;
         tracker.forget();

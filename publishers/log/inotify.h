@@ -8,7 +8,7 @@
 
 namespace weir {
 
-// Gives no news where inotify is missing or used up, so its user polls as well.
+// Gives no news if inotify is missing or used up, so its user must poll as well.
 //
 // Threads: one; any for unwatch_file().
 class Inotify {
@@ -23,14 +23,14 @@ class Inotify {
   Inotify(const Inotify&) = delete;
   Inotify& operator=(const Inotify&) = delete;
 
-  // The descriptor to poll(); -1 if there are never any news.
+  // The descriptor to poll(); -1 if there is never any news.
   int fd() const { return fd_; }
-  // Watches the directory, if it is there and not watched yet. True if that has begun just now.
+  // Watches the directory, if it exists and is not watched yet. True if the watch has just begun.
   bool watch_directory();
   // Returns the watch, -1 for none.
   int watch_file(int file) const;
   void unwatch_file(int watch) const;
-  // Takes all news there is.
+  // Takes all the news there is.
   News read(RenameTracker& tracker);
   // Waits for news.
   void wait(std::chrono::milliseconds time) const;

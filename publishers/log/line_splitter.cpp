@@ -8,7 +8,7 @@
 namespace weir {
 namespace {
 
-// Where to cut `text` so that its first piece has at most `size` bytes. What is no UTF-8 is cut anywhere.
+// Where to cut `text`, so that the first piece has at most `size` bytes. Invalid UTF-8 is cut anywhere.
 std::size_t character_start(std::string_view text, std::size_t size) {
   for (std::size_t back = 0; back < 4 && back < size; ++back) {
     if ((static_cast<unsigned char>(text[size - back]) & 0xC0) != 0x80) return size - back;
@@ -39,7 +39,7 @@ void LineSplitter::finish(std::vector<Line>& lines) {
   if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false});
 }
 
-// Takes pieces from the front while the line, of which `size` bytes are known, is too long.
+// Takes pieces from the front while the line is too long. Its first `size` bytes are text for certain.
 void LineSplitter::cut(std::size_t size, std::vector<Line>& lines) {
   std::size_t start = 0;
   while (size - start > line_bytes_max_) {

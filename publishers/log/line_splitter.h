@@ -1,4 +1,4 @@
-// Bytes of a log in, whole lines out.
+// Splits the bytes of a log into whole lines.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +14,15 @@ struct Line {
   bool operator==(const Line&) const = default;
 };
 
-// Keeps a line that has no LF yet. A line of more than `line_bytes_max` bytes comes in pieces of at most that
-// size, not cut inside a UTF-8 character; nothing of it is lost.
+// Keeps a line until its LF arrives. Cuts a line of more than `line_bytes_max` bytes into pieces of at most
+// that size, never inside a UTF-8 character; nothing is lost.
 class LineSplitter {
  public:
   // Requires at least 4, the size of the longest character.
   explicit LineSplitter(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
 
   void add(std::string_view bytes, std::vector<Line>& lines);
-  // The log has ended: what waits for its LF is a line as it is.
+  // Call it at the end of the log: a last line without LF becomes a line as it is.
   void finish(std::vector<Line>& lines);
   bool has_partial_line() const { return !partial_.empty(); }
 

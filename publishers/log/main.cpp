@@ -28,15 +28,15 @@ std::vector<std::string> encode(std::vector<Line> lines) {
   return payloads;
 }
 
-// Publishes `payloads` and takes from them what is settled.
+// Publishes `payloads` and removes the settled ones.
 Ending publish(std::vector<std::string>& payloads, Publisher& publisher, const std::stop_token& stop) {
   const auto progress = publisher.publish(payloads, stop);
   payloads.erase(payloads.begin(), payloads.begin() + static_cast<std::ptrdiff_t>(progress.settled));
   return progress.ending;
 }
 
-// What is in the file when the program is stopped is published as well; true if all of it could be. The line
-// without an LF is the last one only if the channel ends with it.
+// Publishes what the file holds when the program is stopped; true if all of it could be. A last line without
+// an LF is published only if the channel ends with it.
 bool publish_last(std::vector<std::string> payloads, bool is_end, Tailer& tailer, Publisher& publisher) {
   const Grace grace(kGraceTime);
   do {

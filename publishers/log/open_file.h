@@ -1,4 +1,4 @@
-// A file held open. Its content can be read whatever happens to its name.
+// A file held open: its content can be read whatever happens to its name.
 #pragma once
 
 #include <sys/types.h>
@@ -9,11 +9,11 @@
 
 namespace weir {
 
-// Two files that are open at the same time are the same one exactly if device and inode agree: the kernel
-// gives the inode of a removed file to another one only when nobody has it open any more.
+// Compare two files while both are open: the kernel gives a removed file's inode to another file only after
+// the last descriptor is closed.
 class OpenFile {
  public:
-  // nullptr without a regular file at `path` that can be read. Never waits for the writer of a FIFO.
+  // nullptr unless `path` is a regular file that can be read. Never waits for a FIFO's writer.
   static std::shared_ptr<OpenFile> open(const std::string& path);
   explicit OpenFile(int fd);
   ~OpenFile();

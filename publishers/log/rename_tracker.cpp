@@ -17,7 +17,7 @@ void RenameTracker::moved_from(const std::string& name, std::uint32_t cookie) {
 }
 
 void RenameTracker::moved_to(const std::string& name, std::uint32_t cookie) {
-  removed(name);  // What stood there is replaced.
+  removed(name);  // The move replaces the file that had the name.
   const auto moving = std::find_if(arrivals_.begin(), arrivals_.end(), [&](const Arrival& arrival) {
     return arrival.name.empty() && arrival.cookie == cookie;
   });

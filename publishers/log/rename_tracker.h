@@ -1,4 +1,4 @@
-// Keeps track of files that have stood at a name.
+// Keeps track of files that once had a certain name.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,16 @@
 
 namespace weir {
 
-// Follows the events of a directory. So a file that was renamed before anybody opened it (two rotations in a
-// row) is found under its present name. Touches no file. Requires events in the kernel's order. Threads: one.
+// Follows the events of a directory, so that a file renamed before anybody opened it (two rotations in a row)
+// is found under its present name. Touches no file. Requires events in the kernel's order. Threads: one.
 class RenameTracker {
  public:
-  // A file that has appeared at the name and was not taken yet.
+  // A file that appeared at the name and has not been taken yet.
   struct Arrival {
     std::uint64_t id = 0;
-    std::string name;  // Its name now; empty once it has left the directory, or is on its way (see cookie).
-    std::uint32_t cookie = 0;   // The kernel's number of the move that it is on.
+    // Empty once it has left the directory, or while a move is under way (see cookie).
+    std::string name;
+    std::uint32_t cookie = 0;   // The kernel's number of that move.
     std::uint64_t changes = 0;  // Grows with every event about it.
   };
 
@@ -26,14 +27,14 @@ class RenameTracker {
   void moved_from(const std::string& name, std::uint32_t cookie);
   void moved_to(const std::string& name, std::uint32_t cookie);
   void removed(const std::string& name);
-  // Events were missed: nothing is known.
+  // Call it when events were missed: nothing is known.
   void forget() { arrivals_.clear(); }
 
   // Oldest first.
   bool has_arrival() const { return !arrivals_.empty(); }
   const Arrival& first() const { return arrivals_.front(); }
   void take_first() { arrivals_.pop_front(); }
-  // How many arrivals are gone from the directory for good; counting starts anew.
+  // How many arrivals have left the directory for good. Starts the count again at 0.
   std::uint64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:

@@ -8,14 +8,14 @@
 namespace weir {
 namespace {
 
-// So many files that were left behind are still looked at.
+// How many files that the writer may have left are still read.
 constexpr std::size_t kLeftMax = 4;
 
 }  // namespace
 
 Tailer::Tailer(const std::string& path, const Options& options)
     : options_(options), watch_(path, options.watch) {
-  // The end that it begins at is where the file ends now, whenever the first read comes.
+  // Fixes the position now: the end to begin at is the present one, however late the first read comes.
   begin();
 }
 
@@ -25,7 +25,8 @@ std::vector<Line> Tailer::read(Clock::time_point now) {
   read_left(now, lines);
   while (lines.empty()) {
     if (!reader_ && !begin()) break;
-    // Asked before the read that finds nothing more: what its writer wrote before it moved on is then read.
+    // Ask for the next file before the last read of this one: that read then includes all that the writer
+    // wrote before it moved on.
     const auto next = watch_.next();
     const bool has_moved_on = next && (next->size() > 0 || watch_.held() > 2);
     if (reader_->read(lines)) {

@@ -17,8 +17,8 @@ namespace weir {
 // Reads a rotated file to its end before it begins the next one. Bytes in the next file show that the writer
 // has moved on: log rotation makes the new file first and tells the writer later.
 //
-// Threads: one, beside that of the FileWatch. It reads only on request, so a caller that can't publish reads
-//          nothing.
+// Threads: one, beside the FileWatch's. Reads only on request, so a caller that can't
+//          publish causes no reads.
 class Tailer {
  public:
   using Clock = std::chrono::steady_clock;
@@ -30,17 +30,17 @@ class Tailer {
     FileWatch::Options watch;
     // How long the last line of a rotated file waits for its LF while the next file is still empty.
     std::chrono::milliseconds settle{1'000};
-    // How long a rotated file is still looked at after the next one was begun: of several processes that
-    // write one log, some reopen it later than others.
+    // How long a rotated file is still read after the next one was begun: some of several writers of one log
+    // may reopen it later than others.
     std::chrono::milliseconds linger{5'000};
   };
 
   Tailer(const std::string& path, const Options& options);
 
   bool has_file() const { return watch_.current() != nullptr; }
-  // The next lines, those of one read; empty if there are none now.
+  // The lines of the next read; empty if there are none now.
   std::vector<Line> read(Clock::time_point now);
-  // Nothing more will be read: the last line, if it has no LF.
+  // Ends the reading: returns the last line if it has no LF.
   std::vector<Line> finish();
   // Waits until read() may have more.
   void wait(const std::stop_token& stop) { watch_.wait(seen_, stop); }
@@ -58,7 +58,7 @@ class Tailer {
   const Options options_;
   FileWatch watch_;
   std::uint64_t seen_ = 0;              // watch_.changes() at the last read.
-  std::unique_ptr<FileReader> reader_;  // Of watch_.current().
+  std::unique_ptr<FileReader> reader_;  // For watch_.current().
   Clock::time_point grown_at_{};        // When reader_ last found something.
   std::vector<Left> left_;              // Files that were left behind, oldest first.
 };

@@ -29,7 +29,7 @@ std::string check_target(const std::string& text) {
 
 std::string check_channel(const std::string& name) { return is_channel_name(name) ? "" : kChannelNameRule; }
 
-// What the URL and the files are to each other.
+// Checks that the files fit the URL.
 std::optional<Error> check_files(const Target& target, const RedisFiles& files) {
   if (target.kind == Target::Kind::kRedis) return check_redis_files(target.redis, files);
   for (const auto& [name, path] : given_files(files)) {
@@ -38,8 +38,8 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
   return std::nullopt;
 }
 
-// The message of a line: tokens and passwords are hidden, and what a name of a file or an answer may hold
-// makes no second line.
+// The message of a line. Tokens and passwords are hidden, and control characters (in a file's name, in an
+// answer) make no second line.
 class ShownMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
@@ -61,7 +61,7 @@ void set_up_log(const std::string& program, LogLevel level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-// The end of the channel, and how the whole of it came out.
+// Publishes the end of the channel if wanted, and returns the exit code.
 int finish(const WorkResult& result, Publisher& publisher, const SignalStop& signals) {
   using Ending = Publisher::Ending;
   const bool is_cut = result.ending == Ending::kStopped && !result.runs_until_stopped;

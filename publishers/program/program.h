@@ -41,26 +41,27 @@ struct CommonSettings {
   std::vector<Setting> delivery();
 };
 
-// What a program's work is given.
+// The input of a program's work.
 struct Work {
   Publisher& publisher;
   const std::stop_token stop;
   const std::map<std::string, std::string>& sources;  // The settings that were set (SettingsTable::Outcome).
 };
 
-// How the work ended. kStopped is kExitDone for work that runs until it is stopped, and a cut for any other.
+// How the work ended. kStopped gives kExitDone if the work runs until it is stopped; otherwise
+// it was cut short.
 struct WorkResult {
   Publisher::Ending ending = Publisher::Ending::kDone;
   bool runs_until_stopped = false;  // The work has no end of its own.
   bool wants_end = false;           // Publish the end of the channel once the work is done.
 };
 
-// Reads the settings into what `table` and `settings` are bound to, does `work` and returns the exit code.
-// Call it first in main(), once: it takes over the process' signals and standard error.
+// Reads the settings into the variables bound to `table` and `settings`, does `work` and returns the exit
+// code. Call it first in main(), once: it takes over the process' signals and standard error.
 int run_program(SettingsTable table, CommonSettings& settings, int argc, const char* const* argv,
                 const std::function<WorkResult(const Work&)>& work);
 
-// How long a program that was stopped may take for its last messages.
+// How long a stopped program may take for its last messages.
 inline constexpr std::chrono::milliseconds kGraceTime{3'000};
 
 }  // namespace weir
