@@ -28,12 +28,12 @@ bool is_channel_name(std::string_view name) {
 bool matches_pattern(std::string_view pattern, std::string_view name) {
   std::size_t p = 0;
   std::size_t n = 0;
-  // Only the last star can still have to give way: what an earlier one took is settled once the text between
-  // the two is found at its first place.
+  // Only the last star may still have to give way: once the text between two stars is found at its first
+  // place, the earlier star is settled.
   std::size_t after_star = std::string_view::npos;
   std::size_t taken_by_star = 0;
   while (n < name.size()) {
-    // The star first: it stands for itself nowhere.
+    // The star first: it never stands for itself.
     if (p < pattern.size() && pattern[p] == '*') {
       after_star = ++p;
       taken_by_star = n;

@@ -19,11 +19,11 @@ constexpr milliseconds kRetryMin{1'000};
 constexpr milliseconds kRetryMax{60'000};
 constexpr std::string_view kEndType = "weir:end";
 
-// The values of an object that has no other keys. Strings are decoded, so that no byte is read twice; the
-// others are as they were written, and empty where the key is missing.
+// The values of an object that has no other keys. Strings are decoded, so that no byte is read twice. Other
+// values are as they were written, and empty if the key is missing.
 struct RawEnvelope {
   std::string_view data;                 // A value that is no string,
-  std::optional<std::string> data_text;  // or one that is.
+  std::optional<std::string> data_text;  // or a string.
   std::optional<std::string> id;
   std::optional<std::string> type;
   std::string_view retry;
@@ -47,7 +47,7 @@ bool read_member(JsonScanner& scanner, std::string_view key, RawEnvelope& envelo
   return !envelope.data_text && read_value(scanner, envelope.data);
 }
 
-// Stops at the first member that no envelope has: of plain JSON no more is read than that.
+// Stops at the first member that no envelope has, so it reads no more of plain JSON than that.
 std::optional<RawEnvelope> scan(std::string_view text) {
   JsonScanner scanner(text);
   RawEnvelope envelope;
@@ -61,7 +61,7 @@ std::optional<RawEnvelope> scan(std::string_view text) {
   return envelope;
 }
 
-// An integer of JSON, clamped; nullopt for anything else, negative numbers and those past 64 bits included.
+// An unsigned integer of JSON, clamped; nullopt for anything else, numbers past 64 bits included.
 std::optional<milliseconds> read_retry(std::string_view raw) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
@@ -82,8 +82,8 @@ bool is_one_line(std::string_view type) {
       continue;
     }
     if (byte(0) < 0x20 || byte(0) == 0x7f) return false;
-    // NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. They end no line of a stream, but do to who splits it as text
-    // (Python's splitlines()), and what follows would be a field of its own.
+    // NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. They end no line of a stream, but a client that splits it as
+    // text (Python's splitlines()) would read a field of its own after them.
     if (byte(0) == 0xc2 && byte(1) == 0x85) return false;
     if (byte(0) == 0xe2 && byte(1) == 0x80 && (byte(2) == 0xa8 || byte(2) == 0xa9)) return false;
     ++i;
@@ -91,7 +91,7 @@ bool is_one_line(std::string_view type) {
   return true;
 }
 
-// False if there is a type, but a bad one.
+// False if the type is not allowed.
 bool take_type(Message& message, std::optional<std::string>& type) {
   if (!type) return true;
   if (!is_one_line(*type)) return false;
@@ -101,7 +101,7 @@ bool take_type(Message& message, std::optional<std::string>& type) {
   return true;
 }
 
-// False if there is none, but in the end of a channel.
+// False without data, unless the message ends its channel.
 bool take_data(Message& message, RawEnvelope& raw) {
   message.has_data = raw.data_text || !raw.data.empty();
   message.data_kind = raw.data_text ? DataKind::kText : DataKind::kJson;

@@ -12,10 +12,10 @@ constexpr std::string_view kEndMark = "~end";
 constexpr std::size_t kOwnIdBytesMax = 64;
 constexpr std::size_t kEpochBytesMin = 8;
 constexpr std::size_t kEpochBytesMax = 16;
-constexpr std::size_t kDigitsMax = 20;  // Of 64 bits.
+constexpr std::size_t kDigitsMax = 20;  // The most that 64 bits need.
 static_assert(1 + kEpochBytesMax + 1 + kDigitsMax + 1 + kOwnIdBytesMax + kEndMark.size() <= kEventIdBytesMax);
 
-// Fetch's "CORS-unsafe request-header byte", and what is not printable ASCII.
+// Printable ASCII, except Fetch's "CORS-unsafe request-header byte".
 bool is_safe_character(char c) {
   constexpr std::string_view kUnsafe = "\"():<>?@[\\]{}";
   return c >= 0x20 && c <= 0x7e && kUnsafe.find(c) == std::string_view::npos;
@@ -41,7 +41,7 @@ std::optional<Sequence> parse_sequence(std::string_view digits) {
   return sequence;
 }
 
-// What follows the first '~'.
+// Accepts the text after the first '~'.
 bool is_suffix(std::string_view suffix) {
   if (suffix == kEnd) return true;
   if (suffix.ends_with(kEndMark)) suffix.remove_suffix(kEndMark.size());

@@ -19,7 +19,7 @@
 
 namespace weir {
 
-// The place of a message among all messages of a gateway since it started. The first one is 1.
+// The place of a message among all messages of a gateway since its start. The first one is 1.
 using Sequence = std::uint64_t;
 
 inline constexpr std::size_t kEventIdBytesMax = 128;
@@ -34,8 +34,8 @@ struct EventId {
 std::string make_epoch(std::uint64_t random);
 
 std::string format_event_id(std::string_view epoch, Sequence sequence);
-// Adds the publisher's own id, which is empty or an is_own_id(), and the mark of the end. The result never
-// exceeds kEventIdBytesMax.
+// Adds the publisher's own id, which is empty or an is_own_id(), and the mark of the end. The
+// result never exceeds kEventIdBytesMax.
 std::string format_event_id(std::string_view epoch, Sequence sequence, std::string_view own_id, bool is_end);
 
 // Returns the position that `id` names; nullopt if it has none of the forms above. Accepts every epoch.

@@ -12,14 +12,14 @@ namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// What a string holds as it is: no quote, no backslash, no control character.
+// The bytes that stand for themselves in a string: no quote, no backslash, no control character.
 constexpr std::array<bool, 256> kIsPlain = [] {
   std::array<bool, 256> table{};
   for (std::size_t c = 0x20; c < table.size(); ++c) table[c] = c != '"' && c != '\\';
   return table;
 }();
 
-// What stands for the character behind a backslash; 0 where nothing does, or it is a 'u'.
+// The character for each letter after a backslash; 0 for 'u' and for a letter without one.
 constexpr std::array<char, 256> kEscaped = [] {
   std::array<char, 256> table{};
   constexpr std::string_view kNames = "\"\\/bfnrt";
@@ -43,13 +43,13 @@ auto look_up(const Table& table, char c) {
   return table[static_cast<unsigned char>(c)];
 }
 
-// The 16 bits of the four digits at `at`; negative if one is none.
+// The 16 bits of the four hexadecimal digits at `at`; negative if one is no digit.
 std::int32_t hex_at(const char* at) {
   return look_up(kHex, at[0]) << 12 | look_up(kHex, at[1]) << 8 | look_up(kHex, at[2]) << 4 |
          look_up(kHex, at[3]);
 }
 
-// How many of the eight bytes at `at` are plain before the first one that is not.
+// How many of the eight bytes at `at` are plain before the first other one.
 std::size_t plain_bytes(const char* at) {
   const EightBytes word = load_eight(at);
   return bytes_before(first_below(word, 0x20) | first_equal(word, '"') | first_equal(word, '\\'));
@@ -73,13 +73,13 @@ inline const char* skip_white(const char* at, const char* end) {
   return at;
 }
 
-// The following step over what begins at `at`, and return where it ends; null if it is none.
+// Each of the following steps over one kind of value at `at`. Returns its end; null if it is broken.
 
 const char* skip_string(const char* at, const char* end) {
   if (at == end || *at != '"') return nullptr;
   ++at;
   for (;;) {
-    // A few plain characters between two escapes are stepped over one by one.
+    // Step over a few plain characters one by one: between two escapes there are often few.
     if (end - at < 8) {
       at = skip_plain(at, end);
       if (at == end) return nullptr;
@@ -107,7 +107,7 @@ const char* skip_string(const char* at, const char* end) {
   }
 }
 
-// At least one digit.
+// Requires at least one digit.
 const char* skip_digits(const char* at, const char* end) {
   if (at == end || !is_digit(*at)) return nullptr;
   while (at < end && is_digit(*at)) ++at;
@@ -160,7 +160,7 @@ const char* skip_key(const char* at, const char* end) {
   return at < end && *at == ':' ? at + 1 : nullptr;
 }
 
-// The brackets that are to be closed yet: a bit each, so that a megabyte of them is cheap.
+// The open brackets, one bit each, so that a megabyte of them is cheap.
 class Nesting {
  public:
   void open(bool is_object) {
@@ -174,24 +174,23 @@ class Nesting {
     outer_.pop_back();
   }
   bool is_empty() const { return depth_ == 0; }
-  // Of the innermost one.
+  // True if the innermost bracket is an object's.
   bool is_object() const { return (inner_ & 1) != 0; }
   char bracket() const { return is_object() ? '}' : ']'; }
 
  private:
   std::size_t depth_ = 0;
-  std::uint64_t inner_ = 0;  // The innermost 1 to 64, the last one lowest.
+  std::uint64_t inner_ = 0;  // The innermost 1 to 64, the last in the lowest bit.
   std::vector<std::uint64_t> outer_;
 };
 
 const char* skip_value(const char* at, const char* end) {
   Nesting nesting;
   for (;;) {
-    // A value begins here.
     at = skip_white(at, end);
     if (at == end) return nullptr;
     if (*at == '[' || *at == '{') {
-      // A row of brackets at once.
+      // Take a row of brackets at once.
       while (end - at > 1 && at[0] == '[' && at[1] == '[') {
         nesting.open(false);
         ++at;
@@ -208,7 +207,7 @@ const char* skip_value(const char* at, const char* end) {
       if ((at = skip_scalar(at, end)) == nullptr) return nullptr;
       if (nesting.is_empty()) return at;
     }
-    // A value, or what an empty bracket holds, ended here, and with it perhaps those around it.
+    // A value or an empty bracket ended here; that may also end the brackets around it.
     while (at == end || *at != ',') {
       at = skip_white(at, end);
       if (at == end) return nullptr;
@@ -225,7 +224,7 @@ const char* skip_value(const char* at, const char* end) {
   }
 }
 
-// Writes `c` in UTF-8, at most four bytes; returns where it ends.
+// Writes `c` in UTF-8, at most four bytes; returns the end.
 char* put_utf8(char* out, std::uint32_t c) {
   const auto put = [&out](std::uint32_t byte) { *out++ = static_cast<char>(byte); };
   if (c < 0x80) {
@@ -246,8 +245,7 @@ char* put_utf8(char* out, std::uint32_t c) {
   return out;
 }
 
-// Decodes "\uXXXX", or two of them that are a pair, from the backslash on. Null if it is none, or half a
-// pair.
+// Decodes "\uXXXX", or a surrogate pair of them, from the backslash on. Null if it is broken or half a pair.
 const char* decode_unicode(const char* at, const char* end, char*& out) {
   if (end - at < 6) return nullptr;
   const std::int32_t first = hex_at(at + 2);
@@ -265,17 +263,17 @@ const char* decode_unicode(const char* at, const char* end, char*& out) {
   return at;
 }
 
-// Where a string is decoded to: memory at hand first, then its text: one append for each piece, not for each
-// escape.
+// Collects decoded text in memory at hand before it goes to the string: one append for each
+// piece, not for each escape.
 class Piece {
  public:
   explicit Piece(std::string& text) : text_(text) {}
 
   char* begin() { return bytes_; }
-  // Behind it a round of decode_string() may write kRoundBytes more.
+  // Flush past this: a round of decode_string() may write kRoundBytes more.
   char* full() { return bytes_ + kBytes - kRoundBytes; }
-  // `left`: how long what is not decoded yet is, as it stands. What it becomes is no longer, so that the text
-  // grows once; memory that is not written to costs nothing.
+  // `left` is the size of the text that is not decoded yet. Decoding makes no text longer, so `text_` grows
+  // once, and reserved memory costs nothing until it is written to.
   char* flush(const char* out, std::size_t left) {
     const auto bytes = static_cast<std::size_t>(out - bytes_);
     if (text_.capacity() - text_.size() < bytes) text_.reserve(text_.size() + bytes + left);
@@ -290,8 +288,8 @@ class Piece {
   char bytes_[kBytes];
 };
 
-// How many of the four bytes at `at` are plain before the first one that is not: one by one, since between
-// two escapes there are often few.
+// How many of the four bytes at `at` are plain before the first other one. One by one, since between two
+// escapes there are often few.
 std::size_t few_plain(const char* at) {
   if (!look_up(kIsPlain, at[0])) return 0;
   if (!look_up(kIsPlain, at[1])) return 1;
@@ -301,8 +299,8 @@ std::size_t few_plain(const char* at) {
 
 constexpr std::ptrdiff_t kRunBytesMax = 12;  // Plain bytes that one round of decode_string() copies.
 
-// Decodes what is left of a string, from its first escape to its closing quote, and appends it to `text`.
-// Null where it breaks off, is none, or holds half a surrogate pair.
+// Decodes the rest of a string, from its first escape to its closing quote, and appends it to `text`. Null if
+// it is cut off or broken, or holds half a surrogate pair.
 const char* decode_string(const char* at, const char* end, std::string& text) {
   Piece piece(text);
   char* out = piece.begin();
@@ -365,7 +363,7 @@ std::string_view JsonScanner::next_value() {
 
 bool JsonScanner::next_text(std::string& text) {
   if (!take('"')) return false;
-  // Most have no escape.
+  // Most strings have no escape.
   const char* const begin = at_;
   at_ = skip_plain(begin, end_);
   text.assign(begin, static_cast<std::size_t>(at_ - begin));

@@ -10,9 +10,9 @@
 namespace weir {
 namespace {
 
-// What a byte becomes inside of a JSON string.
+// The escape of a byte in a JSON string.
 struct Escape {
-  std::uint8_t bytes = 0;  // 0: itself.
+  std::uint8_t bytes = 0;  // 0: stands for itself.
   char text[6] = {};
 };
 constexpr std::array<Escape, 256> kEscapes = [] {
@@ -42,7 +42,7 @@ std::string json_string(std::string_view text) {
   std::string quoted;
   quoted.reserve(text.size() + 2);
   quoted += '"';
-  // Into a piece of memory at hand first: one append for each piece, not for each escape.
+  // Collect in memory at hand first: one append for each piece, not for each escape.
   char piece[2048];
   char* out = piece;
   const char* at = text.data();

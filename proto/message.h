@@ -18,13 +18,13 @@ enum class DataKind {
   kText,
 };
 
-// Owns its strings. `type` and `id` hold no CR, LF or NUL, which could forge SSE fields.
+// Owns its strings. `type` and `id` hold no CR, LF or NUL: they could forge SSE fields.
 struct Message {
   std::string data;
   DataKind data_kind = DataKind::kPayload;
   // The type of the SSE event. Empty means "message".
   std::string type;
-  // The publisher's own id. Empty if it gave none, or one that is_own_id() refuses.
+  // The publisher's own id. Empty if there is none, or if is_own_id() refuses it.
   std::string id;
   // From 1 to 60 s, not jittered yet.
   std::optional<std::chrono::milliseconds> retry;

@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kBase64UrlAndDot =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 
-// Every JSON object begins so in base64url: {"
+// {" in base64url, the start of every token's header.
 constexpr std::string_view kTokenBegin = "eyJ";
 
 void hide_tokens(std::string& text) {

@@ -1,4 +1,4 @@
-// A value, or the reason why there is none. For everything that is expected to fail: input, peers, Redis.
+// A value, or the reason why there is none. For everything that may fail: input, peers, Redis.
 #pragma once
 
 #include <cassert>
@@ -8,7 +8,7 @@
 
 namespace weir {
 
-// `message` is one line for people. It names what was wrong.
+// `message` is one line for people that names the mistake.
 struct Error {
   std::string message;
 };

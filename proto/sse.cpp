@@ -29,13 +29,13 @@ void append_field(std::string& block, std::string_view field, std::string_view v
 
 std::string channel_object(std::string_view channel) { return "{\"channel\":" + json_string(channel) + '}'; }
 
-// A JSON value that stands for `data`.
+// `data` as a JSON value.
 std::string as_json(std::string_view data, DataKind kind) {
   const bool is_raw = kind == DataKind::kJson || (kind == DataKind::kPayload && is_json(data));
   return is_raw ? std::string(data) : json_string(data);
 }
 
-// What the end of one channel tells a stream that may carry others.
+// The data of a channel's end for a stream that may carry other channels, too.
 std::string end_object(std::string_view data, DataKind kind, std::string_view channel) {
   std::string without_data = channel_object(channel);
   if (kind != DataKind::kText && data == without_data) return without_data;

@@ -24,7 +24,7 @@ struct Event {
 
 // Encodes the block of one event: [retry:] [event:] data:... [id:] and the blank line. The id comes last:
 // some clients remember it as soon as they have read its line, and would never ask again for a message that
-// was cut after it.
+// was cut off after it.
 std::string encode_block(const Event& event);
 
 // An encoded `retry:` line is the first of its block and always has this many digits, with leading zeros.
@@ -35,8 +35,8 @@ inline constexpr std::size_t kRetryOffset = 7;
 // Overwrites kRetryDigits characters at `digits`. Clamps `retry` to 0 to 99999 ms.
 void write_retry_digits(char* digits, std::chrono::milliseconds retry);
 
-// The size of `message` for --max-message-bytes: its data, "data: " and a line feed for each line after the
-// first, and its type. A text of one line without a type counts its own bytes.
+// The size of `message` for --max-message-bytes: its type, its data, and "data: " and a line feed for each
+// line after the first. One line without a type counts its own bytes.
 std::size_t encoded_bytes(const Message& message);
 // The most bytes that one byte of a payload becomes: a line feed becomes itself and "data: ".
 inline constexpr std::size_t kEncodedBytesPerByte = 7;
@@ -49,7 +49,7 @@ std::string_view block_of_chunk(std::string_view chunk);
 // The chunk that ends a response.
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-// The fields of a block that encode_block() made, with its data lines joined by LF.
+// The fields of a block made by encode_block(). Data lines are joined by LF.
 struct DecodedEvent {
   std::string id;
   std::string type;

@@ -11,8 +11,8 @@ namespace {
 
 bool is_line_end(char c) { return c == '\n' || c == '\r'; }
 
-// Copies the line at `at`; returns where it ends. Eight bytes at a time, so that up to seven behind the copy
-// are written over.
+// Copies the line at `at`; returns its end. Copies eight bytes at a time, so up to seven after
+// the copy are overwritten.
 const char* copy_line(const char* at, const char* end, char*& out) {
   while (end - at >= 8) {
     if (is_line_end(*at)) return at;
@@ -30,14 +30,15 @@ const char* copy_line(const char* at, const char* end, char*& out) {
 }  // namespace
 
 Lines count_lines(std::string_view data) {
-  // Most have one.
+  // Most texts are one line.
   const std::size_t first = std::min(data.find('\n'), data.find('\r'));
   if (first == std::string_view::npos) return {1, data.size()};
   std::size_t lines = 1;
   std::size_t end_bytes = 0;
   const char* at = data.data() + first;
   const char* const end = data.data() + data.size();
-  EightBytes cr_before = 0;  // 0x80 if the byte before `at` is a CR, whose LF ends no second line.
+  // 0x80 if the byte before `at` is a CR: an LF after it ends no second line.
+  EightBytes cr_before = 0;
   for (; end - at >= 8; at += 8) {
     const EightBytes word = load_eight(at);
     const EightBytes lf = all_equal(word, '\n');

@@ -12,10 +12,10 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 constexpr std::size_t kPieceBytes = 2048;
 
-// What may follow a first byte.
+// The bytes that may follow a first byte.
 struct Lead {
-  std::uint8_t bytes = 0;  // Of the whole character; 0 if it begins none.
-  // Of the second byte alone: narrower against overlong forms, surrogates and what is past U+10FFFF.
+  std::uint8_t bytes = 0;  // Of the whole character; 0 if none begins so.
+  // The range of the second byte: narrower against overlong forms, surrogates and values past U+10FFFF.
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;
 };
@@ -31,7 +31,7 @@ constexpr std::array<Lead, 256> kLeads = [] {
   return table;
 }();
 
-// One encoded character, or the longest part of one that is well-formed so far.
+// One encoded character, or its longest well-formed start.
 struct Utf8Sequence {
   std::size_t bytes = 1;
   bool is_valid = false;
@@ -49,10 +49,10 @@ inline Utf8Sequence sequence_at(std::string_view text, std::size_t position) {
   return {lead.bytes, true};
 }
 
-// How many of the eight bytes at `at` are ASCII before the first one that is not.
+// How many of the eight bytes at `at` are ASCII before the first other one.
 std::size_t ascii_bytes(const char* at) { return bytes_before(load_eight(at) & kTopBits); }
 
-// How long the character is that begins in the lowest byte of `four`, which is not ASCII; 0 if none does.
+// The size of the character that begins in the lowest byte of `four`, which is not ASCII; 0 if none does.
 std::size_t character_bytes(std::uint32_t four) {
   if ((four & 0xC0C0F0) == 0x8080E0) {
     const std::uint32_t narrow = four & 0x200F;  // 0: overlong; 0x200D: a surrogate.
@@ -65,7 +65,7 @@ std::size_t character_bytes(std::uint32_t four) {
   return plane == 0 || plane > 16 ? 0 : 4;
 }
 
-// Steps over ASCII and whole characters. May stop before the first that is none: where few bytes are left.
+// Steps over ASCII and whole characters. May stop early: the last seven bytes are left to the caller.
 std::size_t skip_valid(std::string_view text, std::size_t position) {
   while (position + 8 <= text.size()) {
     const EightBytes word = load_eight(text.data() + position);
@@ -75,8 +75,8 @@ std::size_t skip_valid(std::string_view text, std::size_t position) {
     } else if ((not_ascii & 0x80) == 0) {
       position += bytes_before(not_ascii);
     } else {
-      // Nothing is computed from `word` but where to go: so the next one is loaded before this one is
-      // understood.
+      // `word` decides only how far to go, so the processor loads the next word before
+      // it understands this one.
       const std::size_t bytes = character_bytes(static_cast<std::uint32_t>(word));
       if (bytes == 0) break;
       position += bytes;
@@ -85,7 +85,7 @@ std::size_t skip_valid(std::string_view text, std::size_t position) {
   return position;
 }
 
-// Where the first sequence from `position` on stands that is not UTF-8; the end of `text` if there is none.
+// The position of the first invalid sequence at or after `position`; the end of `text` if there is none.
 std::size_t find_invalid(std::string_view text, std::size_t position) {
   while ((position = skip_valid(text, position)) < text.size()) {
     const Utf8Sequence sequence = sequence_at(text, position);
@@ -105,7 +105,7 @@ std::size_t replace_invalid_utf8(std::string& text) {
   std::string replaced;
   replaced.reserve(text.size() + 64);
   replaced.append(text, 0, invalid);
-  // Into a piece of memory at hand first: one append for each piece, not for each sequence.
+  // Collect in memory at hand first: one append for each piece, not for each sequence.
   char piece[kPieceBytes];
   char* out = piece;
   std::size_t count = 0;
