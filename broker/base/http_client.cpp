@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// The library reports an end of its patience as any other failure to read, so the clock decides.
+// The library reports a timeout like any other failure to read, so the clock decides.
 HttpFailure failure_of(httplib::Error error, bool is_late) {
   if (is_late || error == httplib::Error::ConnectionTimeout) return HttpFailure::kTimedOut;
   return error == httplib::Error::Connection ? HttpFailure::kRefused : HttpFailure::kNotHttp;
@@ -34,7 +34,7 @@ std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::
   const auto begin = std::chrono::steady_clock::now();
   const auto result = client.Get(path, {{"Host", "localhost"}}, take_head, take_body);
   if (result) answer.status = result->status, answer.reason = result->reason;
-  // A body that is cut off, by its end or by take_body(), is an answer all the same.
+  // A body that is cut off, by the server or by take_body(), is an answer all the same.
   if (answer.status != 0) return answer;
   return failure_of(result.error(), std::chrono::steady_clock::now() - begin >= timeout);
 }

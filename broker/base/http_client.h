@@ -1,4 +1,4 @@
-// One HTTP request from this process to a server whose address is known: what --healthcheck asks.
+// One HTTP request from this process to a server whose address is known, for --healthcheck.
 #pragma once
 
 #include <chrono>
@@ -26,9 +26,9 @@ enum class HttpFailure {
 // A longer body is cut off here.
 inline constexpr std::size_t kHttpAnswerBytesMax = 4 << 10;
 
-// Asks `address` (an IPv4 or IPv6 address) for `path`, on a connection of its own, and blocks until the
-// answer is there. Any thread. The request names the host "localhost", since a gateway on loopback takes no
-// other name. `timeout` bounds each step: the connect, and each wait for more of the answer.
+// Asks `address` (an IPv4 or IPv6 address) for `path` on a new connection, and blocks until the answer is
+// there. Any thread. The request names the host "localhost": a gateway on loopback takes no other name.
+// `timeout` bounds each step: the connect, and each wait for more of the answer.
 std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::uint16_t port,
                                                const std::string& path, std::chrono::milliseconds timeout);
 

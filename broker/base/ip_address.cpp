@@ -13,7 +13,7 @@ constexpr std::array<std::uint8_t, 12> kIpv4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0,
 constexpr std::size_t kIpv4PrefixBits = 96;
 constexpr std::size_t kBits = 128;
 
-// `address` without what follows its first `bits` bits.
+// `address` with every bit after the first `bits` cleared.
 IpAddress keep_bits(IpAddress address, std::size_t bits) {
   for (std::size_t i = 0; i < address.bytes.size(); ++i) {
     const std::size_t kept = std::clamp<std::size_t>(bits, 8 * i, 8 * i + 8) - 8 * i;
@@ -56,7 +56,7 @@ Result<AddressRange> parse_address_range(std::string_view text) {
   const std::string_view host = text.substr(0, slash);
   const auto first = parse_ip_address(host);
   if (!first) return error;
-  // "10.0.0.0/8" counts its bits from behind the ::ffff: that it is held with.
+  // "10.0.0.0/8" counts its bits from after the ::ffff: of the held form.
   const std::size_t bits_before = host.find(':') == std::string_view::npos ? kIpv4PrefixBits : 0;
   std::size_t bits = kBits - bits_before;
   if (slash != std::string_view::npos) {
@@ -69,7 +69,7 @@ Result<AddressRange> parse_address_range(std::string_view text) {
     }
   }
   const IpAddress kept = keep_bits(*first, bits_before + bits);
-  // Either the address or the number of bits is not what was meant.
+  // The address or the number of bits is a mistake: ask which.
   if (kept != *first) {
     const std::size_t bits_of_text = bits_before + bits - (kept.is_ipv4() ? kIpv4PrefixBits : 0);
     return Error{"must have no bits beyond its prefix: the range is " + kept.text() + "/" +

@@ -12,8 +12,8 @@
 
 namespace weir {
 
-// 16 bytes of IPv6. An IPv4 address is held as ::ffff:a.b.c.d, whether it was written in this way or as
-// a.b.c.d, so that one host is one address. The default, "::", is an address that is not known.
+// 16 bytes of IPv6. An IPv4 address is held as ::ffff:a.b.c.d, however it was written, so that one host is
+// one address. The default, "::", is an unknown address.
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
 
@@ -25,8 +25,8 @@ struct IpAddress {
 // Reads "192.0.2.1" or "2001:db8::1". nullopt for anything else: brackets, a port, a zone.
 std::optional<IpAddress> parse_ip_address(std::string_view text);
 
-// The address that limits per client count by: an IPv4 address itself, or the /64 of an IPv6 address. A
-// client owns its whole /64 and could use another address of it each time.
+// The address by which limits per client count: an IPv4 address itself, the /64 of an IPv6 address. A client
+// owns its whole /64 and could use another address of it each time.
 IpAddress client_network(IpAddress address);
 
 // The addresses that share their first bits with `first`.

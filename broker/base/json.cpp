@@ -10,7 +10,8 @@
 namespace weir {
 namespace {
 
-// Builds a Json from what the library reads. Its own tree keeps the last of two members, without a word.
+// Builds a Json from the library's events. The library's own tree would silently keep the last of
+// two members of one name.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return add({}); }
@@ -93,7 +94,7 @@ const Json* Json::find(std::string_view name) const {
 }
 
 Result<Json> parse_json(std::string_view text) {
-  // The library takes a NUL for the end, and what follows would be read by others alone.
+  // The library ends the text at a NUL; another reader would not.
   if (text.find('\0') != std::string_view::npos) return Error{"is not JSON"};
   Builder builder;
   try {
@@ -107,7 +108,7 @@ Result<Json> parse_json(std::string_view text) {
 struct JsonObject::Value {
   using Object = nlohmann::ordered_json;
 
-  // Not by the library's emplace(): that compares the name with all others, and grows from one member on.
+  // The library's emplace() compares the name with all others and starts with room for one member.
   template <typename T>
   void add(std::string_view name, T&& value) {
     auto& members = json.get_ref<Object::object_t&>();
@@ -126,7 +127,7 @@ JsonObject& JsonObject::operator=(JsonObject&& other) noexcept = default;
 
 JsonObject& JsonObject::add_text(std::string_view name, std::string_view text) {
   std::string clean(text);
-  replace_invalid_utf8(clean);  // The library would replace by another count.
+  replace_invalid_utf8(clean);  // The library would count replacements differently.
   value_->add(name, std::move(clean));
   return *this;
 }
@@ -137,7 +138,7 @@ JsonObject& JsonObject::add_number(std::string_view name, std::uint64_t number) 
 }
 
 JsonObject& JsonObject::add_tenths(std::string_view name, double number) {
-  char digits[400];  // The greatest double has 309 of them before the point.
+  char digits[400];  // The largest double has 309 digits before the point.
   const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 1).ptr;
   std::from_chars(digits, end, number);
   value_->add(name, number);

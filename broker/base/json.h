@@ -1,7 +1,7 @@
 // JSON texts, read into values and written member by member: tokens, key sets and replies, all of them small.
 //
-// Threads: functions any thread, values one thread at a time. json.cpp is the only file under broker/ that
-// includes nlohmann/json.
+// Threads: functions any thread, values one thread at a time. json.cpp is the only file under
+//          broker/ that includes nlohmann/json.
 #pragma once
 
 #include <cstddef>
@@ -36,10 +36,9 @@ inline constexpr std::size_t kJsonMembersMax =
     256;  // Of one object: each name is compared with all before it.
 inline constexpr std::size_t kJsonValuesMax = 10'000;
 
-// Reads `text`, which may be anything, in linear time and without recursion past the depth. Refuses a text
-// that is nested deeper or holds more than the limits allow, an object with two members of one name (two
-// readers could take different ones), a number that no double holds, and invalid UTF-8. The error never
-// repeats any part of `text`.
+// Reads `text`, which may be anything, in linear time and to a bounded depth. Refuses a text that is
+// nested deeper or holds more than the limits allow, an object with two members of one name (readers could
+// disagree), a number that no double holds, and invalid UTF-8. The error repeats no part of `text`.
 Result<Json> parse_json(std::string_view text);
 
 // A JSON object that is being written. Members keep the order of the calls; the caller gives each name once.
@@ -50,7 +49,7 @@ class JsonObject {
   JsonObject(JsonObject&& other) noexcept;
   JsonObject& operator=(JsonObject&& other) noexcept;
 
-  // `text` may be any bytes: U+FFFD stands for what is not UTF-8.
+  // `text` may be any bytes: U+FFFD replaces invalid UTF-8.
   JsonObject& add_text(std::string_view name, std::string_view text);
   JsonObject& add_number(std::string_view name, std::uint64_t number);
   // Rounds `number` to one digit after the point.
@@ -59,7 +58,7 @@ class JsonObject {
   JsonObject& add_null(std::string_view name);
   JsonObject& add_list(std::string_view name, std::vector<JsonObject> objects);
 
-  // The object on one line, without white space. Never throws for what was added.
+  // The object on one line, without white space. Never throws.
   std::string text() const;
 
  private:

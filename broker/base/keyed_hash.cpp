@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// The state of SipHash, by the letters of the paper (Aumasson and Bernstein, 2012).
+// The state of SipHash, named as in the paper (Aumasson and Bernstein, 2012).
 struct SipState {
   std::uint64_t v0;
   std::uint64_t v1;
@@ -46,7 +46,7 @@ std::uint64_t load(const char* bytes) {
   return block;
 }
 
-// The last `count` bytes before `end`, fewer than a block, of `size` bytes in all.
+// The last `count` bytes before `end`, less than a block. `size` is the size of the whole text.
 std::uint64_t load_rest(const char* end, std::size_t count, std::size_t size) {
   if (count == 0) return 0;
   if (size >= kBlock) return load(end - kBlock) >> (8 * (kBlock - count));
@@ -61,7 +61,7 @@ std::uint64_t load_rest(const char* end, std::size_t count, std::size_t size) {
 
 HashKey HashKey::random() {
   HashKey key;
-  // It fails for want of the system call alone, and a key that can be guessed is none.
+  // getentropy() fails only if the system call is missing. A key that can be guessed would be no key.
   if (::getentropy(&key, sizeof(key)) != 0) std::abort();
   return key;
 }

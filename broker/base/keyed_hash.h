@@ -1,4 +1,4 @@
-// A hash for names that come from outside: channels, addresses. Its key is secret. Otherwise somebody could
+// A hash for names that come from outside: channels, addresses. Its key is secret; otherwise a client could
 // choose names that share a bucket, and each look-up would walk past all of them.
 //
 // Every unordered container with keys from outside is one of those below; scripts/lint looks for others.
@@ -19,15 +19,15 @@ struct HashKey {
   std::uint64_t first = 0;
   std::uint64_t second = 0;
 
-  // A new key from the kernel. Use it for one container only: if it also made something visible, such as an
-  // epoch or a jittered time, that would give it away.
+  // A new key from the kernel. Use it for one container only: anything visible made from it, such as an epoch
+  // or a jittered time, would give it away.
   static HashKey random();
 };
 
 // SipHash-1-3, which Rust's and Python's maps use.
 std::uint64_t keyed_hash(const HashKey& key, std::string_view bytes);
 
-// Not noexcept: libstdc++ then keeps the hash in each node and computes it once for a name.
+// Not noexcept: then libstdc++ keeps the hash in each node instead of computing it again.
 struct NameHash {
   using is_transparent = void;
   HashKey key = HashKey::random();

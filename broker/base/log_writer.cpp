@@ -11,13 +11,14 @@
 namespace weir {
 namespace {
 
-// Waits for as long as it takes. A descriptor that fails is one that nobody reads.
+// Waits for as long as it takes. If the descriptor fails, nobody reads it.
 void write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // Whoever shares the descriptor has made it non-blocking.
+      // Some other process that shares the descriptor has made it non-blocking.
+    } else if (errno == EAGAIN) {
       pollfd room{descriptor, POLLOUT, 0};
       ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
@@ -46,7 +47,7 @@ LogWriter::~LogWriter() {
 void LogWriter::write(std::string_view line) {
   {
     const MutexLock lock(mutex_);
-    // Behind a lost line comes its notice before any other.
+    // After a lost line, its notice comes before any other line.
     if (lost_ > told_lost_ || waiting_.size() + line.size() > waiting_bytes_max_) {
       ++lost_;
     } else {

@@ -1,18 +1,17 @@
 // Writes lines to a descriptor on a thread of its own, so that logging never waits for the reader of the log.
 //
-// Threads:  any, for all functions. write() takes a lock that is never held across a system call on the
-//           descriptor.
-// Limits:   waiting_bytes_max bytes of lines wait, beside those that are being written. A line without room
-//           is dropped and counted, and so is every line after it until the thread takes up what waits. The
-//           notice of how many were dropped follows these lines, so it stands where they are missing.
-// Failures: a descriptor that can't be written to is one that nobody reads. Its lines are gone and not
-//           counted.
+// Threads:  any, for all functions. write() takes a lock that is never held across a system
+//           call on the descriptor.
+// Limits:   waiting_bytes_max bytes of lines wait, besides those that are being written. A line without room
+//           is dropped and counted, and so is every later line until the thread takes the waiting ones. A
+//           notice of how many were dropped then stands where they are missing.
+// Failures: a failing descriptor has no reader. Its lines are gone and not counted.
 //
-// spdlog's async logger can't do this (checked in 1.10): mpmc_blocking_queue is bounded by messages, not by
-// bytes, and makes room for all of them at its start. overrun_oldest drops the lines at the front without a
-// trace there; overrun_counter() is one number, in which a dropped request to flush counts as a line. flush()
-// only posts such a request, and nothing tells when it is done. ~thread_pool() waits for room in the queue
-// and joins its thread, so a reader that never reads would stop the end of the program.
+// spdlog's async logger can't do this (checked in 1.10). mpmc_blocking_queue is bounded by messages, not by
+// bytes, and allocates them all at its start. overrun_oldest drops the lines at the front without a trace;
+// overrun_counter() is one number, in which a dropped request to flush counts as a line. flush() only posts
+// such a request, and nothing tells when it is done. ~thread_pool() waits for room in the queue and joins its
+// thread, so a stuck reader would keep the program from ending.
 #pragma once
 
 #include <chrono>
@@ -31,17 +30,17 @@ class LogWriter {
  public:
   using SayLost = std::function<std::string(std::uint64_t lines)>;
 
-  // Starts the thread. `descriptor` outlives this object. `say_lost` makes the notice about lost lines, on
-  // that thread.
+  // Starts the thread. `descriptor` outlives this object. `say_lost` makes the notice about
+  // lost lines, on that thread.
   LogWriter(int descriptor, std::size_t waiting_bytes_max, SayLost say_lost);
-  // Writes what waits, however long that takes.
+  // Writes the waiting lines, however long that takes.
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
   // `line` ends with its "\n". Never waits for the descriptor.
   void write(std::string_view line);
-  // Waits until everything is written, for `most` at the longest. False if it is not.
+  // Waits until everything is written, for `most` at the longest. Returns false if it is not.
   bool flush(std::chrono::milliseconds most);
   // How many lines were dropped since the start.
   std::uint64_t lost() const;

@@ -89,7 +89,7 @@ std::string json_of(const LogField& field) {
   return digits;
 }
 
-// What stands behind time and level in a line.
+// The message and fields of a line, after time and level.
 std::string payload_of(std::string_view message, std::initializer_list<LogField> fields) {
   std::string text = redacted(message);
   replace_invalid_utf8(text);
@@ -126,7 +126,7 @@ class LineFormatter : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LineFormatter>(); }
 };
 
-// Without a lock: the formatter has no state, and the writer has a lock of its own.
+// Needs no lock: the formatter has no state, and the writer locks for itself.
 class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   explicit WriterSink(LogWriter& to) : writer_(to) {}

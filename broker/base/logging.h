@@ -1,5 +1,5 @@
-// The gateway's log on the standard error stream: a line of text, or a JSON object, for each event. Made with
-// spdlog.
+// The gateway's log on the standard error stream: a line of text, or a JSON object, for each
+// event. Made with spdlog.
 //
 // Threads: any. start_logging() and start_log_writer() once, at the start. Lines logged before them are text,
 //          from info up, and written at once.
@@ -23,8 +23,8 @@ enum class LogFormat {
 
 void start_logging(LogLevel level, LogFormat format);
 
-// From now on a thread of its own writes the lines, and logging never waits for the reader of the log. Past
-// the limit lines are dropped and counted, and a line says how many.
+// From now on a thread writes the lines, and logging never waits for the reader of the log. Lines past the
+// limit are dropped and counted, and a line says how many.
 void start_log_writer();
 // Waits until everything logged is written, for `most` at the longest.
 void flush_log(std::chrono::milliseconds most);
@@ -37,14 +37,14 @@ LogLevel log_level();
 // Ask before making a costly message.
 bool is_logged(LogLevel level);
 
-// A value beside the message of a line: name=value in text, a member of the object in JSON.
+// A value that follows the message: name=value in text, a member of the object in JSON.
 struct LogField {
   const char* name;
   std::variant<std::string_view, std::uint64_t, double> value;  // A double with three decimals.
 };
 
 // `message` and fields may hold anything. Control characters and invalid UTF-8 are escaped or replaced, so
-// that it stays one line; tokens and passwords are hidden (proto/redact.h).
+// that a line stays one line. Tokens and passwords are hidden (proto/redact.h).
 void log_debug(std::string_view message);
 void log_info(std::string_view message, std::initializer_list<LogField> fields = {});
 void log_warning(std::string_view message);

@@ -108,7 +108,7 @@ prometheus::ClientMetric client_metric(const DeliveryHistogram& delivery) {
     count += delivery.buckets[i];
     metric.histogram.bucket.push_back({count, kDeliveryBounds[i]});
   }
-  // Without a bucket for the rest: the serializer adds it, from sample_count.
+  // No bucket for the rest: the serializer adds it, from sample_count.
   metric.histogram.sample_count = count + delivery.buckets.back();
   metric.histogram.sample_sum = delivery.sum_seconds;
   return metric;
@@ -141,7 +141,7 @@ void MetricsPage::add(Metric metric, const DeliveryHistogram& histogram) {
 }
 
 struct Metrics::State {
-  Mutex mutex;  // Leaf lock, but for sources: they run without it.
+  Mutex mutex;  // Leaf lock: sources run without it.
   std::vector<Source> sources GUARDED_BY(mutex);
   MetricsPage counted GUARDED_BY(mutex);
 };
@@ -168,7 +168,7 @@ std::string Metrics::render() const {
     page = state_->counted;
   }
   for (const auto& source : sources) source(page);
-  // Alerts on a rate miss the first gap of a reason whose series begins with it.
+  // Begin each reason's series at 0: an alert on a rate misses a gap that is a series' first value.
   for (std::size_t i = 0; i < kGapReasons; ++i)
     page.add(Metric::kGaps, 0, gap_reason_name(static_cast<GapReason>(i)));
 

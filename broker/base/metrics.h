@@ -1,5 +1,5 @@
-// The metrics of weir-broker. One table (kMetrics) names each of them once; /metrics and docs/metrics.md walk
-// it.
+// The metrics of weir-broker. One table (kMetrics) names each of them once; /metrics
+// and docs/metrics.md walk it.
 //
 // prometheus-cpp renders the page but does not count: a prometheus::Counter costs more than a delivery does.
 // The hot path adds to integers of its own shard, and a source sums them at each scrape.
@@ -96,9 +96,9 @@ class MetricsPage {
   std::map<Metric, DeliveryHistogram> histograms_;
 };
 
-// All metrics of the process: counters of cold paths, and sources of everything else.
+// All metrics of the process: counters of cold paths, and sources for everything else.
 //
-// Threads: any, for all functions. Sources are called without a lock, and by two scrapes at once.
+// Threads: any, for all functions. Two scrapes may call a source at once, without a lock.
 class Metrics {
  public:
   using Source = std::function<void(MetricsPage&)>;
@@ -108,7 +108,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // `source` is called at each scrape, on the scraping thread. What it uses outlives the last render().
+  // `source` is called at each scrape, on the scraping thread. Everything it uses must
+  // outlive the last render().
   void add_source(Source source);
 
   // Adds `n` to a counter. For cold paths (requests, refusals): it takes a lock.

@@ -1,5 +1,5 @@
-// std::mutex with clang's annotations, so that -Wthread-safety checks that what is GUARDED_BY a mutex is only
-// touched under it. (libstdc++'s own types carry none: a std::mutex in broker/ would be checked by nobody.)
+// std::mutex with clang's annotations: -Wthread-safety then checks that data GUARDED_BY a mutex is touched
+// only under it. libstdc++'s own types carry none, so a plain std::mutex would go unchecked.
 #pragma once
 
 #include <chrono>
@@ -43,13 +43,14 @@ class WEIR_ANNOTATION(scoped_lockable) MutexLock {
 // std::condition_variable for a Mutex.
 class Condition {
  public:
-  // Gives `mutex` up while it waits. May return for no reason: ask in a loop for what is waited for.
+  // Releases `mutex` while it waits. It may wake for no reason, so check the condition in a loop.
   void wait(Mutex& mutex) REQUIRES(mutex) {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
-    lock.release();  // Still locked: it is the caller's again.
+    // Still locked, for the caller.
+    lock.release();
   }
-  // The same, until `deadline` at the latest: then it returns false.
+  // The same, but no later than `deadline`: then it returns false.
   bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     const bool is_early = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
