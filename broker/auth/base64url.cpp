@@ -5,7 +5,7 @@
 namespace weir {
 namespace {
 
-// -1 for a character that is none of the 64.
+// -1 for a character outside the alphabet.
 int value_of(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -17,10 +17,10 @@ int value_of(char c) {
 }  // namespace
 
 std::optional<std::string> decode_base64url(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;  // Six bits are no byte.
+  if (text.size() % 4 == 1) return std::nullopt;  // Six bits make no byte.
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t held = 0;  // The bits that are no whole byte yet are its lowest.
+  std::uint32_t held = 0;  // Its lowest bits are those of an incomplete byte.
   unsigned held_bits = 0;
   for (const char c : text) {
     const int value = value_of(c);

@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// Decodes `text`. Returns nullopt for any spelling but the one that an encoder makes: padding, white space, a
-// character of the plain base64 alphabet, bits left over. A second spelling of the same bytes would be a
+// Decodes `text`. Accepts only the spelling that an encoder makes: nullopt for padding, white space, a
+// character of the plain base64 alphabet, or bits left over. A second spelling of the same bytes would be a
 // second token that looks new.
 std::optional<std::string> decode_base64url(std::string_view text);
 

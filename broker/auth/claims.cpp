@@ -18,13 +18,13 @@ bool matches_any(const std::vector<std::string>& patterns, std::string_view name
                      [name](const std::string& pattern) { return matches_pattern(pattern, name); });
 }
 
-// Seconds since 1970 (RFC 7519's NumericDate), a fraction cut off; nullopt for what is no number or no time.
-// Compared as a double first: 1e308 as an integer would be anything.
+// Seconds since 1970 (RFC 7519's NumericDate), truncated; nullopt if it is no number or out of range. Compare
+// as a double first: 1e308 has no integer.
 std::optional<Time> time_of(const Json& claim) {
   const bool is_in_range = claim.number >= 0.0 && claim.number <= kTimeMax;
   if (!claim.is(Json::Kind::kNumber) || !is_in_range) return std::nullopt;
   const auto whole = static_cast<std::int64_t>(std::floor(claim.number));
-  // The clock counts in nanoseconds, of which there is room until 2262.
+  // The clock counts nanoseconds, which reach until 2262.
   constexpr auto kLast = std::chrono::duration_cast<std::chrono::seconds>(Time::max().time_since_epoch());
   return Time(std::min(std::chrono::seconds(whole), kLast));
 }
@@ -39,7 +39,7 @@ bool names(const Json& claim, const std::string& audience) {
                                                   [&](const Json& each) { return is_text(each, audience); }));
 }
 
-// False if there is a member of that name and it is no array of texts.
+// False if there is a member of that name that is not an array of texts.
 bool read_patterns(const Json& weir, std::string_view name, std::vector<std::string>& patterns) {
   const Json* claim = weir.find(name);
   if (claim == nullptr) return true;

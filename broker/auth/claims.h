@@ -1,4 +1,4 @@
-// The rights that a token gives its holder, once its signature was found good. Values and pure functions; any thread.
+// The rights that a verified token gives its holder. Values and pure functions; any thread.
 #pragma once
 
 #include <chrono>
@@ -20,16 +20,16 @@ struct Claims {
   bool may_publish(std::string_view channel) const;
 };
 
-// The clock of a token's issuer may be so far ahead of ours. `exp` has no such leeway: a stream ends at that
-// time, and its client would open it again only to be ended again.
+// How far ahead of ours the clock of a token's issuer may be. `exp` has no leeway: the stream ends at that
+// time, and a client that opened it again would only be closed again.
 inline constexpr std::chrono::seconds kLeeway{30};
-// The last second of the year 9999. Times beyond it are mistakes, and could not be counted in nanoseconds.
+// The last second of the year 9999. Later times are mistakes and don't fit into nanoseconds.
 inline constexpr double kTimeMax = 253'402'300'799.0;
 
-// Reads the payload of a token (RFC 7519, 4.1). `exp` is required and must be ahead; `nbf` must be past if it
-// is there; `aud`, a text or a list of them, must name `audience` unless that is empty. The claim "weir":
-// {"subscribe": [pattern], "publish": [pattern]} says what it allows; what is left out is not allowed. The
-// error is for the holder: one line of plain ASCII without quotes that repeats nothing of the token.
+// Reads the payload of a token (RFC 7519, 4.1). `exp` is required and must be in the future; `nbf`, if
+// present, in the past; `aud`, a text or a list of them, must name `audience` unless that is empty. The claim
+// "weir": {"subscribe": [pattern], "publish": [pattern]} allows these channels and no others. The error is
+// for the holder: one line of plain ASCII without quotes that repeats nothing of the token.
 Result<Claims> read_claims(const Json& payload, const std::string& audience,
                            std::chrono::system_clock::time_point now);
 

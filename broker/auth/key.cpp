@@ -38,7 +38,7 @@ using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, Freeing<OSSL_PARAM_BLD_
 using Parameters = std::unique_ptr<OSSL_PARAM, Freeing<OSSL_PARAM_free>>;
 using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Freeing<ECDSA_SIG_free>>;
 
-// OpenSSL keeps what went wrong in a queue of the thread, where the next one who looks would find it.
+// Empties OpenSSL's error queue, so that this thread's next call does not find our errors in it.
 struct ErrorsForgotten {
   ~ErrorsForgotten() { ERR_clear_error(); }
 };
@@ -60,7 +60,7 @@ EVP_PKEY* make_key(const char* type, OSSL_PARAM_BLD& builder) {
   return key;
 }
 
-// One -----BEGIN … END----- of a text.
+// One -----BEGIN … END----- block of a text.
 class PemBlock {
  public:
   PemBlock() = default;
@@ -72,10 +72,10 @@ class PemBlock {
   PemBlock(const PemBlock&) = delete;
   PemBlock& operator=(const PemBlock&) = delete;
 
-  // The next one; false if there is none, or it can't be read. Once.
+  // Reads the next block; false if there is none or it can't be read. Call it once.
   bool read(BIO& bio) { return PEM_read_bio(&bio, &name_, &header_, &data_, &size_) == 1; }
   std::string_view name() const { return name_; }
-  // nullptr if it holds none.
+  // nullptr if the block holds no public key.
   EVP_PKEY* public_key() const {
     const unsigned char* at = data_;
     return d2i_PUBKEY(nullptr, &at, size_);
@@ -88,7 +88,7 @@ class PemBlock {
   long size_ = 0;  // NOLINT(google-runtime-int): as OpenSSL has it.
 };
 
-// Not a point at infinity or off its curve, not an even modulus.
+// Refuses a point at infinity or off its curve, and an even modulus.
 bool is_sound(EVP_PKEY* key) {
   const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
   return context && EVP_PKEY_public_check(context.get()) == 1;
@@ -175,7 +175,7 @@ Result<Key> Key::from_p256(std::string_view x, std::string_view y) {
   const ErrorsForgotten forgotten;
   if (x.size() != kP256Bytes || y.size() != kP256Bytes)
     return Error{"is no P-256 key: x and y have 32 bytes each"};
-  // Both numbers, uncompressed.
+  // Both coordinates, uncompressed.
   const std::string point = std::string(1, '\x04').append(x).append(y);
   const ParameterBuilder builder(OSSL_PARAM_BLD_new());
   if (!builder ||
@@ -202,7 +202,7 @@ Result<std::vector<Key>> Key::from_pem(const std::string& text) {
     PemBlock block;
     ERR_clear_error();
     if (!block.read(*bio)) {
-      // The last error is "there is no other block", unless one was begun that can't be read.
+      // The last error is "no start line" after the last block, unless a block was begun that can't be read.
       if (keys.empty() || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
         return Error{"is no PEM text of public keys (-----BEGIN PUBLIC KEY-----)"};
       break;

@@ -22,23 +22,24 @@ std::optional<Algorithm> parse_algorithm(std::string_view name);
 
 inline constexpr std::size_t kSecretBytesMin = 32;  // The size of a SHA-256 (RFC 7518, 3.2).
 inline constexpr int kRsaBitsMin = 2'048;           // RFC 7518, 3.3.
-inline constexpr int kRsaBitsMax = 8'192;           // Anybody may send a signature, and its check costs time.
+// A signature may come from anybody, and checking it costs time.
+inline constexpr int kRsaBitsMax = 8'192;
 
-// The key decides its algorithm, never the token: a public key, which everybody knows, can't pass for a
+// The key decides its algorithm, never the token, so a public key, which everybody knows, can't pass for a
 // secret. Numbers are big-endian bytes, as in a JWK (RFC 7518, 6).
 //
 // Threads: immutable; any thread.
 // Errors:  one line that says what is wrong and repeats nothing of the key.
 class Key {
  public:
-  // An HS256 key of any kSecretBytesMin bytes or more. Refuses a PEM text: that is a public key in the wrong
-  // place.
+  // An HS256 key of at least kSecretBytesMin bytes, any of them. Refuses a PEM text: that is a public
+  // key in the wrong place.
   static Result<Key> from_secret(std::string secret);
   static Result<Key> from_rsa(std::string_view modulus, std::string_view exponent);
   static Result<Key> from_p256(std::string_view x, std::string_view y);
   static Result<Key> from_ed25519(std::string_view x);
-  // All public keys of a PEM text (RSA, EC P-256 or Ed25519), at least one. Refuses a private key: it has no
-  // business here.
+  // All public keys of a PEM text (RSA, EC P-256 or Ed25519), at least one. Refuses a private key,
+  // which does not belong here.
   static Result<std::vector<Key>> from_pem(const std::string& text);
 
   Algorithm algorithm() const { return algorithm_; }

@@ -9,13 +9,13 @@
 namespace weir {
 namespace {
 
-// The text of a member; empty where it is missing or no text.
+// The text of a member; empty if it is missing or not a text.
 std::string text_of(const Json& jwk, std::string_view name) {
   const Json* member = jwk.find(name);
   return member == nullptr ? std::string() : member->text;
 }
 
-// The bytes of a member in base64url; empty, which no key accepts, where there are none.
+// The bytes of a member in base64url; empty, which no key accepts, if there are none.
 std::string bytes_of(const Json& jwk, std::string_view name) {
   return decode_base64url(text_of(jwk, name)).value_or(std::string());
 }
@@ -30,7 +30,7 @@ std::optional<Algorithm> algorithm_of(const Json& jwk) {
   return std::nullopt;
 }
 
-// For checking signatures, and with the one algorithm that keys of its kind have here.
+// True for a signature key of the one algorithm that keys of its kind have here.
 bool is_ours(const Json& jwk, Algorithm algorithm) {
   const std::string use = text_of(jwk, "use");
   const Json* named = jwk.find("alg");

@@ -1,4 +1,4 @@
-// The keys that are good at one time. Each may have an id by which tokens name it.
+// The keys that are valid at one time. Tokens may name a key by its id.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ class KeySet {
   std::size_t size() const { return entries_.size(); }
   bool has(Algorithm algorithm) const;
 
-  // True if one of the keys of that algorithm has signed `text`. With a `key_id`, tries only the keys of that
-  // id and those without one.
+  // True if one of the keys of that algorithm signed `text`. With a `key_id`, tries only the keys with that
+  // id or without one.
   bool verifies(Algorithm algorithm, const std::optional<std::string>& key_id, std::string_view text,
                 std::string_view signature) const;
 

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-// Editors and `openssl rand -base64 48 > file` end a file with a newline that nobody means.
+// Editors and `openssl rand -base64 48 > file` end a file with a newline that is not part of the secret.
 void strip_newline(std::string& text) {
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
@@ -58,7 +58,7 @@ void KeyStore::poll() {
 
 std::optional<Error> KeyStore::reload() {
   if (files_.empty()) return std::nullopt;
-  // Before reading: what changes meanwhile is then seen as another change.
+  // Before reading, so that a change meanwhile is seen as another change.
   seen_ = stamps();
   auto keys = read();
   if (keys) swap_in(std::move(*keys));
@@ -126,7 +126,7 @@ Result<std::shared_ptr<const KeySet>> KeyStore::read() const {
 
 void KeyStore::swap_in(std::shared_ptr<const KeySet> keys) {
   const MutexLock lock(mutex_);
-  keys_.swap(keys);  // The old ones are freed without the lock, if at all here.
+  keys_.swap(keys);  // The old keys are freed without the lock, if here at all.
 }
 
 }  // namespace weir

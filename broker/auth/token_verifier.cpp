@@ -15,7 +15,7 @@ struct Parts {
   std::string_view header;
   std::string_view payload;
   std::string_view signature;
-  std::string_view signed_text;  // Header, dot, payload: what the signature is of.
+  std::string_view signed_text;  // Header, dot, payload: the text that is signed.
 };
 
 std::optional<Parts> split(std::string_view token) {
@@ -64,7 +64,7 @@ Result<Claims> verify_token(const KeySet& keys, const std::string& audience, std
   const auto signature = decode_base64url(parts->signature);
   if (!signature || !keys.verifies(header->algorithm, header->key_id, parts->signed_text, *signature))
     return Error{"the signature of the token is not good"};
-  // Only what somebody with a key has written is read any further.
+  // Parse the payload only now: a holder of a key has signed it.
   const auto payload = read_part(parts->payload);
   if (!payload) return Error{"the payload of the token can't be read"};
   return read_claims(*payload, audience, now);
