@@ -26,8 +26,8 @@ class BusThread {
     thread_ = start_thread("weir-bus", [this] { io_.run(); });
   }
 
-  // Runs `last` on the bus thread, after everything posted before, and ends the thread. Without a thread, or
-  // once it has ended, `last` runs on the calling one.
+  // Runs `last` on the bus thread, after everything posted before, and ends the thread. Without a running bus
+  // thread, `last` runs on the calling one.
   template <typename Last>
   void stop(Last last) {
     if (!thread_.joinable()) return last();

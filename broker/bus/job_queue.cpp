@@ -47,8 +47,8 @@ void JobQueue::take(std::vector<BusJob>& jobs) {
       static_cast<std::size_t>(std::count_if(jobs.begin(), jobs.end(), is_subscription));
 }
 
-// A message that is larger than publishes_waiting_bytes_max is let in when nothing else waits: it would never
-// fit otherwise.
+// Admits a message larger than publishes_waiting_bytes_max if nothing else waits: otherwise
+// it would never fit.
 bool JobQueue::reserve(std::size_t payload_bytes) {
   const std::size_t waiting_before = waiting_.fetch_add(1);
   const std::size_t bytes_before = waiting_bytes_.fetch_add(payload_bytes);

@@ -1,7 +1,7 @@
 // The requests of other threads on their way to the bus thread, and the limit on publishes that wait.
 //
-// Threads: take() and close() on the bus thread, everything else on any. Publishes are counted where they are
-//          made, so a burst is bounded before the bus thread sees any of it.
+// Threads: take() and close() on the bus thread, everything else on any. A publish is counted by its caller's
+//          thread, so that a burst is bounded before the bus thread sees any of it.
 // Limits:  BusLimits for publishes. The caller bounds its subscriptions, by subscriptions_waiting().
 #pragma once
 
@@ -22,7 +22,7 @@ struct BusJob {
     kSubscribe,
     kUnsubscribe,
     kPublish,
-    kDecided,  // A publish that was refused on its way in: call `done` with `result`.
+    kDecided,  // A publish that was refused by a limit: call `done` with `result`.
   };
   Kind kind = Kind::kSubscribe;
   std::string channel;
@@ -38,18 +38,18 @@ class JobQueue {
 
   void subscribe(std::string channel);
   void unsubscribe(std::string channel);
-  // A publish that passes a limit comes out as kDecided. After close() `done` is called right here.
+  // A publish that passes a limit comes out as kDecided. After close() `done` is called before it returns.
   void publish(std::string channel, std::string payload, Bus::PublishDone done);
 
-  // Replaces `jobs` by those that wait, oldest first.
+  // Replaces `jobs` by the waiting ones, oldest first.
   void take(std::vector<BusJob>& jobs);
   // Frees the place of a kPublish job. Call it before the job's `done`, which may publish again.
   void finish_publish(std::size_t payload_bytes);
-  // Completes every waiting publish, and from now on each new one at once.
+  // Completes every waiting publish, and each later one at once.
   void close();
 
   std::uint64_t publishes_waiting() const { return waiting_.load(); }
-  // Calls of subscribe() and unsubscribe() that take() has not handed out yet.
+  // Calls of subscribe() and unsubscribe() that take() has not returned yet.
   std::uint64_t subscriptions_waiting() const { return subscriptions_waiting_.load(); }
 
  private:

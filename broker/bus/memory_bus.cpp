@@ -16,7 +16,7 @@
 namespace weir {
 namespace {
 
-// The listener hears on_idle() at least this often: others should not sleep through a long batch.
+// Call on_idle() at least this often, so that other threads do not sleep through a long batch.
 constexpr std::size_t kJobsPerIdle = 256;
 
 class MemoryBus : public Bus {
@@ -114,7 +114,7 @@ class MemoryBus : public Bus {
   BusListener& listener_;
   std::vector<std::string> patterns_;  // Fixed at start().
   NameSet subscribed_;
-  std::vector<BusJob> jobs_;  // Those in hand, kept for its memory.
+  std::vector<BusJob> jobs_;  // The jobs in hand, kept for its memory.
   std::atomic<std::uint64_t> wanted_ = 0;
   std::atomic<std::uint64_t> acknowledged_ = 0;
   std::atomic<std::uint64_t> held_ = 0;

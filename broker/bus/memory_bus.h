@@ -1,4 +1,4 @@
-// The bus inside one process: it delivers what is published to it. The default without a Redis.
+// The bus inside one process: it delivers what this process publishes. The default without a Redis.
 //
 // Ownership: the listener outlives the bus.
 #pragma once

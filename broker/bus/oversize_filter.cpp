@@ -21,11 +21,11 @@ void append_if_any(std::string_view bytes, std::vector<std::string_view>& passed
 
 }  // namespace
 
-// RESP2 is flat to this filter: after the header of an array comes an item like any other, and only a bulk
-// string holds bytes that must not be looked at. So large strings are skipped over and nothing is copied.
+// RESP2 is flat to this filter: an array's header is followed by items like any other, and only a bulk string
+// holds bytes that must not be interpreted. So it skips over large strings and copies nothing.
 void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view>& passed) {
   released_.clear();
-  std::size_t begin = 0;  // Of what passes and was not appended yet.
+  std::size_t begin = 0;  // The first byte that passes and was not appended yet.
   std::size_t at = 0;
   while (at < bytes.size()) {
     switch (state_) {
@@ -42,7 +42,7 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         break;
       }
       case State::kLine: {
-        // At the same CRLF as the parser: a bare LF is part of the line.
+        // End the line at the parser's CRLF: a bare LF is part of the line.
         const std::size_t end = bytes.find('\n', at);
         const bool is_cut = end == std::string_view::npos;
         if (!is_cut && (end > at ? bytes[end - 1] == '\r' : is_after_cr_)) state_ = State::kItem;
@@ -101,7 +101,8 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
 
 OversizeFilter::State OversizeFilter::state_after(std::string_view header) {
   if (header == kNil || header == kNilArray) return State::kItem;
-  // A longer one would have been given up when it was cut: how bytes arrive must not decide.
+  // A longer header is given up as soon as it is cut, so refuse it whole as well: the arrival
+  // of bytes must not decide.
   if (header.size() > kHeaderBytesMax || header.size() < 4 || !header.ends_with("\r\n"))
     return State::kBroken;
   std::size_t number = 0;

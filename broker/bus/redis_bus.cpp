@@ -1,14 +1,15 @@
-// What Redis does to subscribers, and what weir does about it:
+// How Redis treats subscribers, and how weir answers:
 //
-// - It cuts a subscriber that reads too slowly (client-output-buffer-limit pubsub 32mb 8mb 60), without a word
-//   to it. So reading waits for nobody, and a cut is a loss like any other: on_lost().
-// - It has no memory of subscribers: after each connect everything is subscribed again (redis_subscriber.h).
-// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused() and kForbidden. Other channels are not
-//   concerned.
-// - It accepts and says nothing while it is stopped, and answers LOADING or MASTERDOWN while it is not ready. So
-//   a connect counts after a good first answer (redis_connection.h).
-// - It confirms a PUBLISH by the number of subscribers; without that confirmation the outcome is unknown
-//   (redis_publisher.h).
+// - It cuts off a subscriber that reads too slowly (client-output-buffer-limit pubsub 32mb 8mb 60), without
+// telling it. So reading waits for nobody, and a cut is a loss like any other: on_lost().
+// - It has no memory of subscribers, so weir subscribes to everything
+// again after each connect (redis_subscriber.h).
+// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused()
+// and kForbidden. Other channels continue.
+// - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or
+// MASTERDOWN. So a connect counts only after a good first answer (redis_connection.h).
+// - It confirms a PUBLISH with the number of subscribers. Without that reply
+// the outcome is unknown (redis_publisher.h).
 #include "broker/bus/redis_bus.h"
 
 #include <asio/ip/tcp.hpp>
@@ -81,8 +82,8 @@ class RedisBus : public Bus {
   }
 
  private:
-  // asio resolves names on a thread that it starts for the first one. Here: that there is none can be said as
-  // the program starts, and not in the middle of an outage.
+  // asio starts a thread for the first name it resolves. Resolve one now: if the thread can't be started, the
+  // program says so at its start, not in the middle of an outage.
   void start_resolver() {
     if (!options_.url.path.empty()) return;
     asio::ip::tcp::resolver resolver(thread_.io());
@@ -91,7 +92,7 @@ class RedisBus : public Bus {
     });
   }
 
-  // All that was asked for since the last time, then one write per connection.
+  // Does all jobs since the last time, then one write per connection.
   void do_jobs() {
     queue_.take(jobs_);
     for (BusJob& job : jobs_) {
@@ -120,7 +121,7 @@ class RedisBus : public Bus {
   JobQueue queue_;
   RedisSubscriber subscriber_;
   RedisPublisher publisher_;
-  std::vector<BusJob> jobs_;  // Those in hand, kept for its memory.
+  std::vector<BusJob> jobs_;  // The jobs in hand, kept for its memory.
 };
 
 }  // namespace

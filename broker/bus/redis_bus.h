@@ -1,5 +1,5 @@
 // The bus over Redis pub/sub. One connection subscribes, another one publishes. hiredis parses, asio moves
-// the bytes. The comments in redis_bus.cpp say what Redis does to slow or lost subscribers.
+// the bytes. redis_bus.cpp says how Redis treats slow or lost subscribers.
 //
 // Ownership: the listener outlives the bus.
 #pragma once
@@ -15,18 +15,18 @@
 namespace weir {
 
 struct RedisBusOptions {
-  // Settings, which have their defaults in broker/config.h.
+  // Settings. broker/config.h holds their defaults.
   RedisUrl url;
   RedisFiles files;    // Read again for each connection.
   std::string prefix;  // Put before every channel name on the Redis side.
   BusLimits limits;
   std::chrono::milliseconds publish_timeout;
 
-  // No settings. Tests make them shorter.
+  // Not settings: tests shorten them.
   std::chrono::milliseconds ping_interval{5'000};
-  // A PING or a connect without an answer by then: the link is dead.
+  // The link is dead if a PING or a connect has no answer after this time.
   std::chrono::milliseconds answer_timeout{10'000};
-  // Of reconnects: the wait doubles from the one to the other, with full jitter.
+  // The wait before a reconnect doubles from the first to the second, with full jitter.
   std::chrono::milliseconds backoff_min{50};
   std::chrono::milliseconds backoff_max{2'000};
 };

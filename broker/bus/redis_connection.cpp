@@ -18,12 +18,12 @@ namespace weir {
 namespace {
 
 constexpr std::size_t kReadBytes = 128 << 10;
-// hiredis moves what it has not parsed yet to the front after each kilobyte of replies: in small portions
-// this costs little, in one of 128 KB it would copy every byte sixty times.
+// hiredis moves the bytes it has not parsed yet to the front after each kilobyte of replies. That costs
+// little in small portions; in one of 128 KB it would copy every byte sixty times.
 constexpr std::size_t kParseBytes = 8 << 10;
 // An emptied buffer larger than this gives its memory back (a large message has passed).
 constexpr std::size_t kKeptBytes = 1 << 20;
-// Small commands are written together, so much at a time; a word of that size is a piece of its own.
+// Small commands are written together, this much at a time; a longer word is a piece of its own.
 constexpr std::size_t kPieceBytes = 64 << 10;
 
 std::string in_milliseconds(std::chrono::milliseconds duration) {
@@ -71,7 +71,7 @@ void RedisConnection::fail(std::string_view why) {
     set_failure(why);
     log_warning("redis " + role_ + (was_up ? ": connection lost: " : ": not connected: ") + std::string(why));
   }
-  // A link that lasted is a fresh start; one that is cut again and again is not.
+  // A link that lasted makes a fresh start; one that is cut again and again does not.
   if (was_up && std::chrono::steady_clock::now() - up_since_ >= options_.backoff_max) {
     attempts_ = 0;
     backoff_.reset();
@@ -129,7 +129,7 @@ void RedisConnection::connect() {
 }
 
 void RedisConnection::connect_by_name(Link link) {
-  // The same flags for names and addresses: an address is answered without asking any DNS server.
+  // Names and addresses take the same flags: an address is resolved without a DNS server.
   resolver_.async_resolve(
       options_.url.host, options_.url.port,
       [this, link](asio::error_code error, const asio::ip::tcp::resolver::results_type& results) {
@@ -137,7 +137,7 @@ void RedisConnection::connect_by_name(Link link) {
         if (error) return fail("can't resolve " + options_.url.host + ": " + error.message());
         std::vector<Endpoint> endpoints;
         for (const auto& result : results) endpoints.emplace_back(result.endpoint());
-        // One address that swallows packets must not use up every attempt's time.
+        // Rotate, so that one address that swallows packets does not use up the time of every attempt.
         std::rotate(endpoints.begin(), endpoints.begin() + attempts_ % endpoints.size(), endpoints.end());
         connect_to(link, std::move(endpoints));
       });
@@ -172,7 +172,7 @@ void RedisConnection::start_tls(Link link) {
   });
 }
 
-// Logging in and a first PING in one write. Each is answered on its own.
+// Sends the login and a first PING in one write. Each gets its own reply.
 void RedisConnection::greet() {
   greetings_left_ = 0;
   for (const RedisWords& words : login_commands(options_.url, password_)) {
@@ -184,7 +184,7 @@ void RedisConnection::greet() {
 
 void RedisConnection::on_greeting_reply(const redisReply& reply) {
   --greetings_left_;
-  // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: of no use now, perhaps later.
+  // LOADING, MASTERDOWN, NOAUTH, WRONGPASS: useless now, perhaps not later.
   if (const auto why_not = why_not_logged_in(reply, greetings_left_ == 0)) return fail(*why_not);
   if (greetings_left_ > 0) return;
 
@@ -212,14 +212,14 @@ void RedisConnection::arm_deadline(const char* what) {
   awaited_ = what;
   deadline_timer_.expires_after(options_.answer_timeout);
   deadline_timer_.async_wait([this, link = link_](asio::error_code error) {
-    // The answer may have come in the same moment: a timer that has fired can't be cancelled any more.
+    // The answer may have come in the same moment: a timer that has fired can't be cancelled.
     if (error || link != link_ || (is_up_ && !is_ping_unanswered_)) return;
     fail(std::string("no answer to ") + awaited_ + " within " + in_milliseconds(options_.answer_timeout));
   });
 }
 
-// Hot path: reads as long as there is anything to read and waits for nobody, since Redis cuts a subscriber
-// that falls behind.
+// Hot path: reads for as long as there is anything to read, and waits for nobody: Redis cuts off
+// a subscriber that falls behind.
 void RedisConnection::read() {
   if (tls_) {
     return tls_->read([this, link = link_](asio::error_code error, std::string_view bytes) {
@@ -274,7 +274,7 @@ void RedisConnection::parse(std::string_view bytes) {
     const RedisReplyPtr reply(static_cast<redisReply*>(parsed));
     is_up_ ? owner_.on_reply(*reply) : on_greeting_reply(*reply);
   }
-  // The filter has taken out strings that are too large; a line or a header may still go on and on.
+  // The filter removes strings that are too large; a line or a header may still be endless.
   const std::size_t waiting = link == link_ ? reader_->len - reader_->pos : 0;
   if (waiting > options_.limits.message_bytes_max + 2 * kOversizeSlackBytes) fail("an answer without an end");
 }
@@ -291,7 +291,7 @@ void RedisConnection::append(std::string_view bytes) {
   }
 }
 
-// An array of `count` bulk strings, of which `words` are the first.
+// Queues the header and first `words` of an array of `count` bulk strings.
 void RedisConnection::append_words(std::size_t count, std::span<const std::string_view> words) {
   append(command_header(count));
   for (const std::string_view word : words) {
@@ -329,7 +329,7 @@ void RedisConnection::flush() {
 
 void RedisConnection::on_written(Link link, asio::error_code error) {
   if (link != link_) return;
-  // Redis may have refused our certificate: the alert that says so is still to be read.
+  // Redis may have refused our certificate: go on reading, for the alert that says so.
   if (error && tls_ && !is_up_) return;
   if (error) return fail(tls_error_text(error));
   is_writing_ = false;

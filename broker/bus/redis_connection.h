@@ -1,16 +1,16 @@
-// One connection to Redis that keeps itself up. It connects with a deadline, logs in, asks for signs of life,
-// and after a loss tries again with a doubling, jittered wait, for as long as it is open. hiredis parses; the
-// bytes move over an asio socket.
+// One connection to Redis that keeps itself up: it connects with a deadline, logs in and asks for signs of
+// life. After a loss it tries again with a doubling, jittered wait, for as long as it is open. hiredis
+// parses; the bytes move over an asio socket.
 //
-// A connect counts only after Redis' first answer: a stopped Redis still accepts. One deadline covers all of
-// it: the name, TCP, TLS (tls_stream.h), the login, the answer. Password and certificates are read from their
-// files each time. A server that sends nothing for answer_timeout after a PING is dead, whatever TCP thinks.
-// Any byte from it is a sign of life, since the answer may stand behind megabytes of messages.
+// A connect counts only after Redis' first answer: a stopped Redis still accepts connections. One deadline
+// covers the whole of it: the name, TCP, TLS (tls_stream.h), the login, the answer. Password and certificates
+// are read from their files each time. A server that sends nothing for answer_timeout after a PING is dead,
+// whatever TCP thinks. Any byte is a sign of life, since the answer may follow megabytes of messages.
 //
 // Threads:   the bus thread, which runs the io_context, for everything but why_not_up().
 // Ownership: the owner outlives this object. Handlers of an earlier link do nothing.
-// Limits:    what is read is handed over at once and never kept. The owner bounds what waits to be written
-//            (unsent_bytes()).
+// Limits:    hands over what it reads at once and keeps nothing. The owner bounds the bytes that
+//            wait to be written (unsent_bytes()).
 #pragma once
 
 #include <asio/generic/stream_protocol.hpp>
@@ -39,8 +39,8 @@ struct redisReply;
 
 namespace weir {
 
-// A bulk string may be this much larger than message_bytes_max and still be parsed: the owner then judges its
-// length. Larger ones are never collected. Commands and channel names pass under any setting.
+// A bulk string may be this much larger than message_bytes_max and still be parsed, so that the owner judges
+// its length. A larger one is never collected. Commands and channel names fit under any setting.
 inline constexpr std::size_t kOversizeSlackBytes = 64 << 10;
 
 class RedisConnection {
@@ -48,17 +48,17 @@ class RedisConnection {
   class Owner {
    public:
     virtual ~Owner() = default;
-    // Redis has answered, nothing is under way. Send what is to be sent.
+    // Redis has answered, and nothing is under way. Send what there is.
     virtual void on_up() = 0;
-    // The next reply or message, valid during the call. A bulk string that was far too large is a nil.
+    // The next reply or message, valid during the call. A nil replaces a bulk string that was far too large.
     virtual void on_reply(const redisReply& reply) = 0;
-    // Everything that one read brought has been handed over.
+    // Everything from one read has been handed over.
     virtual void on_read() = 0;
     // Send a PING now, and expect its answer among the others.
     virtual void on_ping_due() = 0;
     // Everything that was sent has been written.
     virtual void on_written() = 0;
-    // The link was up and is lost. Commands without an answer get none. A new link is on its way.
+    // The link was up and is lost. Unanswered commands get no answer. A new link is under way.
     virtual void on_down() = 0;
   };
 
@@ -70,7 +70,7 @@ class RedisConnection {
 
   // Connects, and keeps connecting until close().
   void open();
-  // Ends it for good. The owner hears nothing any more.
+  // Ends it for good. No call of the owner follows.
   void close();
   // Treats the present link as lost, for the reason `why`.
   void fail(std::string_view why);
@@ -78,17 +78,17 @@ class RedisConnection {
   // The last failure while it is not up; empty while it is up or connects for the first time. Any thread.
   std::string why_not_up() const;
 
-  // Queues one command; any bytes may stand in its words. Requires is_up(). flush() writes what is queued.
+  // Queues one command; its words may hold any bytes. Requires is_up(). flush() writes the queue.
   void send(std::span<const std::string_view> words);
-  // The same with `last` as one more word. A large one is moved, not copied, and its memory is given back
-  // once the kernel has taken it.
+  // The same with `last` as one more word. A large one is moved, not copied; its memory is freed once the
+  // kernel has taken it.
   void send(std::span<const std::string_view> words, std::string last);
   void flush();
-  // Queued and not yet taken by the kernel.
+  // Bytes that are queued and not yet taken by the kernel.
   std::size_t unsent_bytes() const { return unsent_bytes_; }
 
  private:
-  // The number of a link. Handlers of an older one find that theirs has passed.
+  // The number of a link. A handler compares it to see whether its own link is over.
   using Link = std::uint64_t;
   using Endpoint = asio::generic::stream_protocol::endpoint;
 
@@ -129,7 +129,7 @@ class RedisConnection {
   bool is_open_ = false;
   bool is_up_ = false;
   bool is_ping_unanswered_ = false;
-  const char* awaited_ = "";  // What the deadline is for.
+  const char* awaited_ = "";  // The deadline is for this.
   Link link_ = 0;
   unsigned attempts_ = 0;  // In a row, without a link that lasted.
   std::chrono::steady_clock::time_point up_since_;
@@ -145,9 +145,9 @@ class RedisConnection {
   std::unique_ptr<redisReader, ReaderDeleter> reader_;
   OversizeFilter filter_;
   std::vector<char> read_buffer_;
-  std::vector<std::string_view> passed_;  // Of filter_, kept for its memory.
-  // What is to be written, in pieces: of kPieceBytes at most, or one large word. A command may begin in one
-  // and end in another.
+  std::vector<std::string_view> passed_;  // filter_'s output, kept for its memory.
+  // The bytes to write, in pieces: of kPieceBytes at most, or one large word. A command may begin in
+  // one and end in another.
   std::deque<std::string> queued_;
   std::string in_write_;
   std::string spare_;  // An empty piece, kept for its memory.

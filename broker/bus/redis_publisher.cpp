@@ -74,7 +74,7 @@ void RedisPublisher::abandon_all(const char* why) {
   }
 }
 
-// One timer for all of them: they were sent in the order of their deadlines.
+// One timer suffices: publishes are sent in the order of their deadlines.
 void RedisPublisher::watch_deadline() {
   if (is_watching_) return;
   const auto first =

@@ -1,11 +1,11 @@
 // The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
 //
-// Failures:  kUnavailable at once while the connection is away; nothing was sent. kForbidden if an ACL says no,
-//            kRefused if Redis says no for another reason. kUnknown without a reply within publish_timeout, or
-//            if the connection is lost first: Redis may have the message. A connection that is late once hangs,
-//            and is closed.
+// Failures:  kUnavailable at once while the connection is away; nothing was sent. kForbidden if an ACL
+//            refuses, kRefused if Redis refuses for another reason. kUnknown without a reply within
+//            publish_timeout, or if the connection is lost first: Redis may have the message. A connection
+//            that is late once is taken to hang, and is closed.
 // Threads:   any for is_up(), was_ever_up() and why_not_up(); the bus thread for everything else.
-// Ownership: the queue outlives this object. It counts the publishes that wait.
+// Ownership: the queue, which counts the waiting publishes, outlives this object.
 // Limits:    those of the JobQueue.
 #pragma once
 
@@ -28,7 +28,7 @@ class RedisPublisher : private RedisConnection::Owner {
   void open() { connection_.open(); }
   // Publishes without a reply complete as kUnknown.
   void close();
-  // Queues one PUBLISH; flush() writes all that is queued.
+  // Queues one PUBLISH; flush() writes the queue.
   void publish(BusJob job);
   void flush() { connection_.flush(); }
 
@@ -37,7 +37,7 @@ class RedisPublisher : private RedisConnection::Owner {
   std::string why_not_up() const { return connection_.why_not_up(); }
 
  private:
-  struct Waiting {  // For its reply.
+  struct Waiting {  // A command that waits for its reply.
     bool is_ping = false;
     std::size_t payload_bytes = 0;
     std::chrono::steady_clock::time_point deadline;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kChannelsPerCommand = 500;
 constexpr std::size_t kUnsentBytesMax = 256 << 10;
 
-// Escapes what Redis' globs give a meaning. `*` keeps its own only where `is_star_kept`.
+// Escapes the special characters of Redis' globs, `*` only unless `is_star_kept`.
 std::string escape_glob(std::string_view text, bool is_star_kept) {
   std::string escaped;
   for (const char c : text) {
@@ -51,7 +51,7 @@ void RedisSubscriber::subscribe(std::string channel) {
     entry.second.is_wanted = true;
     ++state_.wanted;
   }
-  forget_acknowledgement(entry);  // It is told anew, even to who asks twice.
+  forget_acknowledgement(entry);  // Acknowledge it again, even if it was wanted already.
   queue(entry);
 }
 
@@ -81,7 +81,7 @@ void RedisSubscriber::on_up() {
 
 void RedisSubscriber::on_down() {
   state_.is_up = false;
-  // Before the loss is counted: who sees that count must not see channels that were acknowledged before it.
+  // Before the loss is counted: a reader of that count must not see channels acknowledged before it.
   const bool was_anything_live = state_.acknowledged.exchange(0) > 0;
   ++state_.losses;
   unanswered_.clear();
@@ -94,7 +94,7 @@ void RedisSubscriber::on_down() {
   }
   state_.held = channels_.size();
   listener_.on_state(false);
-  // Cut again before anything was acknowledged: nothing was lost that was not lost already.
+  // If nothing was acknowledged since the last loss, nothing more was lost.
   if (!was_anything_live) return;
   listener_.on_lost();
   has_told_ = true;
@@ -110,7 +110,7 @@ void RedisSubscriber::on_ping_due() {
 // Hot path: once per message.
 void RedisSubscriber::on_reply(const redisReply& reply) {
   if (reply.type == REDIS_REPLY_ERROR) return on_error(text_of(reply));
-  // PING is answered by a status as long as nothing is subscribed, by an array from then on.
+  // Redis answers PING with a status while nothing is subscribed, with an array from then on.
   if (reply.type == REDIS_REPLY_STATUS) return on_acknowledgement("pong", {});
   if (reply.type != REDIS_REPLY_ARRAY || reply.elements < 2)
     return connection_.fail("an answer of an unknown kind");
@@ -132,7 +132,7 @@ void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
                               std::optional<std::string_view> glob) {
   if (!name.starts_with(options_.prefix)) return;
   const std::string_view channel = name.substr(options_.prefix.size());
-  // A pattern also matches what applications use the same Redis for. By name only good names were asked for.
+  // A pattern also matches other applications' channels in the same Redis. A subscribed name is always valid.
   if (glob && !is_channel_name(channel)) return;
   if (!patterns_.empty()) {
     const Pattern* const first = pattern_of(channel);
@@ -180,11 +180,11 @@ void RedisSubscriber::on_error(std::string_view text) {
   const bool is_forbidden = is_no_permission(text);
   switch (command.kind) {
     case Command::Kind::kPing:
-      return;  // It lives, that was the question.
+      return;  // An error is a sign of life, too.
     case Command::Kind::kPattern:
       return is_forbidden ? on_pattern_refused(patterns_[command.pattern], text) : connection_.fail(text);
     case Command::Kind::kUnsubscribe:
-      // Its messages still come and nobody wants them: no harm.
+      // Its messages still come, and nobody wants them: no harm.
       for (Entry* entry : command.channels) {
         --entry->second.unanswered;
         conclude(*entry);
@@ -210,12 +210,12 @@ void RedisSubscriber::on_pattern_refused(Pattern& pattern, std::string_view why)
   pattern.is_refused = true;
   listener_.on_refused(pattern.text, why);
   has_told_ = true;
-  // What it would have covered is asked for by name.
+  // Subscribe by name to the channels that the pattern would have covered.
   for (Entry& entry : channels_) queue(entry);
 }
 
-// Redis refuses a SUBSCRIBE of many channels for any one of them: each is asked for alone then, so that only
-// the culprits are told.
+// One forbidden channel makes Redis refuse a SUBSCRIBE of many. Ask for each one alone then, so that only the
+// forbidden ones are reported.
 void RedisSubscriber::on_channels_refused(const Command& command, std::string_view why) {
   for (Entry* entry : command.channels) {
     Channel& channel = entry->second;
@@ -252,12 +252,12 @@ void RedisSubscriber::queue(Entry& entry) {
     entry.second.is_queued = true;
     changed_.push_back(&entry);
   } else if (!entry.second.is_wanted) {
-    erase(entry);  // on_up() queues all that is wanted then.
+    erase(entry);  // on_up() will queue all wanted channels.
   }
 }
 
 void RedisSubscriber::send_patterns() {
-  // One command each: a refusal concerns one pattern then, and the order of the answers is theirs.
+  // One command for each: then a refusal concerns one pattern, and the answers come in their order.
   for (std::size_t i = 0; i < patterns_.size(); ++i) {
     const std::string_view words[] = {patterns_[i].is_glob ? "PSUBSCRIBE" : "SUBSCRIBE",
                                       patterns_[i].on_redis};
@@ -266,7 +266,7 @@ void RedisSubscriber::send_patterns() {
   }
 }
 
-// Sends as much as fits into the write buffer; on_written() goes on.
+// Sends as much as fits into the write buffer; on_written() continues.
 void RedisSubscriber::send_changes() {
   if (!connection_.is_up()) return;
   while (connection_.unsent_bytes() < kUnsentBytesMax) {
@@ -289,7 +289,7 @@ void RedisSubscriber::send_changes() {
   connection_.flush();
 }
 
-// The next changed channels that fit into one command. Those that need none are concluded on the way.
+// Takes the next changed channels that fit into one command. Concludes those that need none.
 std::vector<RedisSubscriber::Entry*> RedisSubscriber::take_changes() {
   std::vector<Entry*> taken;
   while (!changed_.empty() && taken.size() < kChannelsPerCommand) {
@@ -307,8 +307,8 @@ std::vector<RedisSubscriber::Entry*> RedisSubscriber::take_changes() {
   return taken;
 }
 
-// Where no answer is outstanding, Redis' state of the channel is known: tells the listener, forgets the
-// channel, or queues it for the next command.
+// If no answer is outstanding, Redis' state of the channel is known: tells the listener, forgets the channel,
+// or queues it for the next command.
 void RedisSubscriber::conclude(Entry& entry) {
   Channel& channel = entry.second;
   if (channel.unanswered > 0 || channel.is_queued) return;
@@ -330,9 +330,8 @@ void RedisSubscriber::acknowledge(Entry& entry) {
   has_told_ = true;
 }
 
-// A pattern's acknowledgement and a message of a channel that it covers may come in one piece, before the
-// channels were gone through: what is to be told of `channel` comes first, or the gap of a loss would follow
-// the messages that it stands before.
+// One read can bring a pattern's acknowledgement and messages it covers. Acknowledge the channel first;
+// otherwise the gap of a loss would follow the messages that it precedes.
 void RedisSubscriber::acknowledge_covered(std::string_view channel) {
   const auto found = channels_.find(channel);
   if (found == channels_.end()) return;

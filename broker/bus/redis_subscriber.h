@@ -1,16 +1,16 @@
-// The subscriber connection: which channels are wanted, and what Redis has been told of it.
+// The subscriber connection: the wanted channels, and what Redis knows of them.
 //
-// The set of wanted channels is the one truth. A command is sent for a channel when the last one asked for
-// something else, and for all wanted channels after each connect. Redis answers every SUBSCRIBE and
-// UNSUBSCRIBE in order. A channel's state is known when all its commands are answered, and only then
-// on_subscribed() is called. So any order of subscribe and unsubscribe comes out right without a wait.
+// The set of wanted channels is the one truth. A channel gets a command if its last one asked for something
+// else; after each connect all wanted channels get one. Redis answers every SUBSCRIBE and UNSUBSCRIBE in
+// order. A channel's state is known once all its commands are answered, and only then on_subscribed() is
+// called. So any order of subscribe and unsubscribe comes out right without a wait.
 //
 // Patterns given to record() are subscribed first. A channel that one of them covers is not subscribed by
 // name as well: its messages would come twice. If several patterns cover it, the first one counts.
 //
 // Threads:   any for state() and why_not_up(), record() before open(), the bus thread for everything else.
 // Ownership: the listener outlives this object.
-// Limits:    at most kUnsentBytesMax bytes of commands are on their way, whatever the number of channels.
+// Limits:    at most kUnsentBytesMax bytes of commands are queued, for any number of channels.
 #pragma once
 
 #include <atomic>
@@ -47,7 +47,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   void close();
   void subscribe(std::string channel);
   void unsubscribe(const std::string& channel);
-  // After a batch of the above: sends what has changed.
+  // Call it after a batch of the above: sends the changes.
   void settle();
 
   const State& state() const { return state_; }
@@ -59,16 +59,16 @@ class RedisSubscriber : private RedisConnection::Owner {
     bool is_acknowledged = false;  // The listener was told.
     bool is_on_server = false;     // The last command sent for it was SUBSCRIBE.
     bool is_queued = false;        // In changed_.
-    bool is_sent_alone = false;    // A SUBSCRIBE of many with it in it was refused as a whole.
+    bool is_sent_alone = false;    // A SUBSCRIBE of several channels with this one was refused.
     std::uint32_t unanswered = 0;  // Commands sent for it that have no answer yet.
   };
   using Channels = NameMap<Channel>;
-  using Entry = Channels::value_type;  // Stays where it is: the map's nodes don't move.
+  using Entry = Channels::value_type;  // Never moves: the map's nodes stay in place.
 
   struct Pattern {
     std::string text;      // As given to record().
     std::string on_redis;  // Prefixed; escaped, if it is a glob.
-    bool is_glob = false;  // Without a "*" it is a channel's name, and SUBSCRIBEd.
+    bool is_glob = false;  // Without a "*" it is a channel's name, for SUBSCRIBE.
     bool is_acknowledged = false;
     bool is_refused = false;
   };
@@ -112,9 +112,9 @@ class RedisSubscriber : private RedisConnection::Owner {
   BusListener& listener_;
   std::vector<Pattern> patterns_;
   Channels channels_;
-  std::deque<Entry*> changed_;  // Redis may have to be told about these.
+  std::deque<Entry*> changed_;  // Redis may have to learn of these.
   std::deque<Command> unanswered_;
-  bool has_told_ = false;  // The listener, since its last on_idle().
+  bool has_told_ = false;  // Told the listener something since its last on_idle().
   State state_;
   RedisConnection connection_;
 };

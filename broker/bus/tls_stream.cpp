@@ -29,7 +29,7 @@ struct TlsStream::State {
   State(TlsContextPtr tls_context, Socket socket, std::string the_host)
       : context(tls_context.release()), stream(std::move(socket), context), host(std::move(the_host)) {}
 
-  asio::ssl::context context;  // Owns what it was given.
+  asio::ssl::context context;  // Owns the certificates and keys it was given.
   asio::ssl::stream<Socket> stream;
   const std::string host;
   std::array<char, kRecordBytesMax> in;
@@ -81,7 +81,8 @@ void TlsStream::write(std::string_view bytes, std::function<void(asio::error_cod
 }
 
 std::string tls_error_text(asio::error_code error) {
-  // Redis does not say goodbye (close_notify). A reply that was cut is never taken for a whole one.
+  // Redis sends no close_notify, so an end without one is normal. A reply that was cut off is
+  // never taken for whole.
   if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) return "closed by Redis";
   if (const auto code = code_of(error); code != 0) return tls_error_text(code);
   return error.message();

@@ -1,7 +1,7 @@
-// TLS over one connected socket, by asio's ssl::stream; its headers, and OpenSSL's, stay in the .cpp file.
+// TLS over one connected socket, by asio's ssl::stream. Its headers and OpenSSL's stay in the .cpp file.
 //
-// Destroying the stream ends it: the socket is closed at once, without a goodbye. Operations under way still
-// call their functions, with an error, and keep the stream's buffers alive until then.
+// Destroying the stream closes the socket at once, without a close_notify. Operations under way still call
+// their functions, with an error, and keep the stream's buffers alive until then.
 //
 // Threads: everything on the thread that runs the socket's io_context.
 // Limits:  one read and one write at a time. A read brings at most one record, 16 KB; OpenSSL keeps the rest
@@ -28,7 +28,7 @@ class TlsStream {
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
 
-  // Calls `done` with the reason of a failure. It is empty after a success: read and write may begin.
+  // Calls `done` with the reason of a failure, or with an empty one: then read and write may begin.
   void handshake(std::function<void(const std::string& why_not)> done);
   // Calls `done` with the next bytes, valid during the call, or with an error.
   void read(std::function<void(asio::error_code error, std::string_view bytes)> done);
