@@ -17,7 +17,7 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && equals_ignoring_case(text.substr(text.size() - end.size()), end);
 }
 
-// Four numbers, the first of them 127. A name such as 127.example.com is a name.
+// Accepts four parts, the first of them 127. 127.example.com is a name.
 bool is_loopback_ipv4(std::string_view host) {
   return host.substr(0, 4) == "127." && std::count(host.begin(), host.end(), '.') == 3 &&
          host.find_first_not_of("0123456789.") == std::string_view::npos;
@@ -80,7 +80,7 @@ std::optional<Reply> Access::refuse_foreign(const Head& head) const {
 
 bool Access::is_own_origin(const Head& head, std::string_view origin) const {
   if (allows_origin(origin)) return true;
-  // Which scheme the browser used is not known behind a proxy that ends TLS; the host decides.
+  // Behind a proxy that ends TLS the browser's scheme is unknown, so compare the host alone.
   const std::string* host = head.find("host");
   return host != nullptr && (equals_ignoring_case(origin, "http://" + *host) ||
                              equals_ignoring_case(origin, "https://" + *host));
@@ -88,7 +88,7 @@ bool Access::is_own_origin(const Head& head, std::string_view origin) const {
 
 std::vector<Header> Access::cors_headers(const Head& head) const {
   std::vector<Header> headers;
-  // A cache must not give one origin's answer to another, also where that one got none of these headers.
+  // Send Vary even without the other headers: a cache must not give one origin's answer to another.
   if (has_exact_origins_) headers.push_back({"Vary", "Origin"});
   const std::string* origin = head.find("origin");
   if (origin == nullptr) return headers;
@@ -113,8 +113,8 @@ std::optional<Reply> Access::preflight(const Head& head) const {
   Reply reply;
   reply.status = 204;
   reply.headers.push_back({"Access-Control-Allow-Methods", "GET, POST, OPTIONS"});
-  // Last-Event-ID is not safelisted everywhere (Fetch), and EventSource libraries on fetch() preflight for
-  // it.
+  // Last-Event-ID is not safelisted everywhere (Fetch), and EventSource libraries based on fetch()
+  // send a preflight for it.
   reply.headers.push_back(
       {"Access-Control-Allow-Headers", "authorization, last-event-id, content-type, cache-control"});
   reply.headers.push_back({"Access-Control-Max-Age", "7200"});

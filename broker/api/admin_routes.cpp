@@ -14,7 +14,7 @@
 namespace weir {
 namespace {
 
-constexpr std::size_t kShownBytesMax = 32;  // Of what is refused.
+constexpr std::size_t kShownBytesMax = 32;  // How much of a refused value is repeated.
 
 JsonObject status_json(std::string_view status) {
   JsonObject json;
@@ -91,8 +91,8 @@ Reply AdminRoutes::dispatch(const Request& request) const {
   return reply;
 }
 
-// Only what no reconnect can heal on this pod: a Service with no ready pod ends every EventSource that
-// reconnects.
+// Reports only what no reconnect to this pod can heal: without a ready pod behind a Service, every
+// EventSource that reconnects gives up.
 Reply AdminRoutes::ready() const {
   if (gateway_.is_draining()) return error_reply(503, "this gateway is draining");
   const BusState state = gateway_.bus_state();

@@ -1,4 +1,4 @@
-// The URLs of the admin side: probes, metrics, open channels with the slowest clients, the level of the log.
+// The URLs of the admin side: probes, metrics, open channels, the slowest clients, the log level.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@ namespace weir {
 
 class Metrics;
 
-// The channels that GET /channels shows at most: those with the most subscribers.
+// GET /channels shows at most this many channels, those with the most subscribers.
 inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
-// From a request of the admin side to its reply.
+// Answers the requests of the admin side.
 //
 // Threads:   as Handler says.
 // Ownership: gateway and metrics outlive it.

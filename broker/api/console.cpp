@@ -19,7 +19,7 @@ std::string base64_of_sha256(std::string_view text) {
   return {reinterpret_cast<const char*>(encoded.data()), static_cast<std::size_t>(encoded_size)};
 }
 
-// The sources of all inline elements <tag ...>...</tag> of `html`, as a CSP names them.
+// The hashes of all inline elements <tag ...>...</tag> of `html`, as sources for a CSP.
 std::string hashes_of(std::string_view html, const std::string& tag) {
   std::string sources;
   const std::string end_tag = "</" + tag + ">";

@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-// The tokens of one place, which should be one: false if `token` is another one than `found` has.
+// Notes a token found in one place. False if that place already has a different one.
 bool note(std::optional<std::string>& found, std::string_view token) {
   if (found) return *found == token;
   found = std::string(token);

@@ -18,15 +18,15 @@ struct Credential {
 };
 
 // Returns the first of these, or nullopt if there is none: `Authorization: Bearer TOKEN`;
-// ?access_token=TOKEN, since an EventSource can't set headers; the cookie of that name. The cookie is last
-// because a browser sends it with every request. The first one counts even if it is bad. A scheme other than
-// Bearer is for a proxy in front of us and is skipped. The error is for the holder: one place has two tokens
-// that differ, so it is not known which one is meant.
+// ?access_token=TOKEN, since an EventSource can't set headers; the cookie of that name, last because a
+// browser sends it with every request. The first one counts even if it is bad. A scheme other than Bearer is
+// for a proxy in front of us and is skipped. The error is for the holder: one place has two different tokens,
+// so the meant one is unknown.
 Result<std::optional<Credential>> find_credential(const Head& head, const QueryParameters& query,
                                                   std::string_view cookie_name);
 
 // Returns `query` as it may be logged: the first ten names, without values, since any value may be a token
-// under a misspelt name. A name that may itself be a token in the wrong place is not shown either.
+// under a misspelt name. Hides a name that may itself be a token.
 std::string redacted_query(std::string_view query);
 
 }  // namespace weir

@@ -8,8 +8,7 @@
 namespace weir {
 namespace {
 
-// RFC 6750, 3: what is wrong goes to the client in WWW-Authenticate; nothing is wrong where there was no
-// token.
+// RFC 6750, 3: WWW-Authenticate tells the client what is wrong with its token, and nothing if it sent none.
 Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters) {
   Reply reply = error_reply(status, detail);
   reply.headers.push_back({"WWW-Authenticate", "Bearer realm=\"weir\"" + parameters});
@@ -27,7 +26,7 @@ std::string deed(Action action, std::string_view channel) {
          "\"";
 }
 
-// A browser says where a request without an Origin comes from (Fetch Metadata); "none" is its user.
+// A browser says where a request without an Origin comes from (Fetch Metadata); "none" means its user.
 bool is_foreign_site(const Head& head) {
   const std::string* site = head.find("sec-fetch-site");
   return site != nullptr && *site != "same-origin" && *site != "none";

@@ -1,4 +1,4 @@
-// Decides who sends a request and whether they may: by what is open to anybody, and by their token.
+// Decides who sends a request and whether they may, by the rules for anybody and by their token.
 #pragma once
 
 #include <optional>

@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-// For Redis to be reached again, probes and scrapes, files: what must go on while everybody else comes in.
+// For Redis to be reached again, for probes, scrapes and files: they must work while clients fill the rest.
 constexpr std::size_t kDescriptorsKept = 16;
 
 std::vector<AddressRange> address_ranges(const std::vector<std::string>& texts) {
@@ -28,7 +28,7 @@ FrontOptions front_options(const Config& config) {
           .trusted_proxies = address_ranges(config.trusted_proxy)};
 }
 
-// Probes and scrapes: small, few, and answered also while the public side is full.
+// Probes and scrapes are small and few, and are answered even while the public side is full.
 FrontOptions admin_front_options(const Config& config) {
   FrontOptions options = front_options(config);
   options.body_bytes_max = 4'096;
@@ -60,15 +60,16 @@ ServerOptions server_options(const Config& config) {
 
 RouteOptions route_options(const Config& config, std::uint64_t random, bool has_keys) {
   const bool is_local = is_loopback(config.listen);
-  return {.access = {.anonymous_subscribe = config.anonymous_subscribe,
-                     .anonymous_publish = config.anonymous_publish,
-                     .cors_origins = config.cors_origin,
-                     .is_loopback = is_local,
-                     .has_keys = has_keys},
-          .channels_per_client_max = config.max_channels_per_client,
-          .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
-          .cookie_name = config.jwt_cookie,
-          .random = random};
+  return {
+      .access = {.anonymous_subscribe = config.anonymous_subscribe,
+                 .anonymous_publish = config.anonymous_publish,
+                 .cors_origins = config.cors_origin,
+                 .is_loopback = is_local,
+                 .has_keys = has_keys},
+      .channels_per_client_max = config.max_channels_per_client,
+      .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
+      .cookie_name = config.jwt_cookie,
+      .random = random};
 }
 
 }  // namespace weir

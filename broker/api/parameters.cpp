@@ -13,7 +13,7 @@ bool is_known(std::string_view name, StreamRoute route) {
       });
 }
 
-// Every JWT begins so: base64url of `{"`.
+// base64url of `{"`, with which every JWT begins.
 bool may_be_token(std::string_view name) { return name.starts_with("eyJ"); }
 
 std::string shown(std::string_view name) {

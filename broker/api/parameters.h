@@ -1,4 +1,4 @@
-// The query parameters that streams take. Pure, any thread.
+// The query parameters of streams. Pure, any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ inline constexpr std::string_view kAccessToken = "access_token";
 inline constexpr std::string_view kChannel = "channel";
 inline constexpr std::string_view kForm = "form";
 inline constexpr std::string_view kLastEventId = "lastEventId";
-// As Mercure, Nchan and ntfy spell it.
+// The spelling of Mercure, Nchan and ntfy.
 inline constexpr std::string_view kLastEventIdSnakeCase = "last_event_id";
 inline constexpr std::string_view kReplay = "replay";
 // Cache busters. No stream is cached, but libraries append them to every URL.
@@ -36,14 +36,14 @@ inline constexpr KnownParameter kKnownParameters[] = {
     {parameter::kTime},        {parameter::kUnderscore},
 };
 
-// Limits of unknown_parameter_comments(): names of one request, and bytes of each.
+// Limits of unknown_parameter_comments(): the number of names, and the bytes of each.
 inline constexpr std::size_t kUnknownParametersMax = 3;
 inline constexpr std::size_t kUnknownParameterBytesMax = 32;
 
 // Returns comment lines for the first block of a stream, such as `: unknown parameter "lastid"`: one for each
-// parameter of `query` that `route` does not take, in order, none twice. A client that misspells lastEventId
-// then does not believe that resuming is broken. Shows names alone, never values, with "?" for a byte that is
-// not printable ASCII. Leaves out a name that looks like a token in the wrong place.
+// parameter of `query` that `route` does not take, in order, none twice. They keep a client that misspells
+// lastEventId from believing that resuming is broken. They show names alone, with "?" for a byte that is not
+// printable ASCII. A name that looks like a token is left out.
 std::string unknown_parameter_comments(const QueryParameters& query, StreamRoute route);
 
 }  // namespace weir

@@ -30,7 +30,7 @@ Reply no_content(std::string_view allowed) {
   return reply;
 }
 
-// Answers OPTIONS without a preflight's headers, and every method that `allowed` does not have.
+// Answers OPTIONS without a preflight's headers, and every method that is not in `allowed`.
 Reply other_method(const Head& head, std::string_view allowed) {
   return head.method == "OPTIONS" ? no_content(allowed) : method_not_allowed(allowed);
 }
@@ -51,8 +51,8 @@ const std::string* find(const QueryParameters& query, std::string_view name) {
   return nullptr;
 }
 
-// The header wins: a browser reconnects with the old URL. In the query the last one counts: some clients
-// append theirs to the URL each time they come back.
+// The header wins: a browser reconnects with the old URL. In the query the last id counts: some clients
+// append a new one to the URL at each reconnect.
 std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
   const std::string* id = head.find("last-event-id");
   if (id != nullptr && !id->empty()) return *id;
@@ -65,8 +65,7 @@ std::optional<std::string> last_event_id(const Head& head, const QueryParameters
   return *id;
 }
 
-// A token must not be read in a log, wherever in the request it was put by mistake. The path is decoded, so
-// that the log finds one there.
+// Hides tokens wherever a client put one by mistake. The path is decoded, so that one in it is recognised.
 void log_refusal(const Head& head, const Reply& reply) {
   if (!is_logged(LogLevel::kDebug)) return;
   std::string target = percent_decode(head.path).value_or("(a path with a broken escape)");
@@ -74,7 +73,7 @@ void log_refusal(const Head& head, const Reply& reply) {
   log_debug(std::to_string(reply.status) + " for " + head.method + " " + target + ": " + reply.body);
 }
 
-// An EventSource, or whoever else names text/event-stream.
+// True for an EventSource, and for any other client that names text/event-stream.
 bool accepts_stream(const Head& head) { return is_read(head) && read_accept(head.joined("accept")).is_named; }
 
 Reply with_headers(Reply reply, const std::vector<Header>& headers) {
@@ -111,7 +110,7 @@ Refused refused_of(NoPlace why_not) {
   return Refused::kDraining;
 }
 
-// `subscribers`: the streams of the channel on this gateway when the request came.
+// `subscribers` is the number of the channel's streams on this gateway when the request came.
 Reply publish_reply(const std::string& channel, std::size_t subscribers, const PublishResult& result) {
   const std::string why = result.detail.empty() ? "" : ": " + result.detail;
   Reply reply;
@@ -134,8 +133,7 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
     case PublishOutcome::kRefused:
       break;
   }
-  // A rule about this channel is the caller's affair. Any other refusal says that the bus is set up
-  // differently.
+  // A rule about this channel concerns the caller. Any other refusal means that the bus is misconfigured.
   reply = error_reply(result.outcome == PublishOutcome::kForbidden ? 403 : 502,
                       "nothing was published: the bus refused it" + why);
   reply.refused = Refused::kBusRefused;
@@ -166,7 +164,7 @@ JsonObject channel_json(const ChannelInfo& info) {
   return json;
 }
 
-// A stream that has its place and waits for its head and its socket.
+// A stream that has its place, and waits for its head and its socket.
 class Routes::Opening final : public StreamOpening {
  public:
   Opening(Routes& routes, StreamRequest request, Place place, bool accepts_stream, std::vector<Header> cors)
@@ -298,7 +296,7 @@ Reply Routes::open_events(const Request& request) {
       return std::move(*refusal);
     if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
     if (channels.size() > options_.channels_per_client_max) {
-      // Another time would not help, so an EventSource may give up.
+      // A retry would not help, so let an EventSource give up.
       Reply reply =
           error_reply(400, "one stream follows at most " + std::to_string(options_.channels_per_client_max) +
                                " channels: see --max-channels-per-client");
@@ -350,7 +348,7 @@ Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::str
 }
 
 std::chrono::milliseconds Routes::jittered_retry() {
-  // splitmix64: the clients that are turned away in one second must not come back in one second.
+  // splitmix64: spreads the retries of clients that are turned away in one second.
   std::uint64_t z = random_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
@@ -373,7 +371,7 @@ Reply Routes::full(bool accepts_stream, Refused reason) {
     reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
   }
   reply.refused = reason;
-  reply.closes = true;  // Its descriptor is wanted by others.
+  reply.closes = true;  // Other clients need its descriptor.
   return reply;
 }
 

@@ -32,16 +32,16 @@ struct RouteOptions {
   std::uint64_t random = 0;  // Seeds the jitter of retry times.
 };
 
-// From a request of the public side to its reply.
+// Answers the requests of the public side.
 //
 // Threads:   as Handler says.
 // Ownership: gateway, metrics and verifier outlive it.
 class Routes final : public Handler {
  public:
-  // Without a `verifier` there are no tokens.
+  // Without a `verifier` tokens are not read.
   Routes(RouteOptions options, Gateway& gateway, Metrics& metrics, const TokenVerifier* verifier = nullptr);
 
-  // A stream that comes back from here has its place among the clients already.
+  // A stream that it returns already has its place among the clients.
   Reply handle(Request& request) override;
   Reply overloaded(const Head& head) override;
   std::vector<Header> cors_headers(const Head& head) const override;
@@ -62,10 +62,9 @@ class Routes final : public Handler {
   std::variant<Visit, Reply> authorize(const Head& head, Action action, std::string_view channel) const;
 
   Reply dispatch(Request& request);
-  // The "Full" answer, where there is no room for a request. An EventSource gives up for good at any status
-  // but
-  // 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 where other
-  // clients still have room.
+  // The "Full" answer, if there is no room for a request. An EventSource gives up for good at any status
+  // but 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 if
+  // other clients still have room.
   Reply full(bool accepts_stream, Refused reason);
   Reply on_channel(Request& request, std::string_view encoded_name, std::string_view action);
   Reply open_channel(const Request& request, std::string channel);
@@ -85,10 +84,10 @@ class Routes final : public Handler {
   std::atomic<std::uint64_t> random_;
 };
 
-// The payload that ends a channel: {"type":"weir:end"}. A `body` that is not blank becomes its data: as it is
-// if it is JSON, otherwise as text. Pure, any thread.
+// The payload that ends a channel: {"type":"weir:end"}. A `body` that is not blank becomes its data:
+// unchanged if it is JSON, otherwise as text. Pure, any thread.
 std::string end_payload(std::string_view body);
-// One channel, as /channels/{channel}/info and the admin side's /channels show it. Pure, any thread.
+// One channel, for /channels/{channel}/info and the admin side's /channels. Pure, any thread.
 JsonObject channel_json(const ChannelInfo& info);
 // 405 with Allow.
 Reply method_not_allowed(std::string_view allowed);
