@@ -11,7 +11,7 @@ std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::str
 }
 
 void Batch::clear() {
-  // One huge batch must not keep its memory for ever.
+  // Do not keep the memory of one huge batch for ever.
   if (copied_.capacity() > 8 * kBatchBytes) std::string().swap(copied_);
   copied_.clear();
   lone_ = {};

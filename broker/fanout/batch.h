@@ -1,7 +1,7 @@
-// Consecutive frames in one piece of memory: each client of one encoding is sent them by one system call.
+// Consecutive frames in one piece of memory, so that one system call sends them to a client.
 //
 // Threads:   the shard's.
-// Ownership: the shard keeps its batches, so that their memory is used again.
+// Ownership: the shard keeps its batches, to reuse their memory.
 // Limits:    kBatchBytes, or one frame that is larger.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace weir {
 
-// The encoding of a client's bytes: the form, and whether they come in HTTP chunks.
+// The encoding of a client's bytes: the form, and whether it is in HTTP chunks.
 struct Encoding {
   Form form = Form::kChannel;
   bool is_chunked = true;  // False for HTTP/1.0, which ends a body by closing.
@@ -25,7 +25,7 @@ struct Encoding {
 };
 inline constexpr std::size_t kEncodings = kForms * 2;
 
-// The most bytes of frames that are read and sent at once, unless one frame is larger.
+// The most bytes of frames that one read and one send take, unless one frame is larger.
 inline constexpr std::size_t kBatchBytes = 64 << 10;
 
 // The bytes of `frame` in `encoding`. Valid as long as the frame.
@@ -34,22 +34,22 @@ std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::str
 class Batch {
  public:
   void clear();
-  // Appends a frame, which outlives the batch's use: a large frame that stands alone is not copied.
+  // Appends a frame, which must outlive the batch's use: a large frame that stands alone is not copied.
   void add(const Frame& frame, const Encoding& encoding, std::string_view channel);
 
   std::string_view bytes() const { return is_copied_ ? std::string_view(copied_) : lone_; }
   std::size_t frames() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
-  // A gap that all clients share is among the frames.
+  // True if a gap that all clients share is among the frames.
   bool has_gaps() const { return has_gaps_; }
 
   bool has_retry() const { return !retries_.empty(); }
   // Writes one client's own digits into all retry lines.
   void write_retries(std::uint32_t jitter);
 
-  // The index of the frame that byte `offset` lies in.
+  // The index of the frame that holds byte `offset`.
   std::size_t frame_at(std::size_t offset) const;
-  // The offset of a frame's first byte, and that behind its last.
+  // The offsets of a frame's first byte and of the byte after its last.
   std::size_t begin_of(std::size_t frame) const { return frame == 0 ? 0 : ends_[frame - 1]; }
   std::size_t end_of(std::size_t frame) const { return ends_[frame]; }
 
@@ -67,8 +67,8 @@ class Batch {
   std::vector<Retry> retries_;
 };
 
-// One client's own reconnection time: `base` lengthened by 16 bits of `jitter`, up to twice, and folded back
-// at 60 s, where it is never less than half of that.
+// One client's own reconnection time: `base` lengthened by 16 bits of `jitter` to at most twice its length,
+// and folded back at 60 s, to no less than half of that.
 std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter);
 
 }  // namespace weir

@@ -29,8 +29,8 @@ class Channel {
   const SlowClientPolicy policy;
   ChannelLog log;
 
-  // Hot path, step 3 of docs/life-of-a-message.md: puts each feed into its shard's inbox unless it is in
-  // already. The caller wakes the shards, once for many channels.
+  // Hot path, step 3 of docs/life-of-a-message.md: puts each feed into its shard's inbox unless it is already
+  // there. The caller wakes the shards, once for many channels.
   void leave_hint();
   void add_feed(std::shared_ptr<Feed> feed);
   void remove_feed(const Feed* feed);
@@ -46,7 +46,7 @@ class Channel {
 
  private:
   mutable Mutex mutex_;
-  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one of each shard.
+  std::vector<std::shared_ptr<Feed>> feeds_ GUARDED_BY(mutex_);  // At most one for each shard.
 };
 
 // Shared by the hub, and by the feeds and the leases of clients.

@@ -19,10 +19,10 @@ namespace weir {
 
 namespace {
 
-// After so many reads a client lets the others have their turn.
+// After this many reads a client lets the others have their turn.
 constexpr int kRoundsMax = 8;
-// How long the peer's own close is awaited after the end of the body: closing with unread bytes in the
-// receive buffer would reset the connection and take the end away from it.
+// How long to wait for the peer's close after the end of the body. Closing with unread bytes in the receive
+// buffer would reset the connection, and the peer would lose the end.
 constexpr std::chrono::milliseconds kLinger{1'000};
 
 bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
@@ -39,7 +39,7 @@ Client::Client(Shard& shard, ClientStart start)
       jitter_(shard.random()),
       encoding_(start_->request.encoding) {
   asio::error_code error;
-  // Which protocol matters only to calls that are not made here.
+  // The protocol matters only to calls that are not made here.
   socket_.assign(asio::ip::tcp::v4(), start_->socket, error);
   // Bounds what a stuck client holds in the kernel: 3 MB by default.
   const int unsent = static_cast<int>(shard.options().socket_unsent_bytes);
@@ -63,7 +63,7 @@ void Client::join() {
   start_->channels.clear();
   deadline_ = shard_.tick() + Shard::ticks(shard_.options().live_wait);
   if (shard_.options().max_stream.count() > 0) {
-    // Up to 20 % earlier, so that those who came together do not come back together.
+    // Up to 20 % earlier, so that clients that came together do not reconnect together.
     const auto most = Shard::ticks(shard_.options().max_stream);
     const Tick at = shard_.tick() + std::max<Tick>(1, most - most / 5 * (jitter_ >> 16) / 0xffff);
     close_at(at, CloseReason::kMaxStream, at + Shard::ticks(shard_.options().stuck));
@@ -90,7 +90,7 @@ void Client::on_channel_state() {
   const auto& subscriptions = reader_.subscriptions();
   if (std::any_of(subscriptions.begin(), subscriptions.end(), is_refused)) {
     if (state_ == State::kWaiting) return refuse();
-    reader_.set_all_dirty();  // In the middle of a turn: not every feed with news has been served.
+    reader_.set_all_dirty();  // Not every feed with news may have been served in this turn.
     begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
     pump();
   } else if (state_ == State::kWaiting && std::all_of(subscriptions.begin(), subscriptions.end(), is_live)) {
@@ -102,7 +102,7 @@ void Client::begin_stream() {
   const auto start = std::move(start_);
   state_ = State::kStreaming;
   for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
-  // Whatever is appended after this position reaches the feeds that were joined before.
+  // Joined feeds hear of everything that is appended after this position.
   const auto [position, gaps] = reader_.start(shard_.read_context(), start->request, shard_.appended());
   if (reader_.is_replaying()) {
     for (const Subscription& mine : reader_.subscriptions()) shard_.lower_floor(mine.feed, mine.cursor);
@@ -122,13 +122,13 @@ void Client::begin_stream() {
   pump();
 }
 
-// By `heartbeat` a client knows after how many seconds of silence the connection is dead.
+// `heartbeat` tells a client after how many seconds of silence the connection is dead.
 std::string Client::first_comment() const {
   const auto heartbeat = std::chrono::ceil<std::chrono::seconds>(shard_.options().heartbeat);
   return ": weir heartbeat=" + std::to_string(heartbeat.count()) + "\n";
 }
 
-// Nothing was sent yet, so that the request can still be answered.
+// Nothing was sent yet, so an error response is still possible.
 void Client::refuse() {
   for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
   outbox_.begin(std::move(start_->request.forbidden));
@@ -148,7 +148,7 @@ void Client::send(Slice& slice) {
   if (state_ == State::kClosing) pump();
 }
 
-// Sends what of `slice` lies after the cursor. False if the socket is full, or the client has ended.
+// Sends the entries of `slice` after the cursor. False if the socket is full, or the client has ended.
 bool Client::send_slice(Slice& slice) {
   const Subscription& mine = reader_.subscriptions()[0];
   const std::vector<LogEntry>& entries = slice.entries();
@@ -163,7 +163,7 @@ bool Client::send_slice(Slice& slice) {
   const bool is_whole = sent == batch.bytes().size();
   const std::size_t full = is_whole ? entries.size() : batch.frame_at(sent);
   if (full > first) {
-    // The ordinals say how many messages it got: no look at each entry.
+    // The ordinals give the number of messages without a look at each entry.
     const auto messages = entries[full - 1].at.ordinal - mine.cursor.ordinal;
     shard_.stats().messages_out.add(messages);
     messages_ += messages;
@@ -177,7 +177,7 @@ bool Client::send_slice(Slice& slice) {
   return false;
 }
 
-// The shard's slice, if it holds all that this client has still to get, and it may get all of it.
+// The shard's slice, if it holds everything that this client still needs and may have.
 Slice* Client::slice_at_hand() {
   if (state_ != State::kStreaming || !reader_.reads_log_only()) return nullptr;
   const Subscription& mine = reader_.subscriptions()[0];
@@ -195,7 +195,7 @@ void Client::pump() {
       if (!send_slice(*slice) || state_ == State::kStreaming) return;
       continue;
     }
-    // An expired stream gets no more: with a new token it resumes behind the last message that it got.
+    // An expired stream gets no more: with a new token it resumes after its last message.
     if (has_expired()) {
       write_last();
       continue;
@@ -211,7 +211,7 @@ void Client::pump() {
       case Reader::Next::kTooSlow:
         return end(CloseReason::kSlowClient, true);
       case Reader::Next::kNothing:
-        // An end may lie behind the replay: it is sent once the replay is over.
+        // An end may follow the replay: send it after the replay.
         if (reader_.is_replaying() && !(state_ == State::kClosing && close_reason_ == CloseReason::kEnd)) {
           tell_replayed();
           break;
@@ -223,7 +223,7 @@ void Client::pump() {
   }
 }
 
-// Sends what is left of earlier bytes. False if the socket is full, or the client has ended.
+// Sends the rest of earlier bytes. False if the socket is full, or the client has ended.
 bool Client::flush() {
   while (!outbox_.empty()) {
     const std::string_view bytes = outbox_.next();
@@ -252,7 +252,7 @@ std::size_t Client::write(std::string_view bytes) {
   return 0;
 }
 
-// Sends entries that this client read for itself. False if the socket is full, or the client has ended.
+// Sends entries that this client has read itself. False if the socket is full, or the client has ended.
 bool Client::send_out(const std::vector<Outgoing>& out) {
   Batch& batch = shard_.scratch_batch();
   batch.clear();
@@ -278,7 +278,8 @@ bool Client::send_out(const std::vector<Outgoing>& out) {
   return false;
 }
 
-// The socket took a part of `entry`. A chunk is never torn: the rest is sent before anything else.
+// Keeps the rest of `entry`, of which the socket took a part. It goes out before anything else, since
+// a chunk must stay whole.
 void Client::keep_rest(const LogEntry& entry, std::uint32_t subscription, std::string_view unsent) {
   const std::string_view bytes = bytes_of(*entry.frame, encoding_, reader_.channel_name(subscription));
   outbox_.keep_rest(entry.frame, bytes, unsent, encoding_);
@@ -286,7 +287,7 @@ void Client::keep_rest(const LogEntry& entry, std::uint32_t subscription, std::s
   on_sent(entry, subscription);
 }
 
-// The client has, or will get without the log's help, everything up to `entry`.
+// Everything up to `entry` was sent, or is kept in the outbox.
 void Client::on_sent(const LogEntry& entry, std::uint32_t subscription) {
   if (reader_.on_sent(entry, subscription))
     begin_close(CloseReason::kEnd, shard_.tick() + Shard::ticks(shard_.options().stuck));
@@ -315,7 +316,7 @@ void Client::count_entry(const LogEntry& entry) {
   reader_.count_replayed();
 }
 
-// Puts blocks of the client's own behind what waits in the outbox.
+// Appends blocks of the client's own to the outbox.
 void Client::append_own(std::string_view blocks) {
   if (encoding_.is_chunked) {
     outbox_.append(encode_chunk(blocks));
@@ -325,7 +326,7 @@ void Client::append_own(std::string_view blocks) {
   if (is_blocked_) count_own_bytes();
 }
 
-// Only a blocked client holds bytes of its own over a return to the loop.
+// Counts only while blocked: any other client's own bytes are gone before the return to the loop.
 void Client::count_own_bytes() {
   HeldMemory& held = *shard_.options().held;
   const std::size_t bytes = is_blocked_ ? own_bytes() : 0;
@@ -349,7 +350,7 @@ void Client::check_queue(std::uint32_t subscription) {
   if (is_reading && reader_.is_too_slow(subscription)) end(CloseReason::kSlowClient, true);
 }
 
-// Waits until the socket takes more. Everything that is to be sent waits in the logs.
+// Waits until the socket takes more. Unsent entries wait in the logs.
 void Client::set_blocked() {
   assert(!is_blocked_);
   is_blocked_ = true;
@@ -378,7 +379,7 @@ void Client::clear_blocked() {
   shard_.remove_blocked(*this);
 }
 
-// Pending for as long as the stream lasts, so what asio needs for it is a part of the client.
+// Pending for as long as the stream lasts, so asio's memory for it is a part of the client.
 struct Client::OnReadable {
   using allocator_type = InPlaceAllocator<char>;
   allocator_type get_allocator() const { return allocator_type(client->wait_memory_); }
@@ -393,7 +394,7 @@ struct Client::OnReadable {
 
 void Client::wait_readable() { socket_.async_wait(Socket::wait_read, OnReadable{shared_from_this()}); }
 
-// Nothing that a client sends on a stream means anything; what matters is that it closes.
+// A stream's client has nothing to say: read only to notice its close.
 void Client::on_readable() {
   std::array<char, 4096> thrown_away;
   const ssize_t bytes = ::recv(socket_.native_handle(), thrown_away.data(), thrown_away.size(), MSG_DONTWAIT);
@@ -417,7 +418,7 @@ void Client::tell_replayed() {
   append_own(encode_live(messages) + "id: " + format_event_id(shard_.options().epoch, until) + "\n\n");
 }
 
-// Once, when it is time; a browser can come back with a new token before the stream ends.
+// Tells it once, early enough for a browser to reconnect with a new token.
 void Client::tell_expiring() {
   if (shard_.tick() < expiring_at_) return;
   expiring_at_ = kNoTick;
@@ -507,7 +508,7 @@ void Client::on_timer(Tick now) {
   switch (state_) {
     case State::kWaiting:
       if (now < deadline_ && now < close_at_) break;
-      // Let in before the acknowledgement: what is published until it comes is told as a gap.
+      // The stream begins before the acknowledgement: messages published until then become a gap.
       for (const Subscription& mine : reader_.subscriptions()) {
         if (!mine.feed->channel->is_live) mine.feed->channel->owes_gap = true;
       }

@@ -1,6 +1,7 @@
-// One SSE stream: a socket, a reader of its channels' logs, and an outbox for what the socket did not take.
+// One SSE stream: a socket, a reader of its channels' logs, and an outbox for bytes that the
+// socket did not take.
 //
-// The reader's cursors decide what is sent next; a client keeps no queue. Its states:
+// The reader's cursors decide what to send next; a client keeps no queue. Its states:
 //
 //   waiting     The head is not sent: the bus has not acknowledged every channel yet (live_wait at most).
 //   streaming   Caught up (its cursor is its feed's position), or lagging until the socket takes more.
@@ -39,16 +40,16 @@ namespace weir {
 
 class Shard;
 
-// Gives something back when it is released: a place among the clients, a hold on a channel. (A std::function
-// is larger, and allocates for what it calls: 48 bytes for each idle stream.)
+// Gives something back when it is released: a place among the clients, a hold on a channel. Smaller than a
+// std::function, which would also allocate 48 bytes for each idle stream.
 using Lease = std::shared_ptr<void>;
 
 // A stream on its way to its client. Held until the head is sent.
 struct ClientStart {
   StreamRequest request;
-  std::vector<ChannelPtr> channels;  // Those that request.channels names, in that order.
+  std::vector<ChannelPtr> channels;  // Those of request.channels, in order.
   int socket = -1;
-  Lease lease;  // Of everything the hub counts for this client.
+  Lease lease;  // For everything the hub counts for this client.
 };
 
 class Client : public TimerNode, public std::enable_shared_from_this<Client> {
@@ -61,8 +62,8 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Joins its feeds; begins to stream if all channels are live.
   void join();
 
-  // Hot path, step 5 of docs/life-of-a-message.md, for a client of one channel: `slice` ends where its feed
-  // stands. A caught-up client takes it as it is: no lock, no reference count, one system call.
+  // Hot path, step 5 of docs/life-of-a-message.md, for a client of one channel: `slice` ends at its feed's
+  // position. A caught-up client sends it as it is: no lock, no reference count, one system call.
   void send(Slice& slice);
 
   // Prefetch what send() touches. Call the second a few clients later: it follows a pointer that
@@ -70,18 +71,19 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void fetch_ahead() const { fetch(this, sizeof(Client)); }
   void fetch_cursor_ahead() const { fetch(reader_.subscriptions().data(), sizeof(Subscription)); }
 
-  // Sends what the logs hold for it, until it has caught up or the socket is full.
+  // Sends the entries in the logs, until it has caught up or the socket is full.
   void pump();
 
   // Tells the client that the bus has come or gone, at once or when the socket takes more. A client that was
-  // not told of either needs neither.
+  // told of neither needs neither.
   void on_bus_state();
-  // Begins or ends the stream if the state of its channels says so.
+  // Begins or ends the stream if the state of its channels requires it.
   void on_channel_state();
   void on_timer(Tick now);
-  // Ends the stream at `at`, after what is logged by then, or by force at `deadline`. The earliest call wins.
+  // Ends the stream at `at`, after everything logged by then, or by force at `deadline`.
+  // The earliest call wins.
   void close_at(Tick at, CloseReason reason, Tick deadline);
-  // Ends it now. A reset drops what the kernel has not delivered yet.
+  // Ends it now. A reset drops the bytes that the kernel has not delivered yet.
   void end(CloseReason reason, bool by_reset);
 
   const Cursor& cursor(std::uint32_t subscription) const {
@@ -93,15 +95,15 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_blocked() const { return is_blocked_; }
   // When a blocked client's socket took its last byte.
   Tick blocked_since() const { return blocked_since_; }
-  // It holds more than a few bytes that no log holds.
+  // True if it holds more than a few bytes outside the logs.
   bool holds_memory() const;
-  // The log must keep what follows the cursor: the client lags, within its queue's limits.
+  // True if the log must keep the entries after the cursor: the client lags, within its queue's limits.
   bool needs_log(std::uint32_t subscription) const;
-  // Ends a blocked client whose channel's policy is "disconnect" once its lag passes the limits. Other
-  // policies act when the client reads on.
+  // Ends a blocked client whose channel has the policy "disconnect" once its lag passes the limits. Other
+  // policies act at the next read.
   void check_queue(std::uint32_t subscription);
 
-  // What it is and got so far.
+  // The facts about this client.
   std::size_t channels() const { return reader_.subscriptions().size(); }
   const std::string& channel_name(std::size_t i) const {
     return reader_.channel_name(static_cast<std::uint32_t>(i));
@@ -111,7 +113,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t gaps() const { return std::uint64_t{shared_gaps_} + reader_.gaps(); }
-  // Leaves out the name of its channel: `channel_index` says which it is.
+  // Leaves out the name of the channel: `channel_index` identifies it.
   SlowClient lag(std::size_t& channel_index) const;
 
   // The shard's bookkeeping.
@@ -150,7 +152,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void set_blocked();
   void clear_blocked();
 
-  // What it is told beside messages.
+  // Events besides messages.
   void tell_replayed();
   void tell_expiring();
   bool owes_bus_state() const;
@@ -173,17 +175,17 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   Outbox outbox_;
   std::unique_ptr<ClientStart> start_;  // Until the stream begins.
   Lease lease_;
-  Tick sent_at_ = 0;        // The last bytes.
-  Tick blocked_since_ = 0;  // The last progress while blocked.
+  Tick sent_at_ = 0;        // When the last bytes were sent.
+  Tick blocked_since_ = 0;  // When it last made progress while blocked.
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
-  std::uint32_t shared_gaps_ = 0;        // Gaps of all clients of a channel.
+  std::uint32_t shared_gaps_ = 0;        // Gaps shared by all clients of a channel.
   std::uint32_t own_bytes_counted_ = 0;  // In HeldMemory, while blocked.
   Tick joined_at_ = 0;
   IpAddress address_;
   Tick close_at_ = kNoTick;
   Tick close_deadline_ = kNoTick;
-  Tick deadline_ = 0;             // Of waiting, closing and lingering.
+  Tick deadline_ = 0;             // For waiting, closing and lingering.
   Tick expiring_at_ = kNoTick;    // When to tell that the token expires.
   std::uint32_t expires_at_ = 0;  // In Unix seconds.
   std::uint32_t jitter_;

@@ -9,10 +9,10 @@ namespace {
 
 using std::chrono::system_clock;
 
-// Far below what a tick can count, and what can be added to a clock.
+// Far below the range of ticks, and safe to add to a clock.
 constexpr std::chrono::hours kFarthest{5 * 365 * 24};
 
-// The first tick that is no earlier than `left` from now.
+// The first tick no earlier than `left` from now.
 Tick tick_after(Tick tick, system_clock::duration left) {
   return tick + 1 + static_cast<Tick>(left / kTickLength);
 }
@@ -21,7 +21,7 @@ Tick tick_after(Tick tick, system_clock::duration left) {
 
 Expiry expiry_of(system_clock::time_point expires_at, system_clock::time_point now, Tick tick,
                  std::chrono::milliseconds notice) {
-  // Compared before anything is subtracted: the time may be as far away as a clock can say.
+  // Compare before subtracting: the time may be as far away as the clock can say.
   if (expires_at >= now + kFarthest) return {};
   const auto left = std::max(expires_at, now) - now;
   Expiry expiry;

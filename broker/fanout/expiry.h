@@ -15,7 +15,7 @@ struct Expiry {
 };
 
 // Converts `expires_at` at `now`, which is `tick`. A later step of the system's clock does not move the
-// result. A time that is past is due at once; one that is five years ahead, or more, never is.
+// result. A past time is due at once; a time five or more years ahead never is.
 Expiry expiry_of(std::chrono::system_clock::time_point expires_at, std::chrono::system_clock::time_point now,
                  Tick tick, std::chrono::milliseconds notice);
 

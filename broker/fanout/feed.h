@@ -1,4 +1,4 @@
-// One channel as one shard follows it: the shard's position in the log, and the clients that it serves.
+// One channel on one shard: the shard's position in the log, and the clients it serves.
 //
 // Threads:   the shard's; is_hinted on any.
 // Ownership: the shard, the channel and the inbox share it.
@@ -27,15 +27,15 @@ struct Follower {
 struct Feed {
   Feed(Inbox& the_inbox, ChannelPtr the_channel) : inbox(the_inbox), channel(std::move(the_channel)) {}
 
-  Inbox& inbox;  // Of the shard.
+  Inbox& inbox;  // The shard's.
   const ChannelPtr channel;
   std::atomic<bool> is_hinted{false};  // It is in the inbox.
   Cursor position;                     // The shard has read up to here. Caught-up clients stand here.
-  Cursor floor;  // The floor that the log was told: position, or a lagging client's cursor.
+  Cursor floor;  // The floor that the log knows: position, or a lagging client's cursor.
   std::vector<Follower> followers;
   std::size_t waiting = 0;  // Followers whose stream has not begun.
   std::size_t merging = 0;  // Followers that follow other channels too.
-  std::size_t blocked = 0;  // Followers that wait for their socket. No others lag behind the position.
+  std::size_t blocked = 0;  // Followers that wait for their socket. Only they lag behind the position.
   bool is_low = false;      // Its floor may be below its position.
 };
 

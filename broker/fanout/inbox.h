@@ -1,9 +1,9 @@
-// The feeds that have news for one shard, each once.
+// The feeds with news for one shard, each once.
 //
 // Threads:   add() on the bus thread and the shard's; take(), end_turn() and clear() on the shard's;
 //            the rest on any.
 // Ownership: it shares the feeds with their channels. `newest` outlives it.
-// Limits:    one entry for each feed of the shard: Feed::is_hinted says that it is in.
+// Limits:    one entry for each feed of the shard: Feed::is_hinted marks those that are in it.
 #pragma once
 
 #include <atomic>
@@ -28,14 +28,14 @@ class Inbox {
   // `feed` has news and is in no inbox: the caller has just set is_hinted.
   void add(std::shared_ptr<Feed> feed);
   bool empty() const;
-  // Moves what is there into `turn`, which is empty.
+  // Moves its feeds into `turn`, which is empty.
   void take(std::vector<std::shared_ptr<Feed>>& turn);
-  // The turn is over. Entries from `oldest_unread` on may be unread if something came meanwhile.
+  // The turn is over. If something came meanwhile, entries from `oldest_unread` on may be unread.
   void end_turn(Sequence oldest_unread);
   void clear();
 
   // Entries from this sequence on may not have been read yet; kNothingUnread if there are none. Exact on the
-  // bus thread: it includes what that thread has just added.
+  // bus thread: it includes that thread's latest additions.
   Sequence unread() const { return unread_.load(std::memory_order_relaxed); }
 
  private:

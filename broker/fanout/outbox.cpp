@@ -26,7 +26,7 @@ void Outbox::keep_rest(FramePtr frame, std::string_view bytes, std::string_view 
   frame_ = std::move(frame);
   std::size_t taken = bytes.size() - unsent.size();
   if (frame_->has_retry()) {
-    // The frame's own bytes have other digits than this client's: up to there they are copied.
+    // The frame's own bytes hold other digits than this client's: copy up to their end.
     const std::size_t digits_begin = encoding.is_chunked ? Frame::retry_offset(bytes) : kRetryOffset;
     const std::size_t digits_end = digits_begin + kRetryDigits;
     if (taken < digits_end) {

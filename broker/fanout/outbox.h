@@ -1,11 +1,11 @@
 // The bytes that one client's socket has not taken yet: the rest of a frame, and bytes of the client's own.
 //
-// It is no queue of messages: those wait in the logs. It holds at most one frame, the one of which the socket
-// took a part, and what belongs to this client alone: the response head, comments, gaps, state of the bus.
+// It is no queue of messages: those wait in the logs. It holds at most one frame, of which the socket took a
+// part, and bytes for this client alone: the response head, comments, gaps, the state of the bus.
 //
 // Threads:   the shard's.
 // Ownership: the client owns its outbox. The outbox shares the torn frame with the log and other clients.
-// Limits:    none of its own. Its client fills it only while the socket takes what came before, and
+// Limits:    none of its own. Its client fills it only while the socket takes the earlier bytes, and
 //            HeldMemory counts its bytes.
 #pragma once
 
@@ -27,19 +27,19 @@ class Outbox {
   // The socket took the first `bytes` bytes of next().
   void on_sent(std::size_t bytes);
 
-  // Appends bytes of the client's own. They go out after everything that is there.
+  // Appends bytes of the client's own. They go out after everything in the outbox.
   void append(std::string_view bytes) { own_.append(bytes); }
   // The same for the first bytes of a stream. Requires empty().
   void begin(std::string bytes) { own_ = std::move(bytes); }
 
-  // Keeps the rest of `frame`, whose bytes in the client's encoding are `bytes`. `unsent` is what the socket
-  // did not take of them, with the client's own digits in a retry line. Requires empty().
+  // Keeps the rest of `frame`, whose bytes in the client's encoding are `bytes`. `unsent` is the part that
+  // the socket did not take, with the client's own digits in a retry line. Requires empty().
   void keep_rest(FramePtr frame, std::string_view bytes, std::string_view unsent, const Encoding& encoding);
 
   // Gives all memory back. Requires empty(), or a stream that has ended.
   void clear();
 
-  // The memory of its own bytes, which no log holds.
+  // The memory of its own bytes, which are in no log.
   std::size_t own_bytes() const;
   // The memory of the torn frame; 0 if a log holds the frame.
   std::size_t frame_bytes_beside_logs() const;

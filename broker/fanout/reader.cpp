@@ -16,7 +16,7 @@ namespace {
 
 constexpr Sequence kNoneAhead = std::numeric_limits<Sequence>::max();
 
-// A jump comes behind the entry whose sequence its id names: that entry may be another channel's.
+// A jump follows the entry whose sequence its id names; that entry may be another channel's.
 bool is_sent_before(const Outgoing& a, const Outgoing& b) {
   if (a.entry.at.sequence != b.entry.at.sequence) return a.entry.at.sequence < b.entry.at.sequence;
   return a.entry.frame->kind() != FrameKind::kJump && b.entry.frame->kind() == FrameKind::kJump;
@@ -37,7 +37,7 @@ Reader::Start Reader::start(ReadContext& context, const StreamRequest& request, 
   start.position = now;
   for (Subscription& mine : subscriptions_) {
     mine.cursor = mine.feed->channel->log.at(now);
-    // Later than `now` is what was forgotten as soon as it came, and is not announced yet.
+    // A cursor is later than `now` if entries were forgotten before their hint came.
     start.position = std::max(start.position, mine.cursor.sequence);
     mine.is_dirty = true;
   }
@@ -48,7 +48,7 @@ Reader::Start Reader::start(ReadContext& context, const StreamRequest& request, 
   bool is_known = true;
   start.position = request.last_event_id ? resume(context, *request.last_event_id, start.gaps, is_known)
                                          : replay_last(context, request.replay);
-  // No log knows the id: a client that is cut off before it has read the gap must be told again.
+  // No log knows the id. Begin at 0, so that a client cut off before the gap is told of it again.
   if (!is_known) start.position = 0;
   return start;
 }
@@ -58,7 +58,7 @@ void Reader::clear() {
   ahead_.clear();
 }
 
-// Places the cursors where `last_event_id` says. Returns the position that the stream begins with.
+// Places the cursors at `last_event_id`. Returns the position at which the stream begins.
 Sequence Reader::resume(ReadContext& context, const std::string& last_event_id, std::string& gaps,
                         bool& is_known) {
   const auto id = parse_event_id(last_event_id);
@@ -73,11 +73,11 @@ Sequence Reader::resume(ReadContext& context, const std::string& last_event_id, 
   return is_known ? id->sequence : 0;
 }
 
-// Places one cursor behind `sequence`, or where the log allows, after a gap.
+// Places one cursor after `sequence`, or, with a gap, as early as the log allows.
 void Reader::place_cursor(ReadContext& context, std::uint32_t subscription, Sequence sequence) {
   Subscription& mine = subscriptions_[subscription];
   ChannelLog& log = mine.feed->channel->log;
-  log.forget_old(std::chrono::steady_clock::now());  // Housekeeping comes by now and then only.
+  log.forget_old(std::chrono::steady_clock::now());  // Housekeeping comes by only now and then.
   const auto position = log.find_in_history(sequence, replay_->until);
   if (position && !position->is_forgotten) {
     mine.cursor = position->cursor;
@@ -86,9 +86,9 @@ void Reader::place_cursor(ReadContext& context, std::uint32_t subscription, Sequ
   Skip skip;
   if (position) {
     skip = log.skip_to_history(position->cursor, replay_->until);
-    skip.gaps = {};  // They are among what can't be counted.
+    skip.gaps = {};  // They are part of the uncounted.
   } else {
-    // From before the channel was last subscribed: replaying might double.
+    // The id is from before the present subscription: a replay could send messages twice.
     skip.to = mine.cursor;
     skip.to.sequence = std::max(skip.to.sequence, replay_->until);
   }
@@ -114,7 +114,7 @@ Sequence Reader::replay_last(ReadContext& context, std::size_t messages) {
       tell_skip(context, i, {tail.run_begin, 0, 0}, skip, GapReason::kHistory);
       first = std::min(first, tail.run_begin);
     }
-    // An empty log's cursor says nothing of when it began.
+    // An empty log's cursor does not say when the log began.
     first = std::min(first, std::max(mine.cursor.sequence, log.begin_sequence()));
   }
   return first;
@@ -132,7 +132,7 @@ Reader::Next Reader::read(ReadContext& context, std::vector<Outgoing>& out) {
   return read_one(context, 0, replay_ ? replay_->until : position, kBatchBytes, out);
 }
 
-// Reads one channel's log up to `horizon`, or jumps over what this reader can't have any more.
+// Reads one channel's log up to `horizon`, or jumps over entries that this reader can't have any more.
 Reader::Next Reader::read_one(ReadContext& context, std::uint32_t subscription, Sequence horizon,
                               std::size_t bytes_max, std::vector<Outgoing>& out) {
   Subscription& mine = subscriptions_[subscription];
@@ -152,7 +152,7 @@ Reader::Next Reader::read_one(ReadContext& context, std::uint32_t subscription, 
   return entries.empty() ? Next::kNothing : Next::kEntries;
 }
 
-// The last entry of `subscription` that is ahead of its log; kNoneAhead if there is none.
+// The last of the subscription's entries in ahead_; kNoneAhead if there is none.
 Sequence Reader::last_ahead(const Subscription& subscription) const {
   Sequence last = 0;
   for (const Outgoing& item : ahead_) {
@@ -161,11 +161,11 @@ Sequence Reader::last_ahead(const Subscription& subscription) const {
   return last == 0 ? kNoneAhead : last;
 }
 
-// Merges the channels with news by sequence, never past the horizon: a cut in the middle must not leave an id
+// Merges the channels with news by sequence, never past the horizon. A cut in the middle must not leave an id
 // that hides an earlier message of another channel.
 Reader::Next Reader::read_many(ReadContext& context, std::vector<Outgoing>& out) {
-  // A channel that was not read to the horizon holds back all that comes after its last entry: where the log
-  // goes on, and where entries are ahead of the log.
+  // A channel that was not read to the horizon holds back everything after its last entry, whether its next
+  // entries are in the log or in ahead_.
   Sequence complete = replay_ ? replay_->until : context.horizon;
   for (const Subscription& mine : subscriptions_) {
     if (!mine.has_ended) complete = std::min(complete, last_ahead(mine));
@@ -181,7 +181,7 @@ Reader::Next Reader::read_many(ReadContext& context, std::vector<Outgoing>& out)
     const Next next = read_one(context, i, horizon, kBatchBytes / dirty, out);
     if (next == Next::kJumped || next == Next::kTooSlow) {
       out.clear();
-      set_all_dirty();  // What was read of other channels is read again.
+      set_all_dirty();  // Entries of other channels are read again.
       return next;
     }
     const bool is_cut = next == Next::kEntries && subscriptions_[i].is_dirty;
@@ -201,7 +201,7 @@ Reader::Next Reader::read_many(ReadContext& context, std::vector<Outgoing>& out)
 void Reader::take_back(Outgoing outgoing) {
   Subscription& mine = subscriptions_[outgoing.subscription];
   if (outgoing.entry.at.sequence <= mine.cursor.sequence) {
-    ahead_.push_back(std::move(outgoing));  // The cursor has passed it: no log gives it again.
+    ahead_.push_back(std::move(outgoing));  // The cursor has passed it, so the log won't give it again.
   } else {
     mine.is_dirty = true;
   }
@@ -239,7 +239,7 @@ void Reader::set_all_dirty() {
   for (Subscription& mine : subscriptions_) mine.is_dirty = true;
 }
 
-// Jumps over what this reader can't have. kNothing if there is nothing to jump over.
+// Jumps over entries that this reader can't have. kNothing if there are none.
 Reader::Next Reader::jump(ReadContext& context, std::uint32_t subscription, Sequence horizon) {
   Subscription& mine = subscriptions_[subscription];
   const Channel& channel = *mine.feed->channel;
@@ -265,18 +265,17 @@ GapReason Reader::reason_of_jump(std::uint32_t subscription) const {
   return GapReason::kSlowClient;
 }
 
-// What comes after an end is not for this stream.
+// Sends the end last: nothing after it is for this stream.
 void Reader::land_at_end(std::uint32_t subscription, Skip skip) {
   subscriptions_[subscription].has_ended = true;
   ahead_.push_back({{std::move(skip.end), skip.to, {}}, subscription});
 }
 
-// Tells what `skip` jumps over from `from`.
+// Tells the client of the entries that `skip` jumps over from `from`.
 void Reader::tell_skip(ReadContext& context, std::uint32_t subscription, const Cursor& from, const Skip& skip,
                        GapReason reason) {
   if (follows_many()) return tell_skip_of_many(context, subscription, from, skip, reason);
-  // Each gap stands where its position hides nothing that is still to come: neither a conflated
-  // message nor the end.
+  // Put each gap at a position that hides nothing still to come: neither a conflated message nor the end.
   Cursor at = skip.conflated.empty() ? skip.to : skip.conflated.front().at;
   if (skip.end || !skip.conflated.empty()) --at.sequence;
   std::string gaps;
@@ -293,9 +292,9 @@ void Reader::tell_skip(ReadContext& context, std::uint32_t subscription, const C
   }
 }
 
-// Messages of other channels lie among those that are jumped over, and their ids move the client's position
-// past some of them. So the gap comes first, and its position once those are sent; a client that is cut off
-// in between is told again.
+// Other channels have messages among the entries that are jumped over, and their ids move the client's
+// position past some of these. So send the gap first, and its position after those messages: a client that is
+// cut off in between is told again.
 void Reader::tell_skip_of_many(ReadContext& context, std::uint32_t subscription, const Cursor& from,
                                const Skip& skip, GapReason reason) {
   std::string gaps;
@@ -314,7 +313,7 @@ void Reader::append_gap(ReadContext& context, std::string& gaps, std::uint32_t s
   ++gaps_;
 }
 
-// Puts `gaps`, and the position `id` behind them, among what is to be sent, at `at`.
+// Queues `gaps`, followed by the position `id`, to be sent at `at`.
 void Reader::tell_ahead(ReadContext& context, std::uint32_t subscription, std::string gaps, const Cursor& at,
                         const std::string& id) {
   ahead_.push_back({{Frame::of_jump(std::move(gaps), id, context.frames), at, {}}, subscription});
@@ -322,7 +321,8 @@ void Reader::tell_ahead(ReadContext& context, std::uint32_t subscription, std::s
 
 void Reader::take_ahead(std::vector<Outgoing>& out) {
   out.insert(out.end(), std::make_move_iterator(ahead_.begin()), std::make_move_iterator(ahead_.end()));
-  std::vector<Outgoing>().swap(ahead_);  // A client that is not stuck keeps no memory of its own.
+  // Free the memory: only a stuck client keeps any of its own.
+  std::vector<Outgoing>().swap(ahead_);
 }
 
 std::size_t Reader::frame_bytes_beside_logs() const {

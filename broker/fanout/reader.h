@@ -1,16 +1,16 @@
-// What one stream is sent next: a cursor for each channel that it follows, and the rules for moving it.
+// Decides what one stream is sent next: a cursor for each of its channels, and the rules for moving it.
 //
 // A reader keeps no queue. It reads the logs of its channels from its cursors on, merges several channels by
-// sequence, and jumps over what it cannot have any more, with a gap that says what it missed. It knows no
-// socket and no clock: the client sends what read() gives and reports it with on_sent().
+// sequence, and jumps over entries that it cannot have any more, with a gap that counts them. It knows no
+// socket and no clock: the client sends the result of read() and reports it with on_sent().
 //
 // Durable history belongs here. place_cursor() is where a position older than the log becomes a gap today;
 // a store of older messages would be read from there until its entries meet the log's.
 //
 // Threads:   the shard's.
 // Ownership: the client owns its reader. A feed is shared with the shard and its channel.
-// Limits:    one read() gives at most kBatchBytes, or one frame that is larger. What is ahead of the logs is
-//            at most kBatchBytes of conflated messages a channel, the gaps of one jump, and an end.
+// Limits:    one read() gives at most kBatchBytes, or one frame that is larger. Ahead of the logs it holds at
+//            most kBatchBytes of conflated messages a channel, the gaps of one jump, and an end.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ namespace weir {
 
 struct StreamRequest;
 
-// What the readers of one shard share.
+// The things that the readers of one shard share.
 struct ReadContext {
   std::string epoch;                   // For event ids.
   std::shared_ptr<FrameBytes> frames;  // Counts the frames that readers make.
@@ -44,12 +44,12 @@ struct Subscription {
   // Everything up to here was sent, or will be without the log's help.
   Cursor cursor;
   std::uint32_t index_in_feed = 0;  // The shard's bookkeeping.
-  // The log may hold more than the cursor has seen. Only looked at where several channels are merged.
+  // The log may hold more than the cursor has seen. Used only when several channels are merged.
   bool is_dirty = false;
   bool has_ended = false;
 };
 
-// An entry on its way to one client, and the index of the subscription that it came through.
+// An entry on its way to one client, and the index of its subscription.
 struct Outgoing {
   LogEntry entry;
   std::uint32_t subscription = 0;
@@ -59,16 +59,16 @@ class Reader {
  public:
   enum class Next : std::uint8_t {
     kNothing,  // Caught up, or at the end of the replay.
-    kEntries,  // Send what was appended to `out`.
-    kJumped,   // It has moved and nothing was read: read again.
+    kEntries,  // Send the entries appended to `out`.
+    kJumped,   // The cursor has moved without a read: read again.
     kTooSlow,  // Policy "disconnect": the stream must end.
   };
-  // Where a stream begins.
+  // The beginning of a stream.
   struct Start {
-    Sequence position = 0;  // What the first id names.
+    Sequence position = 0;  // The position of the first id.
     std::string gaps;       // Blocks for the client alone, to be sent before anything else.
   };
-  // What a replay gave, once it is over.
+  // The result of a replay.
   struct Replayed {
     std::uint64_t messages = 0;
     Sequence until = 0;
@@ -76,20 +76,19 @@ class Reader {
 
   // Adds a subscription. Before start().
   void follow(std::shared_ptr<Feed> feed, std::size_t index_in_feed);
-  // Places the cursors at `now`, the newest sequence, or before it for what `request` asks to be replayed.
+  // Places the cursors at `now`, the newest sequence, or earlier for the replay that `request` asks for.
   Start start(ReadContext& context, const StreamRequest& request, Sequence now);
   // Leaves every channel: nothing more is read.
   void clear();
 
-  // Appends to `out` what is to be sent next, in order.
+  // Appends to `out` the next entries to send, in order.
   Next read(ReadContext& context, std::vector<Outgoing>& out);
-  // Everything up to `entry` was sent, or is kept elsewhere. Returns true if the last channel
-  // has ended with it.
+  // Everything up to `entry` was sent, or is kept elsewhere. Returns true if that ended the last channel.
   bool on_sent(const LogEntry& entry, std::uint32_t subscription);
-  // The socket did not take `outgoing`, nor what follows it.
+  // The socket took neither `outgoing` nor anything after it.
   void take_back(Outgoing outgoing);
 
-  // A replay is going on: what lies before its end is history, not lag.
+  // True during a replay: entries before its end are history, not lag.
   bool is_replaying() const { return replay_ != nullptr; }
   void count_replayed() {
     if (replay_) ++replay_->messages;
@@ -97,14 +96,14 @@ class Reader {
   // Requires is_replaying(), and that read() gave kNothing.
   Replayed end_replay();
 
-  // Nothing but the log of its one channel decides what comes next.
+  // True if only the log of its one channel decides what comes next.
   bool reads_log_only() const {
     return !follows_many() && !replay_ && ahead_.empty() && !subscriptions_[0].has_ended && !is_over_queue(0);
   }
   bool follows_many() const { return subscriptions_.size() > 1; }
-  // The lag passes the limits of the queue. What a replay has still to give is no lag.
+  // True if the lag passes the limits of the queue. A replay's remaining entries are no lag.
   bool is_over_queue(std::uint32_t subscription) const;
-  // The policy of the channel ends clients whose lag passes the limits, and this one's does.
+  // True if the lag passes the limits and the channel's policy then ends a client.
   bool is_too_slow(std::uint32_t subscription) const;
 
   std::vector<Subscription>& subscriptions() { return subscriptions_; }
@@ -114,16 +113,16 @@ class Reader {
   }
   void set_all_dirty();
 
-  // Gaps that were told to this reader alone.
+  // Gaps sent to this reader alone.
   std::uint32_t gaps() const { return gaps_; }
-  // The memory of what is ahead of the logs: its list, and its frames that no log holds.
+  // The memory of the entries ahead of the logs: their list, and their frames that are in no log.
   std::size_t list_bytes() const { return ahead_.capacity() * sizeof(Outgoing); }
   std::size_t frame_bytes_beside_logs() const;
 
  private:
   struct Replay {
     Sequence until = 0;             // The newest sequence when the stream began.
-    std::vector<Cursor> live_from;  // Of each subscription: what lies before is history.
+    std::vector<Cursor> live_from;  // By subscription: earlier entries are history.
     std::uint64_t messages = 0;
   };
 

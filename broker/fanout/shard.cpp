@@ -14,14 +14,14 @@ namespace weir {
 
 namespace {
 
-// Floors that may be lower than needed are looked at again so often.
+// How often to look again at floors that may be lower than needed.
 constexpr Tick kFloorTicks = 10;
-// What slowest() tells is made so often.
+// How often to prepare the result of slowest().
 constexpr Tick kSlowestTicks = 10;
-// After so many clients the shard looks for newer messages.
+// After this many clients the shard looks for newer messages.
 constexpr std::size_t kLookEvery = 32;
-// So far ahead of its turn the memory of a client, or of a feed, is asked for, in two steps: the second one
-// follows pointers that the first has brought. Of very many none is in the cache when its turn comes.
+// How many turns ahead to prefetch a client or a feed, in two steps: the second follows pointers that the
+// first brought in. Among very many, none is in the cache when its turn comes.
 constexpr std::size_t kFetchAhead = 2;
 
 }  // namespace
@@ -47,7 +47,7 @@ void Shard::stop() {
     asio::post(loop_, [this] { loop_.stop(); });
     thread_.join();
   }
-  // From here on this thread is the shard's.
+  // From here on the calling thread acts as the shard's.
   is_stopped_ = true;
   while (!clients_.empty()) clients_.back()->end(CloseReason::kShutdown, false);
   timer_.cancel();
@@ -95,24 +95,24 @@ void Shard::set_bus_up(bool is_up) {
 void Shard::look_at_bus() {
   is_look_due_.exchange(false);  // Not a plain store: it orders what follows behind the change.
   if (is_bus_up() || inbox_.empty()) return tell_bus_state();
-  // What was read before the bus went comes first: it is served before the next look.
+  // First serve what was read before the bus went; then look again.
   wake();
   if (!is_look_due_.exchange(true)) asio::post(loop_, [this] { look_at_bus(); });
 }
 
 void Shard::tell_bus_state() {
   is_bus_down_ = !is_bus_up();
-  // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
+  // Backwards: a client that ends leaves its place to the last one, which has had its turn.
   for (std::size_t i = clients_.size(); i-- > 0;) clients_[i]->on_bus_state();
 }
 
 // Hot path, step 4 of docs/life-of-a-message.md: reads each hinted log once, for all caught-up clients.
 void Shard::drain_inbox() {
   is_awake_ = false;
-  // In this order: a sequence is published before its hint is left, so that of all entries up to the horizon
-  // only the one with just that sequence can have a hint that is still to come.
+  // Read the sequence before the inbox: a sequence is published before its hint is left, so of all entries up
+  // to the horizon only the one at the horizon may still lack its hint.
   const Sequence newest = appended();
-  // Before the turn begins, and before what the bus brought up to `newest`.
+  // Before the turn begins, and before the messages that the bus brought up to `newest`.
   if (is_bus_back()) tell_bus_state();
   read_context_.horizon = newest;
   unread_in_turn_ = Inbox::kNothingUnread;
@@ -135,9 +135,9 @@ void Shard::drain_inbox() {
     }
   }
   turn_.clear();
-  // What was hinted meanwhile has nothing older than the horizon's own entry.
+  // Hints left meanwhile are for the horizon's own entry or later ones.
   inbox_.end_turn(std::min(read_context_.horizon, unread_in_turn_));
-  wake();  // For what was hinted again.
+  wake();  // For feeds that were hinted again.
 }
 
 void Shard::fetch_parts(const Feed& feed) {
@@ -146,7 +146,7 @@ void Shard::fetch_parts(const Feed& feed) {
 }
 
 void Shard::serve(const std::shared_ptr<Feed>& feed) {
-  feed->is_hinted = false;  // Before the log is read: who appends later leaves a new hint.
+  feed->is_hinted = false;  // Before the log is read: a later append leaves a new hint.
   if (feed->followers.empty()) return;
   if (feed->waiting > 0 || feed->channel->is_refused) tell_channel_state(*feed);
   if (slice_feed_ == feed.get()) {
@@ -157,7 +157,7 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
   }
   const auto result = slice_.read(feed->channel->log, read_context_.horizon);
   if (result.is_forgotten) {
-    // The shard itself came too late. Each client finds out for itself what it missed.
+    // The shard itself came too late. Each client finds out what it missed.
     feed->position = feed->channel->log.skip(feed->position, false, read_context_.horizon).to;
     pump_followers(*feed);
     hint_again(feed);
@@ -178,7 +178,7 @@ Slice* Shard::slice_of(const Feed& feed, const Cursor& cursor) {
   return is_there ? &slice_ : nullptr;
 }
 
-// Gives its frames back. Not while it is being sent.
+// Releases the slice's frames. Never call it while the slice is being sent.
 void Shard::drop_slice() {
   slice_.clear();
   slice_feed_ = nullptr;
@@ -186,8 +186,8 @@ void Shard::drop_slice() {
 
 void Shard::send_to_followers(Feed& feed) {
   const std::size_t followers = feed.followers.size();
-  std::size_t had_less = followers;  // Those from here on had their turn before the slice grew.
-  // Backwards: a client that ends leaves the last one, which has had its turn, in its place.
+  std::size_t had_less = followers;  // Followers from here on had their turn before the slice grew.
+  // Backwards: a client that ends leaves its place to the last one, which has had its turn.
   for (std::size_t i = feed.followers.size(); i-- > 0;) {
     if (i % kLookEvery == kLookEvery - 1 && read_on(feed)) had_less = i + 1;
     if (i >= 2 * kFetchAhead) feed.followers[i - 2 * kFetchAhead].client->fetch_ahead();
@@ -199,15 +199,15 @@ void Shard::send_to_followers(Feed& feed) {
   for (std::size_t i = feed.followers.size(); i-- > had_less;) send_to(feed, i);
 }
 
-// While a batch is on its way to many clients, newer messages arrive: who has not had its turn yet gets
-// them with it, and the others a second, small batch. Two passes that send all the clients a part would
-// be twice the calls.
+// Newer messages arrive while a batch is being sent to many clients. Clients that have not had their
+// turn get them with the batch, the others in a second, small batch. Two passes over all the clients
+// would be twice the calls.
 bool Shard::read_on(Feed& feed) {
-  // A merge of several channels goes to the turn's horizon, not beyond.
+  // A merge of several channels ends at the turn's horizon.
   if (!feed.is_hinted || feed.merging > 0 || slice_.is_full()) return false;
   const std::size_t before = slice_.entries().size();
   const Sequence newest = appended();
-  if (is_bus_back()) return false;  // It is told before what the bus brings then.
+  if (is_bus_back()) return false;  // First tell of its return, then send its messages.
   slice_.read(feed.channel->log, newest);
   if (slice_.entries().size() == before) return false;
   feed.position = slice_.last().at;
@@ -236,7 +236,7 @@ void Shard::pump_followers(Feed& feed) {
     const auto [client, subscription] = feed.followers[i];
     client->set_dirty(subscription);
     if (client->is_waiting() || client->is_blocked()) continue;
-    // Of several channels some may not have been looked at in this turn.
+    // Some of several channels may not have been looked at in this turn.
     if (client->follows_many()) {
       mark_dirty(*client);
     } else {
@@ -260,7 +260,7 @@ void Shard::hint_again(const std::shared_ptr<Feed>& feed) {
   if (!feed->is_hinted.exchange(true)) inbox_.add(feed);
 }
 
-// Tells the log what is still needed: everything after the position, and after the cursors of clients that
+// Tells the log which entries are still needed: all after the position, and after the cursors of clients that
 // lag within their queue's limits.
 void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
   if (feed->followers.empty()) return;
@@ -274,8 +274,8 @@ void Shard::publish_floor(const std::shared_ptr<Feed>& feed) {
   set_floor(feed, floor);
 }
 
-// The log need not be told after each message: a floor that is half the history behind the position keeps
-// nothing that the history does not keep anyway. What grows too old there is left to the timer.
+// Saves telling the log after each message: a floor up to half the history behind the position keeps nothing
+// that the history does not keep anyway. The timer sees to entries that grow too old.
 bool Shard::is_floor_near(const Feed& feed) const {
   const ChannelLog::Limits& limits = feed.channel->log.limits();
   return feed.blocked == 0 && feed.position.ordinal - feed.floor.ordinal <= limits.history_messages / 2 &&
@@ -292,7 +292,7 @@ void Shard::set_floor(const std::shared_ptr<Feed>& feed, const Cursor& floor) {
   look_again(feed);
 }
 
-// Lets the timer look at a floor that may be lower than needed.
+// Leaves a floor that may be lower than needed to the timer.
 void Shard::look_again(const std::shared_ptr<Feed>& feed) {
   if (feed->floor.sequence >= feed->position.sequence || feed->is_low || feed->followers.empty()) return;
   feed->is_low = true;
@@ -303,8 +303,8 @@ std::shared_ptr<Feed> Shard::follow(const ChannelPtr& channel) {
   auto& feed = feeds_[channel.get()];
   if (!feed) {
     feed = std::make_shared<Feed>(inbox_, channel);
-    // First known, then positioned, and not at the log's end: what is there but was not published yet is
-    // announced by a hint, which must find it.
+    // Add the feed first, then take its position, and not the log's end: an entry that is logged but not
+    // published yet still gets a hint, which must find the feed.
     channel->add_feed(feed);
     feed->position = channel->log.at(appended());
     set_floor(feed, feed->position);
@@ -350,7 +350,7 @@ void Shard::remove_blocked(Client& client) {
   stats_.slow_clients.subtract();
 }
 
-// Names are copied of those alone that are shown: of very many slow clients each costs some subtractions.
+// Copies the names of the shown clients only, since there may be very many slow ones.
 void Shard::note_slowest() {
   struct Lagging {
     SlowClient slow;
@@ -386,7 +386,7 @@ void Shard::relieve() {
   if (!is_relief_asked_.exchange(true)) asio::post(loop_, [this] { end_longest_blocked(); });
 }
 
-// Who holds on to memory pays for it: those that have been blocked for longest first, of all shards.
+// Ends the clients that hold memory: of all shards', those that have been blocked for longest first.
 void Shard::end_longest_blocked() {
   is_relief_asked_ = false;
   HeldMemory& held = *options_.held;
@@ -398,7 +398,7 @@ void Shard::end_longest_blocked() {
   std::sort(holders.begin(), holders.end(),
             [](const Client* a, const Client* b) { return a->blocked_since() < b->blocked_since(); });
   for (Client* client : holders) {
-    // Asked even below the limit, so that the other shards know.
+    // Ask even below the limit, so that the other shards know.
     if (!held.is_next(this, time_of(client->blocked_since())) || !held.is_over()) return;
     client->end(CloseReason::kMemory, true);
   }
@@ -414,7 +414,7 @@ void Shard::close_over(std::chrono::milliseconds duration) {
   const Tick length = ticks(duration);
   drain_ends_ = tick() + length;
   for (const auto& client : clients_) {
-    // Evenly spread; the last tenth is left for those whose socket is full.
+    // Spread at random; the last tenth is left to clients whose socket is full.
     const Tick at = tick() + 1 + random() % std::max<Tick>(1, length * 9 / 10);
     client->close_at(at, CloseReason::kDrain, drain_ends_);
   }
@@ -430,7 +430,7 @@ void Shard::observe_delivery(SteadyTime arrived) {
 }
 
 void Shard::arm_timer() {
-  // After a time without clients the wheel catches up; it is empty.
+  // The wheel is empty without clients; let it catch up.
   wheel_.advance(clock_tick(), [](TimerNode&) {});
   wait_tick();
 }
@@ -461,7 +461,7 @@ void Shard::on_timer() {
     }
   }
   if (is_slowest_time || clients_.empty()) note_slowest();
-  // Once a second: where nothing comes any more, its frames are not to be kept.
+  // Once a second: a slice without new messages must not keep its frames.
   if (is_floor_time || clients_.empty()) drop_slice();
   if (!clients_.empty()) wait_tick();
 }

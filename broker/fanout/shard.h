@@ -1,4 +1,4 @@
-// One thread, one loop, and the clients that it serves for their whole life.
+// One thread, one loop, and the clients it serves for their whole life.
 //
 // Threads:   start(), stop(), add(), begin_drain(), relieve(), set_bus_up(), slowest(), unread() and stats()
 //            on any thread; wake() on the bus thread and its own; the rest on its own.
@@ -49,13 +49,13 @@ struct ShardOptions {
   std::size_t socket_unsent_bytes;
   // A response head waits this long for the bus to acknowledge its channels.
   std::chrono::milliseconds live_wait{2'000};
-  // Tell a client this long before its stream expires, and give what is under way this long after.
+  // How long before the end to tell a client that its token expires, and how long its last bytes may take.
   std::chrono::milliseconds expiry_notice{30'000};
   std::chrono::milliseconds expiry_grace{2'000};
   StreamObserver* observer = nullptr;  // Outlives the shard.
-  // Counts what clients hold beside the logs. All shards share it.
+  // Counts the memory that clients hold outside the logs. All shards share it.
   std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();
-  // Encoded frames that a shard keeps for clients that lag a little. kBatchBytes come on top.
+  // Encoded frames that a shard keeps for clients that lag a little, besides kBatchBytes.
   std::size_t slice_bytes = 192 << 10;
 };
 
@@ -68,15 +68,15 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   void start();
-  // Ends the clients that are left, and the thread.
+  // Ends the remaining clients, and the thread.
   void stop();
 
   // Takes over a client, its socket and its leases.
   void add(ClientStart start);
 
-  // The feeds with news. The shard looks into it after wake().
+  // The feeds with news. The shard reads it after wake().
   Inbox& inbox() { return inbox_; }
-  // Has the shard look into its inbox soon, if there is something in it.
+  // Has the shard look into its inbox soon, unless it is empty.
   void wake();
 
   // See Inbox::unread().
@@ -85,15 +85,15 @@ class Shard {
   // Ends clients that hold too much memory (HeldMemory), soon.
   void relieve();
 
-  // Tells each stream that the bus is there, or has gone, once. Sends first what was read before the bus
-  // went, and afterwards what it brings when it is back. Of changes that follow each other too fast to be
-  // told, the last one counts. Call it on the bus thread, between what that appends.
+  // Tells each stream once that the bus is there, or has gone: after the messages that were read before it
+  // went, and before those that it brings when it is back. Of changes in quick succession only the last one
+  // is told. Call it on the bus thread, between appends.
   void set_bus_up(bool is_up);
 
-  // Closes the clients one by one over `duration`, each after it was sent what is logged for it.
+  // Closes the clients one by one over `duration`, each after everything that is logged for it.
   void begin_drain(std::chrono::milliseconds duration);
 
-  // Its clients, and those on their way to it.
+  // Its clients, and those about to join it.
   std::size_t expected_clients() const { return expected_clients_.load(std::memory_order_relaxed); }
 
   // At most kSlowestMax of the clients that wait for their socket, the slowest first; up to a second old.
@@ -112,23 +112,23 @@ class Shard {
   std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
   Sequence appended() const { return appended_.load(std::memory_order_acquire); }
   bool is_bus_up() const { return is_bus_up_.load(std::memory_order_acquire); }
-  // The bus is away, and what was read before has been sent to every client that keeps up.
+  // True if the bus is away, and earlier messages were sent to every client that keeps up.
   bool is_bus_down() const { return is_bus_down_ && !is_bus_up(); }
   // Notes that one client was told before the others.
   void note_bus_down() { is_bus_down_ = true; }
   std::shared_ptr<Feed> follow(const ChannelPtr& channel);
   void unfollow(Feed& feed, std::size_t index);
   void remove(Client& client);
-  // `client` begins to wait for its socket, and no longer waits.
+  // `client` begins to wait for its socket, or no longer waits.
   void add_blocked(Client& client);
   void remove_blocked(Client& client);
-  // Has `client`, which follows several channels and has news in one, pumped at the end of this turn.
+  // `client` follows several channels and has news in one: pump it at the end of this turn.
   void mark_dirty(Client& client);
-  // Has the log keep what follows `cursor`, from which a client reads on.
+  // Makes the log keep the entries after `cursor`, from which a client will read.
   void lower_floor(const std::shared_ptr<Feed>& feed, const Cursor& cursor);
-  // The slice that was sent last, if it holds everything of `feed` from `cursor` to its position; else null.
+  // The slice sent last, if it holds everything of `feed` from `cursor` to its position; else null.
   Slice* slice_of(const Feed& feed, const Cursor& cursor);
-  // Scratch memory of one send. Nobody keeps it over a return to the loop.
+  // Scratch memory of one send. Do not keep it over a return to the loop.
   ReadContext& read_context() { return read_context_; }
   std::vector<Outgoing>& scratch_outgoing() { return scratch_outgoing_; }
   Batch& scratch_batch() { return scratch_batch_; }
@@ -171,27 +171,27 @@ class Shard {
   std::minstd_rand random_;
 
   Inbox inbox_;
-  std::atomic<bool> is_awake_{false};  // drain_inbox() is going to run.
+  std::atomic<bool> is_awake_{false};  // drain_inbox() is about to run.
   std::atomic<bool> is_relief_asked_{false};
 
   std::atomic<bool> is_bus_up_{true};
-  std::atomic<bool> is_look_due_{false};  // look_at_bus() is going to run.
-  bool is_bus_down_ = false;              // Clients were told that it is away, and not yet that it is back.
+  std::atomic<bool> is_look_due_{false};  // look_at_bus() is about to run.
+  bool is_bus_down_ = false;              // Clients were told that it is away, not yet that it is back.
 
   std::atomic<std::size_t> expected_clients_{0};
 
   mutable Mutex slowest_mutex_;
   std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
 
-  // The oldest entry of feeds for which one turn was not enough.
+  // The oldest entry of the feeds that need more than one turn.
   Sequence unread_in_turn_ = Inbox::kNothingUnread;
   // Each is shared with its channel and with the readers of its clients.
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   // Each is shared with the waits for its socket.
   std::vector<std::shared_ptr<Client>> clients_;
-  // Destroyed on a later turn: somebody may stand in their code.
+  // Destroyed on a later turn: their code may still be on the stack.
   std::vector<std::shared_ptr<Client>> ended_;
-  // Their floor is below their position. The timer looks at them again.
+  // Feeds whose floor is below their position. The timer looks at them again.
   std::vector<std::shared_ptr<Feed>> low_feeds_;
   std::vector<Client*> dirty_;
   std::vector<Client*> blocked_;
@@ -201,7 +201,7 @@ class Shard {
   Tick drain_ends_ = 0;
 
   std::vector<std::shared_ptr<Feed>> turn_;
-  Slice slice_;                       // The entries of the feed that was served last.
+  Slice slice_;                       // The entries of the feed served last.
   const Feed* slice_feed_ = nullptr;  // That feed; null if it is gone.
   ShardStats stats_;
   ReadContext read_context_;

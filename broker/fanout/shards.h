@@ -19,23 +19,23 @@ namespace weir {
 
 class Shards {
  public:
-  // `seed` is for what is random in the shards.
+  // `seed` is for the shards' random numbers.
   Shards(std::size_t count, const ShardOptions& options, std::uint32_t seed);
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
 
   void start();
-  // Ends the clients that are left, and the threads.
+  // Ends the remaining clients, and the threads.
   void stop();
 
-  // The sequence of the newest entry that is wholly in its log. It begins with 1, the gateway's start, so
-  // that every message and every position is later than nothing.
+  // The sequence of the newest entry that is wholly in its log. It starts at 1, the gateway's start, so that
+  // every message and every position is greater than 0.
   std::atomic<Sequence>& newest() { return newest_; }
-  // Has each shard look into its inbox soon, if there is something in it.
+  // Has each shard look into its inbox soon, unless it is empty.
   void wake();
   void set_bus_up(bool is_up);
 
-  // Gives the client to the shard that has the fewest.
+  // Gives the client to the shard with the fewest.
   void add(ClientStart start);
   void begin_drain(std::chrono::milliseconds duration);
   // Ends clients that hold too much memory (HeldMemory), soon.
@@ -45,7 +45,7 @@ class Shards {
   // At most kSlowestMax of the clients that wait for their socket, the slowest first.
   std::vector<SlowClient> slowest() const;
 
-  // For what each of them counts.
+  // For reading their counts.
   const std::vector<std::unique_ptr<Shard>>& each() const { return shards_; }
 
  private:

@@ -25,7 +25,7 @@ void Slice::go_on(const Cursor& before, std::size_t bytes_max) {
 ChannelLog::ReadResult Slice::read(const ChannelLog& log, Sequence horizon) {
   const Cursor from = end();
   const auto result = log.read(from, horizon, kBatchBytes - (from.bytes - before_turn_.bytes), entries_);
-  // One that is sent from where it is, and copied nowhere, stands alone.
+  // A large entry is sent without a copy, so it must stand alone.
   const bool has_large = entries_.size() > first_of_turn_ && first_of_turn_ > 0 &&
                          entries_[first_of_turn_].frame->bytes() >= kBatchBytes;
   if (has_large) forget_earlier_turns();

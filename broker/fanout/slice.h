@@ -1,9 +1,9 @@
-// A piece of one log on its way to the clients of one shard: its entries, and their bytes in each encoding
-// that a client asks for, made once. It may grow while it is being sent, and goes on over several turns, so
-// that clients that lag a little share it instead of reading and copying for themselves.
+// A piece of one log on its way to the clients of one shard: its entries, and their bytes in each encoding in
+// use, made once. It may grow while it is being sent, and lasts several turns: clients that lag a little
+// share it instead of reading and copying for themselves.
 //
 // Threads:   the shard's.
-// Ownership: the shard keeps one, so that its memory is used again. It shares the frames with the log.
+// Ownership: the shard keeps one, to reuse its memory. It shares the frames with the log.
 // Limits:    kBatchBytes a turn; ShardOptions::slice_bytes over several.
 #pragma once
 
@@ -19,15 +19,15 @@ namespace weir {
 
 class Slice {
  public:
-  // Empties it. What follows `before` comes next.
+  // Empties it. The entries after `before` come next.
   void begin(const Cursor& before);
-  // Begins a turn with what follows `before`. Keeps what it holds if that ends there
-  // and is within `bytes_max`.
+  // Begins a turn with the entries after `before`. Keeps its earlier entries if they end there
+  // and are within `bytes_max`.
   void go_on(const Cursor& before, std::size_t bytes_max);
   void clear() { begin({}); }
 
-  // Appends what `log` has behind it up to `horizon`, at most kBatchBytes a turn, or one larger entry.
-  // Returns what ChannelLog::read() does.
+  // Appends the next entries of `log` up to `horizon`, at most kBatchBytes a turn, or one larger entry.
+  // Returns the result of ChannelLog::read().
   ChannelLog::ReadResult read(const ChannelLog& log, Sequence horizon);
 
   bool empty() const { return entries_.empty(); }
@@ -35,7 +35,7 @@ class Slice {
   const LogEntry& last() const { return entries_.back(); }
   // The index of this turn's first entry; entries().size() if there is none yet.
   std::size_t first_of_turn() const { return first_of_turn_; }
-  // The turn takes no more: it is at its limit, or ends with the channel's end.
+  // True if the turn takes no more: it is at its limit, or ends with the channel's end.
   bool is_full() const;
   // True if this slice holds every entry after `cursor`.
   bool holds_all_after(const Cursor& cursor) const { return cursor.sequence >= before_.sequence; }

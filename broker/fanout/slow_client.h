@@ -1,4 +1,4 @@
-// A client that waits for its socket, as the admin side shows it. A value.
+// A client that waits for its socket, for the admin side. A value.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,11 @@
 
 namespace weir {
 
-// The most that each shard tells of: those with the most bytes to come.
+// Each shard reports at most this many, those with the most bytes to come.
 inline constexpr std::size_t kSlowestMax = 20;
 
 struct SlowClient {
-  std::string channel;  // The one that it lags behind most.
+  std::string channel;  // The channel in which it lags most.
   IpAddress address;
   std::uint64_t lag_messages = 0;
   std::uint64_t lag_bytes = 0;

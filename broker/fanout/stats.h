@@ -1,7 +1,6 @@
 // The counts of one shard.
 //
-// Threads: one writer (the shard), so that an increment is a load and a store. Others sum
-//          them at each scrape.
+// Threads: one writer (the shard), so an increment is a load and a store. Scrapes read and sum them.
 #pragma once
 
 #include <array>
@@ -55,7 +54,7 @@ struct ShardStats {
   Tally bytes_out;
   std::array<Tally, kGapReasons> gaps;
   Tally heartbeats;
-  Tally slow_clients;  // Now: those that wait for their socket.
+  Tally slow_clients;  // Now waiting for their socket.
   std::array<Tally, kDeliveryBoundsMicros.size() + 1> delivery_buckets;
   Tally delivery_micros;
 };

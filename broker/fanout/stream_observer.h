@@ -1,4 +1,4 @@
-// Hears of each stream's start and end. The hub's access log is one.
+// Hears of each stream's start and end, for the hub's access log.
 #pragma once
 
 #include "broker/fanout/stats.h"
@@ -7,7 +7,7 @@ namespace weir {
 
 class Client;
 
-// Threads: the shard of the client calls both. They may ask the client, and keep nothing of it.
+// Threads: the client's shard calls both. They may read the client, and keep no reference to it.
 class StreamObserver {
  public:
   virtual ~StreamObserver() = default;

@@ -1,4 +1,4 @@
-// What a client asked for when it opened a stream. The route fills it in, the client reads it.
+// A client's request for a stream. The route fills it in, the client reads it.
 #pragma once
 
 #include <chrono>

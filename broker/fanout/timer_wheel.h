@@ -1,7 +1,7 @@
 // Timers for very many clients. Scheduling and cancelling are O(1) and allocate nothing.
 //
 // Threads:   the shard's.
-// Ownership: the nodes are their owners'. A node is cancelled before it ends.
+// Ownership: the nodes belong to their owners. Cancel a node before it ends.
 // Limits:    kSlots ticks ahead. A later deadline fires early: the callee looks at the time and waits again.
 #pragma once
 
@@ -18,7 +18,7 @@ using Tick = std::uint32_t;
 inline constexpr std::chrono::milliseconds kTickLength{100};
 inline constexpr Tick kNoTick = std::numeric_limits<Tick>::max();
 
-// The base of an object that wants to be called.
+// The base of an object that a timer calls.
 struct TimerNode {
   TimerNode* previous = nullptr;
   TimerNode* next = nullptr;
@@ -33,7 +33,7 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // Has `node` fire at `at`, but at least one tick ahead. A linked node moves.
+  // Makes `node` fire at `at`, but at least one tick ahead. A linked node moves.
   void schedule(TimerNode& node, Tick at);
   static void cancel(TimerNode& node);
 
