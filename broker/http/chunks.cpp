@@ -18,7 +18,7 @@ void ChunkDecoder::refuse(const char* why) {
   error_ = why;
 }
 
-// Collects up to and including CRLF; calls on_line() with it taken off.
+// Collects up to and including CRLF, then calls on_line() without it.
 std::size_t ChunkDecoder::take_line(std::string_view input) {
   const auto end = input.find('\n');
   const std::size_t taken = end == std::string_view::npos ? input.size() : end + 1;

@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// A decoder of one body. It is strict about what separates chunks: CRLF alone. It throws extensions and
-// trailers away, up to a limit.
+// A decoder of one body. It accepts CRLF alone as a separator, and discards extensions and
+// trailers, up to a limit.
 //
 // Threads: one at a time.
 // Limits:  a size line and all trailers together are bounded; the caller bounds the body.
@@ -17,9 +17,9 @@ class ChunkDecoder {
  public:
   enum class State { kOpen, kDone, kRefused };
 
-  // Decodes the front of `input` onto `body` and returns how many bytes of `input` it took. It leaves the
-  // bytes behind the end of the body, and stops when `body` has `body_bytes_max` + 1 bytes, which tells the
-  // caller to refuse it. Requires state() kOpen.
+  // Decodes the front of `input` onto `body` and returns the number of bytes it took from `input`. It leaves
+  // the bytes after the end of the body. It stops when `body` has `body_bytes_max` + 1 bytes, so that the
+  // caller sees that it must refuse the body. Requires state() kOpen.
   std::size_t feed(std::string_view input, std::string& body, std::size_t body_bytes_max);
   State state() const { return state_; }
   // Why the body was refused, in one line. Lives for ever; empty unless state() is kRefused.
@@ -34,7 +34,7 @@ class ChunkDecoder {
   State state_ = State::kOpen;
   Part part_ = Part::kSizeLine;
   const char* error_ = "";
-  std::uint64_t left_ = 0;  // Bytes of this chunk that have not come.
+  std::uint64_t left_ = 0;  // Bytes of this chunk still to come.
   std::size_t trailer_bytes_ = 0;
   std::string line_;
 };

@@ -8,8 +8,8 @@
 namespace weir {
 namespace {
 
-// An address as proxies write it: "192.0.2.1", "2001:db8::1", and both with a port: "192.0.2.1:80",
-// "[2001:db8::1]:80".
+// Reads an address in the spellings of proxies: "192.0.2.1", "2001:db8::1", and both with
+// a port, "192.0.2.1:80", "[2001:db8::1]:80".
 std::optional<IpAddress> parse_entry(std::string_view entry) {
   entry = trim(entry);
   if (entry.empty()) return std::nullopt;

@@ -16,7 +16,7 @@ constexpr std::size_t kBodyRoomMin = 64 << 10;
 
 bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-// The memory that a string takes beside itself: none for a short one.
+// The memory of a string outside the object: none for a short one.
 std::size_t heap_bytes(const std::string& text) {
   static const std::size_t kWithin = std::string().capacity();
   return text.capacity() > kWithin ? text.capacity() : 0;
@@ -30,9 +30,9 @@ IpAddress client_address_of(const IpAddress& peer, const Head& head,
 
 bool is_write(const Head& head) { return head.method == "POST" || head.method == "PUT"; }
 
-// Makes room for `needed` bytes, and some to come, but never for more than `size_max`. Room grows as a body
-// arrives, since an announcement costs the client nothing. Not by reserve(), which at least doubles what
-// there is.
+// Makes room for `needed` bytes and some more, but never for more than `size_max`. Grows as a
+// body arrives, since a client can announce any length for nothing. Not by reserve(), which at
+// least doubles the present room.
 void grow(std::string& body, std::size_t needed, std::size_t size_max) {
   if (needed <= body.capacity()) return;
   std::string roomier;
@@ -70,7 +70,7 @@ void Connection::expire() {
   close();
 }
 
-// The loop's map holds the last reference that matters; a pending wait holds one more until it is cancelled.
+// The front's map holds the last lasting reference; a pending wait holds another until it is cancelled.
 void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
@@ -83,8 +83,8 @@ void Connection::close() {
   context_.owner.forget(id_);
 }
 
-// Keeps the front's count of what this connection holds; not kNone if that is too much, and this one is to
-// go.
+// Updates the front's count of this connection's memory. Not kNone if that is too much, and
+// this connection must give way.
 RequestBudget::Excess Connection::charge() {
   const std::size_t before = charged_;
   charged_ = heap_bytes(held_) + away_bytes_;
@@ -94,7 +94,7 @@ RequestBudget::Excess Connection::charge() {
   return context_.owner.charge(*this, before, charged_);
 }
 
-// Behind a proxy each request may be somebody else's.
+// Behind a proxy each request may have another client.
 void Connection::set_network(const IpAddress& network) {
   if (network == network_) return;
   context_.owner.charge(*this, std::exchange(charged_, 0), 0);
@@ -116,7 +116,8 @@ void Connection::on_readable() {
   std::string& scratch = context_.scratch;
   const ssize_t size = socket_.read(scratch.data(), scratch.size());
   if (size < 0 && may_try_again(errno)) return wait_readable();
-  if (size <= 0) return close();  // Also the end of what a client sends: no request can become whole.
+  // A client that sends no more ends up here too: its request can't become whole.
+  if (size <= 0) return close();
   if (state_ == State::kLingering) return wait_readable();
   const std::string_view input(scratch.data(), static_cast<std::size_t>(size));
   pace_.add(input.size());
@@ -126,7 +127,7 @@ void Connection::on_readable() {
   take(joined);
 }
 
-// Goes through `input` as far as it can be taken; keeps the rest.
+// Takes as much of `input` as it can, and keeps the rest.
 void Connection::take(std::string_view input) {
   is_taking_ = true;
   while (is_collecting() && !input.empty()) {
@@ -202,7 +203,7 @@ void Connection::on_head(std::string_view text) {
   set_deadline(context_.options.body_timeout);
 }
 
-// Nobody reads the body of a GET, so it gets no more room than a head.
+// A GET's body is not read, so it gets no more room than a head.
 std::size_t Connection::body_bytes_max() const {
   const FrontOptions& options = context_.options;
   const bool is_read = is_write(collecting_->request.head);
@@ -217,14 +218,14 @@ void Connection::refuse_long_body() {
           Refused::kTooLarge});
 }
 
-// The rest of the body has not come yet: time to ask whether it may. A token is checked in the pool, and only
-// once.
+// The rest of the body has not come yet: ask whether it may. The pool checks a token, and only once.
 void Connection::check_head() {
   state_ = State::kChecking;
   away_bytes_ = charged_;
   Request request = std::move(collecting_->request);
   request.is_whole = false;
-  request.keeps_alive = false;  // Of a refusal: where the next request begins would not be known.
+  // For a refusal: the start of the next request would be unknown.
+  request.keeps_alive = false;
   context_.owner.dispatch(id_, std::move(request));
 }
 
@@ -246,8 +247,7 @@ void Connection::on_head_checked(Request request, Answer answer) {
   if (state_ == State::kBody) on_readable();
 }
 
-// A client that expects it waits for it, about a second, before it sends the body. Not needed once body
-// arrives.
+// A client that expects it waits about a second before it sends the body. Not needed once the body arrives.
 void Connection::send_continue() {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   // Nothing else waits to be sent to this client, so these 25 bytes fit, or the connection is gone.
@@ -288,10 +288,10 @@ std::size_t Connection::collect_body(std::string_view input) {
 void Connection::dispatch() {
   state_ = State::kBusy;
   Request request = std::move(collecting_->request);
-  // Its memory is charged until the answer: in the pool, and while the bus is waited for.
+  // Its memory is charged until the answer: in the pool, and while the bus confirms.
   if (request.head.has_body()) away_bytes_ = head_bytes_ + heap_bytes(request.body);
   collecting_.reset();
-  // A pod that goes away wants its publishers to look for another one.
+  // Publishers should leave a gateway that drains for another one.
   request.keeps_alive = request.head.wants_keep_alive && !context_.handler.is_draining();
   if (!request.head.has_body())
     request.client_address = client_address_of(peer_, request.head, context_.options.trusted_proxies);
@@ -299,13 +299,13 @@ void Connection::dispatch() {
   context_.owner.dispatch(id_, std::move(request));
 }
 
-// Ends the connection, since it is not known where the next request begins.
+// Ends the connection, since the start of the next request is unknown.
 void Connection::refuse(Refusal refusal, bool is_temporary) {
   Reply reply = error_reply(refusal.status, refusal.detail);
   reply.closes = true;
   reply.refused = refusal.reason;
   if (is_temporary) reply.headers.push_back({"Retry-After", "1"});
-  // A page of another origin may read why.
+  // Lets a page of another origin read the reason.
   if (collecting_) {
     for (Header& header : context_.handler.cors_headers(collecting_->request.head)) {
       reply.headers.push_back(std::move(header));
@@ -317,7 +317,8 @@ void Connection::refuse(Refusal refusal, bool is_temporary) {
 }
 
 void Connection::give_way(RequestBudget::Excess excess, bool is_for_others) {
-  if (state_ == State::kBusy) {  // It is whole and will be answered; what came behind it goes.
+  // The request is whole and will be answered; only the bytes after it are dropped.
+  if (state_ == State::kBusy) {
     std::string().swap(held_);
     has_dropped_ = true;
     charge();
@@ -373,7 +374,7 @@ void Connection::open_stream(Answer answer) {
   const int descriptor = socket_.release();
   if (answer.stream->open(descriptor)) {
     count(answer);
-    return close();  // What is left here is no socket.
+    return close();  // It no longer holds a socket.
   }
   socket_.adopt(descriptor);
   finish(answer.stream->refusal());
@@ -412,8 +413,8 @@ void Connection::on_sent() {
   resume();
 }
 
-// Closing a socket with unread bytes resets the connection, and the client may lose the answer it has not
-// read yet.
+// Closing a socket with unread bytes resets the connection, and the client may lose an answer that
+// it has not read yet.
 void Connection::linger() {
   state_ = State::kLingering;
   std::string().swap(held_);

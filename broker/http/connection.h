@@ -1,5 +1,5 @@
-// One client's connection on the front: it collects a request, waits for the answer, sends it, and begins
-// again.
+// One client's connection on the front: it collects a request, waits for the answer, sends
+// it, and starts again.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -27,13 +27,13 @@ class Metrics;
 // The calls that a connection makes to the front that owns it. On the front loop only.
 class ConnectionOwner {
  public:
-  // `connection` holds `after` bytes instead of `before`. If that is more than there may be, the slowest
-  // requests give way until it fits. Not kNone: the slowest is this one, and it has to go.
+  // `connection` now holds `after` bytes instead of `before`. If that passes a limit, the slowest requests
+  // give way until it fits. Not kNone if this request is the slowest and must give way.
   virtual RequestBudget::Excess charge(Connection& connection, std::size_t before, std::size_t after) = 0;
-  // Runs a whole request; Connection::finish() follows. Or asks whether the body of another one may come;
-  // Connection::on_head_checked() follows.
+  // Runs a whole request; Connection::finish() follows. For a request without its body, asks whether the body
+  // may come; Connection::on_head_checked() follows.
   virtual void dispatch(std::uint64_t connection, Request request) = 0;
-  // The connection has closed: lets go of it.
+  // The connection has closed: drop it.
   virtual void forget(std::uint64_t connection) = 0;
   // True once no further request is taken.
   virtual bool is_winding_down() const = 0;
@@ -49,23 +49,23 @@ struct ConnectionContext {
   Handler& handler;
   Metrics& metrics;
   ConnectionOwner& owner;
-  std::string scratch;  // All of them read into it: an idle connection owns no buffer.
+  std::string scratch;  // All of them read into it, so that an idle connection owns no buffer.
 };
 
 // Requests are taken one at a time, so pipelined ones are answered in order. While one is in progress the
 // socket is not read, and TCP slows the client down. A client that half-closes after its request still gets
-// its answer. If a body does not come together with its head, the handler is asked first: a client without a
-// token takes no room for a body.
+// its answer. If a body does not arrive together with its head, the handler is asked first, so that a client
+// without a token takes no room for a body. token takes no room for a body.
 //
 // Threads:   the front loop's.
-// Ownership: the front holds it until forget(); a pending wait holds it a little longer. The context outlives
-//            it.
+// Ownership: the front holds it until forget(); a pending wait holds it a little longer.
+//            The context outlives it.
 // Limits:    FrontOptions. A request that passes one is refused, and its connection ends.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Takes over `socket`, which is connected and does not block. `peer` is the address at its other end.
+  // Takes over `socket`, which is connected and does not block. `peer` is the address of its other end.
   Connection(ConnectionContext& context, std::uint64_t id, int socket, const IpAddress& peer);
 
   void start();
@@ -73,27 +73,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish(Answer answer);
   // The same for a reply that does not come from the engine.
   void finish(Reply reply);
-  // Goes on with `request`, whose body has not come, or sends the `answer` that refuses it.
+  // Continues `request`, whose body has not come, or sends the `answer` that refuses it.
   void on_head_checked(Request request, Answer answer);
   // True if the client has let its deadline pass. Nothing is due while a request is in progress.
   bool is_due(Clock::time_point now) const {
     return now >= deadline_ && state_ != State::kBusy && state_ != State::kChecking;
   }
-  // Ends a connection that is due: with a 408 in the middle of a request, without a word otherwise.
+  // Ends a connection that is due: with a 408 in the middle of a request, silently otherwise.
   void expire();
   void close();
-  // True if no request is in progress and no answer under way.
+  // True if no request and no answer is in progress.
   bool is_between() const { return is_collecting() || state_ == State::kLingering; }
 
   std::uint64_t id() const { return id_; }
-  // The network that its memory is counted for; "::" is nobody's.
+  // The network that is charged for its memory; "::" is nobody's.
   const IpAddress& network() const { return network_; }
-  // True if it holds memory for as long as its client likes.
+  // True if it holds memory for as long as its client wants.
   bool may_give_way() const { return charged_ > 0 && (is_collecting() || state_ == State::kSending); }
-  // The pace of the request that comes in, or of the answer that goes out.
+  // The pace of the incoming request, or of the outgoing answer.
   double bytes_per_second(Clock::time_point now) const { return pace_.bytes_per_second(now); }
   void fade(Clock::time_point now) { pace_.fade(now); }
-  // Gives its memory up, since a limit was passed. `is_for_others` is false if its own last bytes passed it.
+  // Gives its memory up because of a passed limit. `is_for_others` is false if its own last bytes passed it.
   void give_way(RequestBudget::Excess excess, bool is_for_others = true);
 
   // True if it is idle between requests, or silent for a second since it connected: it may be closed when
@@ -133,26 +133,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::uint64_t id_;
   LazySocket socket_;
   const IpAddress peer_;
-  IpAddress network_;  // Pays for charged_.
+  IpAddress network_;  // It is charged for charged_.
   State state_ = State::kIdle;
   bool is_waiting_ = false;   // A wait for readability is pending.
-  bool is_taking_ = false;    // take() is on the stack and goes on with the rest.
-  bool closes_ = false;       // The connection ends after the answer that is being sent.
+  bool is_taking_ = false;    // take() is on the stack and will take the rest.
+  bool closes_ = false;       // The connection ends after the present answer.
   bool is_new_ = true;        // Nothing was answered yet.
   bool is_blocked_ = false;   // The client takes no more of output_ for now.
-  bool has_dropped_ = false;  // Bytes behind the request in progress were thrown away.
+  bool has_dropped_ = false;  // Bytes after the request in progress were dropped.
   bool is_continue_due_ = false;
   std::uint32_t scanned_ = 0;
   std::uint32_t head_bytes_ = 0;  // Memory of the head that collecting_ holds.
-  std::size_t charged_ = 0;       // Memory that the front has counted for this connection.
+  std::size_t charged_ = 0;       // Memory that the front counts for this connection.
   std::size_t away_bytes_ = 0;    // Memory of a request that is with the pool or waits for its reply.
   std::size_t sent_ = 0;
   Clock::time_point deadline_;
-  Pace pace_;         // The pace of the request that comes in, or of the answer that goes out.
-  std::string held_;  // Bytes that were read and are not taken yet.
+  Pace pace_;         // The pace of the incoming request, or of the outgoing answer.
+  std::string held_;  // Bytes that were read but not taken yet.
   std::string output_;
   Delivery delivery_;  // The delivery of the answer to the request in progress.
-  // There is one only while a request is being collected.
+  // Exists only while a request is being collected.
   struct Collecting {
     Request request;
     ChunkDecoder chunks;

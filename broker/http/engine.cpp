@@ -15,8 +15,8 @@
 namespace weir {
 namespace {
 
-// A stream of the library with no socket behind it. Some functions are virtual in some versions only (0.18
-// has is_writable() alone, 0.20 and later wait_writable() too), and clang wants `override` on all or none.
+// A stream of the library without a socket. Some functions are virtual in some versions only (0.18 has
+// is_writable() alone, 0.20 and later also wait_writable()), and clang wants `override` on all or none.
 class MemoryStream final : public httplib::Stream {
  public:
   explicit MemoryStream(std::string_view input) : input_(input) { output_.reserve(512); }
@@ -40,7 +40,7 @@ class MemoryStream final : public httplib::Stream {
   }
   void get_remote_ip_and_port(std::string& ip, int& port) const { ip.clear(), port = 0; }
   void get_local_ip_and_port(std::string& ip, int& port) const { ip.clear(), port = 0; }
-  // Below FD_SETSIZE: versions built without poll() refuse what select() could not wait for.
+  // Below FD_SETSIZE: versions built without poll() refuse a socket that select() could not wait for.
   socket_t socket() const { return 0; }
 
   std::string& output() { return output_; }
@@ -57,10 +57,10 @@ struct Exchange {
   std::optional<Reply> reply;
   bool is_stream = false;  // The provider was called: the head is in the buffer, the socket may go.
 };
-// The library hands its handlers nothing of ours; a request stays on one thread from end to end.
+// The library passes none of our data to its handlers, but a request stays on one thread from end to end.
 thread_local Exchange* current_exchange = nullptr;
 
-// Answers everything with nothing.
+// Answers every request with an empty reply.
 class Nothing final : public Handler {
  public:
   Reply handle(Request&) override { return json_reply(200, JsonObject()); }
@@ -69,7 +69,7 @@ class Nothing final : public Handler {
   bool is_draining() const override { return false; }
 };
 
-// The error goes to the log alone: it may say more about this machine than a client should know.
+// Only the log gets the error's text: it may say more about this machine than a client should know.
 Reply failure(const char* what) {
   log_error(std::string("a request failed: ") + what);
   Reply reply = error_reply(500, "the request failed; the log of the gateway says why");
@@ -83,8 +83,8 @@ std::string canonical_request(const Head& head) {
   text += head.method;
   text += ' ';
   text += head.path;
-  // Query and body stay with us: routes take it from the Request, so that form types arrive byte for byte and
-  // uncopied.
+  // Query and body stay with us: routes read them from the Request, so that form types arrive
+  // uncopied and byte for byte.
   text += " HTTP/1.1\r\nHost: ";
   const std::string* host = head.find("host");
   if (host != nullptr) text += *host;
@@ -92,8 +92,8 @@ std::string canonical_request(const Head& head) {
   return text;
 }
 
-// Puts our own decisions into the library's response head: Connection is the front's, an HTTP/1.0 client
-// knows no chunks, a 204 has no length. Returns the whole response.
+// Puts our own decisions into the library's response head: the front decides on Connection, an HTTP/1.0
+// client knows no chunks, a 204 has no length. Returns the whole response.
 std::string rewrite_head(const std::string& response, int status, const Delivery& delivery) {
   const std::size_t head_size = response.find("\r\n\r\n");
   assert(head_size != std::string::npos);
@@ -122,7 +122,7 @@ class Engine::Library final : public httplib::Server {
  public:
   Library() {
     // is_shutting_down is `svr_sock_ == INVALID_SOCKET`, and a server that is shutting down calls no
-    // provider. This one never listens, so any other number will do; nothing ever uses it.
+    // provider. This one never listens, so any other number will do: nothing ever uses it.
     svr_sock_ = 0;
     // Before routing: std::regex recurses for each character of a path.
     set_pre_routing_handler([](const httplib::Request&, httplib::Response& response) {
@@ -135,9 +135,9 @@ class Engine::Library final : public httplib::Server {
   void run(httplib::Stream& stream) { process(*this, stream); }
 
  private:
-  // The library makes its function-local statics (such as the methods that parse_request_line knows) with its
-  // first request. That is this one, on one thread: ThreadSanitizer does not see the guards in a build of the
-  // library that is not instrumented.
+  // The library makes its function-local statics (such as the methods that parse_request_line knows) at its
+  // first request. Make that request here, on one thread: ThreadSanitizer does not see the statics' guards in
+  // a build of the library that is not instrumented.
   void make_statics() {
     Nothing nothing;
     Request request;
@@ -151,7 +151,7 @@ class Engine::Library final : public httplib::Server {
     current_exchange = nullptr;
   }
 
-  // Its signature differs from version to version: 0.15 and later want both ends' addresses.
+  // Its signature depends on the version: 0.15 and later want the addresses of both ends.
   template <typename Self>
   static void process(Self& self, httplib::Stream& stream) {
     bool is_closed = false;
@@ -175,7 +175,7 @@ class Engine::Library final : public httplib::Server {
     response.status = reply.status;
     for (const Header& header : reply.headers) response.set_header(header.name, header.value);
     if (reply.stream) {
-      // Called once by the library, after it has written the head. A throw in here would end the process.
+      // The library calls it once, after it has written the head. An exception here would end the process.
       response.set_chunked_content_provider(reply.content_type,
                                             [&exchange](std::size_t, httplib::DataSink&) noexcept {
                                               exchange.is_stream = true;
@@ -217,7 +217,7 @@ Answer Engine::run(Request& request) {
   }
   current_exchange = nullptr;
 
-  // The library found something wrong that parse_head() let pass: its own answer has no body to speak of.
+  // The library found a fault that parse_head() let pass. Its own answer has no useful body.
   if (!exchange.reply)
     exchange.reply = error_reply(400, "the request could not be parsed"), exchange.reply->closes = true;
   Reply& reply = *exchange.reply;
@@ -227,13 +227,13 @@ Answer Engine::run(Request& request) {
     return answer;
   }
   const bool has_response = stream.output().find("\r\n\r\n") != std::string::npos;
-  // The library would give the HEAD of a stream a length, or chunks.
+  // The library would give a HEAD of a stream a length, or chunks.
   if (reply.is_stream_head || !has_response) return plain_answer(std::move(reply), delivery);
 
   Answer answer;
   answer.status = reply.status;
   answer.refused = reply.refused;
-  // A stream is the last thing on its connection, and an HTTP/1.0 one ends by closing.
+  // A stream is the last thing on its connection, and an HTTP/1.0 stream ends by closing.
   answer.closes = reply.closes || !delivery.keeps_alive || exchange.is_stream;
   delivery.keeps_alive = !answer.closes;
   answer.bytes = rewrite_head(stream.output(), reply.status, delivery);

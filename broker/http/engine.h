@@ -8,11 +8,10 @@
 //   list of 1,900 makes it build as many parts), Expect, Transfer-Encoding, Accept-Encoding (it would gzip),
 //   Connection, REMOTE_* (it adds its own), form types (it would parse the body away).
 // - Routing: the handler (api/routes.cpp) runs before the library's, whose std::regex would recurse for each
-//   character of a path. It reads our Request: the library's percent-decodes header values.
-// - The last word on the head: rewrite_head() drops what the library says of the connection and of ranges,
-//   chunks that an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response
-//   without the library: what http/ refuses by itself, a reply that comes later, and the answer to the HEAD
-//   of a stream.
+// character of a path. It reads our Request: the library's percent-decodes header values.
+// - The final head: rewrite_head() drops the library's headers for the connection and for ranges, chunks that
+// an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response without the
+// library: a refusal by http/ itself, a reply that comes later, and the answer to the HEAD of a stream.
 #pragma once
 
 #include <functional>
@@ -45,8 +44,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Asks the handler and writes the answer. Never throws: an exception of the handler becomes a 500 whose
-  // text is in the log alone. The handler may take what it likes out of `request`. A stream has its head.
+  // Asks the handler and writes the answer. Never throws: an exception of the handler becomes a 500, and only
+  // the log gets its text. The handler may move from `request`. A stream gets its head.
   Answer run(Request& request);
 
  private:
@@ -55,7 +54,7 @@ class Engine {
   const std::unique_ptr<Library> library_;
 };
 
-// How the response to `request` goes to its client.
+// How the response to `request` is delivered.
 Delivery delivery_of(const Request& request);
 // Writes `reply` as an answer without the library. Requires that it is neither a stream nor a later one.
 Answer plain_answer(Reply reply, const Delivery& delivery);

@@ -22,11 +22,11 @@ using asio::ip::tcp;
 
 // The library's own is 5; a burst of reconnects is thousands.
 constexpr int kBacklog = 4'096;
-// After so many at once those that are open have their turn.
+// After accepting this many at once the open connections have their turn.
 constexpr int kAcceptsMax = 64;
 constexpr std::size_t kScratchBytes = 64 << 10;
 
-// The addresses to try for `host`; empty is every address of this machine.
+// The addresses to try for `host`; empty means every address of this machine.
 std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, std::string host, std::uint16_t port,
                                         std::error_code& error) {
   if (host.empty()) return {{tcp::v6(), port}, {tcp::v4(), port}};
@@ -37,7 +37,7 @@ std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, std::string host
   for (const auto& entry : tcp::resolver(loop).resolve(host, std::to_string(port), error)) {
     endpoints.push_back(entry.endpoint());
   }
-  // "localhost" is 127.0.0.1 to most who type it.
+  // Most people mean 127.0.0.1 by "localhost".
   std::stable_partition(endpoints.begin(), endpoints.end(),
                         [](const auto& e) { return e.protocol() == tcp::v4(); });
   return endpoints;
@@ -52,7 +52,7 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
   if (!error && is_every_address && endpoint.protocol() == tcp::v6()) {
     acceptor.set_option(asio::ip::v6_only(false), error);
   }
-  // Linux gives it to each connection that is accepted.
+  // Linux passes it on to each accepted connection.
   if (!error) acceptor.set_option(tcp::no_delay(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(kBacklog, error);
@@ -60,7 +60,7 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
   return error;
 }
 
-// No descriptor, or no memory for one: trying again at once would be for ever.
+// Without a descriptor, or memory for one, an immediate retry would repeat for ever.
 bool is_exhaustion(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -71,7 +71,7 @@ IpAddress ip_address_of(const asio::ip::address& address) {
           .to_bytes()};
 }
 
-// The number from which on descriptors are among the last `kept` that the process may have.
+// The descriptor number from which on only the last `kept` of the process are left.
 int descriptors_max(std::size_t kept) {
   constexpr rlim_t kMost = std::numeric_limits<int>::max();
   rlimit limit{};
@@ -128,10 +128,10 @@ void Front::accept_waiting() {
     const int socket = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0 && is_exhaustion(errno)) return pause_accepting();
     if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (socket < 0) continue;  // Other errors concern the one connection that was to be accepted.
+    if (socket < 0) continue;  // Other errors concern only the connection being accepted.
     peer.resize(size);
     take_connection(socket, ip_address_of(peer.address()));
-    // The lowest number that is free is given out, so it tells how many are in use.
+    // The kernel gives out the lowest free number, so the number tells how many are in use.
     if (socket >= descriptors_max_) return pause_accepting();
   }
   accept();
@@ -151,7 +151,7 @@ void Front::pause_accepting() {
         "no descriptor is left for a new connection: accepting pauses; see --max-clients and the limit of "
         "open files");
   }
-  // Connections that wait for nothing but a next request make room for those that have one.
+  // Close connections that only wait for a next request, to make room for others that have one.
   const auto now = Clock::now();
   std::vector<std::shared_ptr<Connection>> idle;
   for (const auto& [id, connection] : connections_) {
@@ -167,14 +167,13 @@ void Front::pause_accepting() {
 }
 
 bool Front::has_descriptors() {
-  if (options_.descriptors_kept == 0) return true;  // accept() itself will tell.
+  if (options_.descriptors_kept == 0) return true;  // accept() itself will fail.
   const int next = ::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0);
   if (next >= 0) ::close(next);
   return next >= 0 && next < descriptors_max_;
 }
 
-// One timer for all deadlines: they are coarse, and a timer each would cost more than an idle connection
-// does.
+// One timer for all deadlines: they are coarse, and a timer each would cost more than an idle connection.
 void Front::sweep() {
   const auto shortest = std::min(
       {options_.head_timeout, options_.body_timeout, options_.keep_alive_timeout, options_.linger_timeout});
@@ -200,14 +199,14 @@ RequestBudget::Excess Front::charge(Connection& connection, std::size_t before, 
     const auto excess = budget_.excess(network);
     if (excess == RequestBudget::Excess::kNone) break;
     const auto victim = slowest(excess, network);
-    // Requests that wait for the pool or the bus are whole, and keep what they have.
+    // Whole requests that wait for the pool or the bus keep their memory.
     if (victim == nullptr || victim.get() == &connection) return excess;
     victim->give_way(excess);
   }
   return RequestBudget::Excess::kNone;
 }
 
-// A look at each connection, but each time somebody goes.
+// Looks at each connection, but only when one has to give way.
 std::shared_ptr<Connection> Front::slowest(RequestBudget::Excess excess, const IpAddress& network) const {
   const auto now = Clock::now();
   const Connection* slowest = nullptr;
@@ -224,18 +223,18 @@ std::shared_ptr<Connection> Front::slowest(RequestBudget::Excess excess, const I
 }
 
 void Front::dispatch(std::uint64_t connection, Request request) {
-  // std::function wants to be copyable; the request moves through a shared_ptr that only the job holds.
+  // std::function must be copyable, so the request moves through a shared_ptr that only the job holds.
   auto shared = std::make_shared<Request>(std::move(request));
   if (pool_.submit([this, connection, shared] { run_request(connection, shared); })) return;
   const auto found = connections_.find(connection);
   assert(found != connections_.end());
   const auto kept = found->second;
   Reply reply = handler_.overloaded(shared->head);
-  reply.closes |= !shared->is_whole;  // Where the next request begins is not known.
+  reply.closes |= !shared->is_whole;  // The start of the next request is unknown.
   kept->finish(std::move(reply));
 }
 
-// On a thread of the pool.
+// Runs on a thread of the pool.
 void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>& request) {
   auto answer = std::make_shared<Answer>(engine_.run(*request));
   if (!request->is_whole) {
@@ -258,8 +257,8 @@ void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>
   });
 }
 
-// On a thread of the pool. No thread waits for what comes later: it comes to the front loop. This front may
-// be gone by then, the mailbox is not.
+// Runs on a thread of the pool. No thread waits for a later reply: it comes to the front loop by the mailbox,
+// which outlives the front.
 void Front::start_later(std::uint64_t connection, const Answer& answer) {
   answer.later([this, mailbox = mailbox_, connection](Reply::Make make) {
     mailbox->post([this, connection, make = std::move(make)] { on_made(connection, make); });
@@ -269,7 +268,7 @@ void Front::start_later(std::uint64_t connection, const Answer& answer) {
 void Front::on_made(std::uint64_t connection, const Reply::Make& make) {
   Reply reply = make();
   const auto found = connections_.find(connection);
-  if (found == connections_.end()) return;  // The client has gone; what it published has not.
+  if (found == connections_.end()) return;  // The client has gone; its message was published all the same.
   const auto kept = found->second;
   kept->finish(std::move(reply));
 }

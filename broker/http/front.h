@@ -1,11 +1,11 @@
-// The front: one listening socket and its connections. Everything that is slow about a client happens here,
-// where it costs a few hundred bytes and no thread.
+// The front: one listening socket and its connections. It absorbs everything that is slow about a client, for
+// a few hundred bytes and no thread.
 //
 // Threads:   the front loop's; listen() and start() before the loop runs, gauges on any thread.
-// Ownership: the loop, the handler, the engine, the pool and the metrics outlive it; it outlives the loop's
-//            run().
-// Limits:    FrontOptions. A request that passes one is answered (408, 413, 429, 431, 503) and its
-//            connection ends.
+// Ownership: the loop, the handler, the engine, the pool and the metrics outlive it; it
+//            outlives the loop's run().
+// Limits:    FrontOptions. A request that passes one is answered (408, 413, 429, 431, 503)
+//            and its connection ends.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -43,14 +43,14 @@ class Front final : private ConnectionOwner {
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
-  // Binds and listens. An empty `host` is every address of this machine; port 0 is one that is free. Returns
-  // the bound port, or one line that says why not. Sets SO_REUSEADDR only: SO_REUSEPORT would let two
-  // gateways share a port by mistake.
+  // Binds and listens. An empty `host` is every address of this machine; port 0 picks a free one. Returns the
+  // bound port, or one line that says why not. Sets only SO_REUSEADDR: SO_REUSEPORT would let two gateways
+  // share a port by mistake.
   Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
   // Starts to accept. Then the loop may run.
   void start();
-  // On the front loop: accepts no more and closes what is idle. Calls `done` on the loop once every request
-  // in progress was answered.
+  // On the front loop: accepts no more and closes idle connections. Calls `done` on the loop once every
+  // request in progress was answered.
   void wind_down(std::function<void()> done);
   // On the front loop, or after it has ended: drops every connection, and every later reply.
   void close();
@@ -88,10 +88,10 @@ class Front final : private ConnectionOwner {
   Pool& pool_;
 
   asio::ip::tcp::acceptor acceptor_;
-  int descriptors_max_ = 0;  // A descriptor with this number is the last before a pause.
+  int descriptors_max_ = 0;  // A descriptor with this number, or a higher one, causes a pause.
   asio::steady_timer accept_timer_;
   asio::steady_timer sweep_timer_;
-  // Shared with what runs elsewhere for a connection: jobs of the pool, and replies that come later.
+  // Shared with the jobs of the pool and with later replies, which may outlive the front.
   const std::shared_ptr<Mailbox> mailbox_;
   ConnectionContext context_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;

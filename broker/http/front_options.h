@@ -21,9 +21,9 @@ struct FrontOptions {
   // The client may take so long to read an answer that ends its connection before the socket closes.
   std::chrono::milliseconds linger_timeout{2'000};
   std::chrono::milliseconds accept_pause{100};
-  // The last descriptors of the process, which the connections of this front leave to others.
+  // The last descriptors of the process, which this front's connections leave to others.
   std::size_t descriptors_kept = 0;
-  // Proxies whose X-Forwarded-For is believed.
+  // The proxies whose X-Forwarded-For is trusted.
   std::vector<AddressRange> trusted_proxies = {};
 };
 

@@ -25,8 +25,8 @@ bool is_token(std::string_view text) {
 Refusal bad(std::string detail) { return {400, std::move(detail)}; }
 Refusal too_much(std::string detail) { return {431, std::move(detail), Refused::kHeadBytes}; }
 
-// A target is printable ASCII (browsers encode the rest). An encoded CR, LF or NUL could split a header
-// somewhere behind a decoder, and no channel name holds one.
+// Accepts printable ASCII (browsers encode the rest). An encoded CR, LF or NUL could split a header in a
+// program behind us that decodes it, and no channel name holds one.
 std::optional<Refusal> check_target(std::string_view target) {
   for (std::size_t i = 0; i < target.size(); ++i) {
     const char c = target[i];
@@ -41,7 +41,7 @@ std::optional<Refusal> check_target(std::string_view target) {
   return std::nullopt;
 }
 
-// True if a Host header may hold it: a name or an address, and maybe a port.
+// Accepts a name or an address, maybe with a port, for a Host header.
 bool is_authority(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
@@ -49,8 +49,8 @@ bool is_authority(std::string_view text) {
   });
 }
 
-// "http://host:port/path" to "/path"; the authority goes to `authority` and replaces the Host (RFC
-// 9112, 3.2.2).
+// Turns "http://host:port/path" into "/path". The authority goes to `authority` and replaces
+// the Host (RFC 9112, 3.2.2).
 std::optional<Refusal> take_authority(std::string_view& target, std::string& authority) {
   const auto scheme_end = target.find("://");
   if (scheme_end == std::string_view::npos) return bad("the request target must begin with /");
@@ -93,8 +93,8 @@ std::optional<Refusal> parse_request_line(std::string_view line, Head& head, std
   if (line != "HTTP/1.1" && line != "HTTP/1.0")
     return Refusal{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   head.is_http_1_0 = line == "HTTP/1.0";
-  // The rest belongs to other protocols (CONNECT, TRACE, PROPFIND); PUT, PATCH and DELETE are told what is
-  // allowed.
+  // Other methods belong to other protocols (CONNECT, TRACE, PROPFIND). PUT, PATCH and DELETE are answered
+  // with the allowed methods.
   static constexpr std::array<std::string_view, 7> kMethods = {"GET", "HEAD",  "POST",  "OPTIONS",
                                                                "PUT", "PATCH", "DELETE"};
   if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end()) {
@@ -122,7 +122,7 @@ std::optional<Refusal> parse_header(std::string_view line, Head& head) {
   return std::nullopt;
 }
 
-// One place reads what frames the body, so that there is no second opinion (RFC 9112, 6.3).
+// The only place that reads how the body is framed, so that there is no second opinion (RFC 9112, 6.3).
 std::optional<Refusal> read_framing(Head& head) {
   const auto count = [&head](std::string_view name) {
     return std::count_if(head.headers.begin(), head.headers.end(),
@@ -234,7 +234,7 @@ std::optional<Refusal> parse_head(std::string_view text, Head& head) {
   text.remove_suffix(2);
   std::string authority;
   const std::string_view request_line = take_until(text, "\r\n");
-  // A CR or LF that is left in a line is a bare one: the lines were cut at each CRLF.
+  // Lines were cut at each CRLF, so a CR or LF that is left in one is bare.
   if (request_line.find_first_of("\r\n") != std::string_view::npos)
     return bad("a bare CR or LF in the request line");
   if (auto refusal = parse_request_line(request_line, head, authority)) return refusal;

@@ -14,18 +14,18 @@
 namespace weir {
 
 struct Header {
-  std::string name;  // In lower case if it was read from a request.
+  std::string name;  // In lower case if it comes from a request.
   std::string value;
 };
 
-// Why a request is not served: a status, one line for people, and what it counts as.
+// The refusal of a request: its status, one line for people, and its reason in the metrics.
 struct Refusal {
   int status = 400;
   std::string detail;
   Refused reason = Refused::kBadRequest;
 };
 
-// A request head that was found good. Path and query are still percent-encoded.
+// A valid request head. Path and query are still percent-encoded.
 struct Head {
   std::string method;
   // Begins with "/", or is "*" (OPTIONS). The authority of an absolute-form target has become the Host.
@@ -53,18 +53,18 @@ struct HeadEnd {
   std::size_t size = 0;
 };
 // Finds the end of the head at the front of `text`. `from` is 0, or the `size` of an earlier kIncomplete
-// answer for a prefix of `text`. Refuses a bare LF, and a first byte that begins no method (a TLS handshake),
-// at once: it would wait for a blank line in vain.
+// answer for a prefix of `text`. Refuses a bare LF, or a first byte that begins no method (a TLS handshake),
+// at once: their blank line may never come.
 HeadEnd find_head_end(std::string_view text, std::size_t from);
 
 inline constexpr std::size_t kHeadersMax = 100;
-// Limits of what goes to cpp-httplib, which takes a line of 8,192 bytes. Queries (many channels) and other
-// headers stay with us, and the size of the whole head bounds them.
+// Limits of the parts that go to cpp-httplib, which takes a line of 8,192 bytes. Queries (many channels) and
+// other headers stay with us; the size of the whole head bounds them.
 inline constexpr std::size_t kPathBytesMax = 4'096;
 inline constexpr std::size_t kHostBytesMax = 1'024;
 
-// Parses the whole head `text`, as find_head_end() found it, into `head`. Returns nullopt if it is good, or
-// why it is refused:
+// Parses the whole head `text`, found by find_head_end(), into `head`. Returns nullopt if it is valid, or the
+// reason to refuse it:
 //   400  a bare CR, LF or NUL; a folded line; an encoded CR, LF or NUL in the target; two lengths, a length
 //        that is not a number, or a length beside Transfer-Encoding; no Host or two of them
 //   414  the path is too long
@@ -75,7 +75,7 @@ inline constexpr std::size_t kHostBytesMax = 1'024;
 //   505  neither HTTP/1.1 nor HTTP/1.0
 std::optional<Refusal> parse_head(std::string_view text, Head& head);
 
-// Compares names as HTTP does: A-Z and a-z are the same.
+// Compares names as HTTP does, without regard to the case of A-Z.
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 
 }  // namespace weir

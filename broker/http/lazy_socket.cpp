@@ -17,7 +17,7 @@ void LazySocket::shutdown_send() { ::shutdown(descriptor_, SHUT_WR); }
 
 void LazySocket::add_to_loop() {
   if (waiter_.is_open()) return;
-  // Which protocol matters only to calls that are not made here. What fails, fails the wait.
+  // The protocol matters only to calls that are not made here. If this fails, the wait fails.
   std::error_code ignored;
   waiter_.assign(asio::ip::tcp::v4(), descriptor_, ignored);
 }

@@ -1,7 +1,7 @@
 // A connected socket that joins the loop at its first wait.
 //
-// The request of a stream has mostly arrived when its connection is accepted, and the socket leaves for a
-// shard without a wait. That saves two epoll_ctl() for each client that comes back after a restart.
+// A stream's request has mostly arrived when its connection is accepted, and the socket leaves for a shard
+// without a wait. That saves two epoll_ctl() for each client that reconnects after a restart.
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +23,7 @@ class LazySocket {
   LazySocket(const LazySocket&) = delete;
   LazySocket& operator=(const LazySocket&) = delete;
 
-  // Return the bytes taken or given; 0 if the peer sends no more; -1 with errno, as recv(2) and send(2) do.
+  // Return the number of bytes; 0 if the peer sends no more; -1 with errno, like recv(2) and send(2).
   ssize_t read(char* to, std::size_t size);
   ssize_t write(std::string_view bytes);
   void shutdown_send();
@@ -37,14 +37,14 @@ class LazySocket {
 
   // Gives the descriptor away; a pending wait ends with an error.
   int release();
-  // Takes back what was released.
+  // Takes back the released descriptor.
   void adopt(int descriptor) { descriptor_ = descriptor; }
   void close();
 
  private:
   void add_to_loop();
 
-  asio::ip::tcp::socket waiter_;  // Open from the first wait on, and then holds the descriptor.
+  asio::ip::tcp::socket waiter_;  // Open from the first wait on, and then holds the descriptor, too.
   int descriptor_;
 };
 

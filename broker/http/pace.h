@@ -1,4 +1,4 @@
-// How fast bytes came or went lately.
+// The recent speed of incoming or outgoing bytes.
 #pragma once
 
 #include <algorithm>
@@ -8,12 +8,12 @@
 namespace weir {
 
 // Each fade() halves the weight of the past, so a client that sent much and then stopped is soon slower than
-// one that goes on. A value; one thread at a time.
+// one that continues. A value; one thread at a time.
 class Pace {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Starts with a credit: a client that begins counts as fast until it shows otherwise.
+  // Starts with a credit: a new client counts as fast until it proves slow.
   void begin(Clock::time_point now) {
     since_ = now;
     bytes_ = kCredit;

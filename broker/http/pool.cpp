@@ -8,10 +8,10 @@ namespace weir {
 
 namespace {
 
-// So many jobs a thread takes at once.
+// How many jobs a thread takes at once.
 constexpr std::size_t kBatch = 8;
-// Jobs are short and never wait, while waking a thread costs as much as one of them, and two threads are in
-// each other's way: a second one is called only when the first would have more than this to do.
+// Call another thread only if the present ones would have more than this to do: jobs are short and never
+// wait, waking a thread costs as much as one of them, and threads contend.
 constexpr std::size_t kEnough = 32;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Why a request or a stream is refused: the values of the label `reason` of weir_http_refused_total.
+// The reasons to refuse a request or a stream: the values of the label `reason` of weir_http_refused_total.
 #pragma once
 
 #include <cstdint>

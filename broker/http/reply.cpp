@@ -88,7 +88,7 @@ std::string encode_reply(const Reply& reply, const Delivery& delivery) {
     out += header.name + ": " + header.value + "\r\n";
   }
   if (!reply.content_type.empty()) out += "Content-Type: " + reply.content_type + "\r\n";
-  // A 204 has no length (RFC 9110, 8.6), the HEAD of a stream none that is known.
+  // A 204 has no length (RFC 9110, 8.6), and a HEAD of a stream has none that is known.
   if (reply.status != 204 && !reply.is_stream_head) {
     out += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
   }

@@ -1,4 +1,4 @@
-// The answer of a handler: a response, a stream that takes the socket, or a reply that comes later. Values and
+// A handler's answer: a response, a stream that takes the socket, or a reply that comes later. Values and
 // pure functions; any thread.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace weir {
 
 struct Reply;
 
-// How a response goes to its client.
+// The way in which a response goes to its client.
 struct Delivery {
   bool is_http_1_0 = false;
   bool is_head_request = false;
@@ -32,11 +32,11 @@ class StreamOpening {
   virtual ~StreamOpening() = default;
 
   // Takes the response head, blank line included. The stream is sent in chunks unless `delivery` is HTTP/1.0.
-  // A response in place of the stream is written for the same `delivery`.
+  // A response that replaces the stream is written for the same `delivery`.
   virtual void set_head(std::string head, const Delivery& delivery) = 0;
 
-  // Takes over `socket`, a connected descriptor that does not block and to which nothing of the response was
-  // sent. Returns false if there is no room: the descriptor stays the caller's, and refusal() is the answer.
+  // Takes over `socket`, a connected, non-blocking descriptor on which nothing of the response was sent.
+  // Returns false if there is no room: the caller keeps the descriptor, and refusal() is the answer.
   virtual bool open(int socket) = 0;
 
   // The reply after open() has returned false. Called once.
@@ -49,15 +49,15 @@ struct Reply {
   std::string content_type;     // Empty: none.
   std::string body;
   bool closes = false;             // The connection ends with this answer.
-  std::optional<Refused> refused;  // Set if it is a refusal that is counted.
+  std::optional<Refused> refused;  // Set for a refusal that is counted.
 
-  // A stream in place of the body. Status, headers and content_type are those of its head.
+  // A stream instead of the body. Status, headers and content_type are those of its head.
   std::unique_ptr<StreamOpening> stream;
-  bool is_stream_head = false;  // A HEAD of a stream: its headers, no length and no body.
+  bool is_stream_head = false;  // The answer to a stream's HEAD: headers, but no length and no body.
 
-  // A reply that comes later takes the place of this one. `later` is called once, on a thread of the pool,
-  // and calls its argument once, on any thread, now or when the outcome is known. Make then writes the reply
-  // on the front loop, also if the client has gone by then; after the server has stopped it is never called.
+  // A reply that comes later and replaces this one. `later` is called once, on a thread of the pool. It calls
+  // its argument once, on any thread, now or when the outcome is known. Make then writes the reply on the
+  // front loop, even if the client has gone; once the server has stopped it is never called.
   using Make = std::function<Reply()>;
   std::function<void(std::function<void(Make)>)> later;
 };

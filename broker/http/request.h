@@ -10,13 +10,13 @@ namespace weir {
 
 struct Request {
   Head head;
-  std::string body;  // The bytes that the client sent, without the chunk coding.
-  // False: the body is still to come, and the question is whether it may. See Handler::handle().
+  std::string body;  // The bytes from the client, without the chunk coding.
+  // False if the body is still to come, and the question is whether it may. See Handler::handle().
   bool is_whole = true;
-  bool is_admitted = false;  // The question was asked and answered with yes.
-  // The connection goes on after the answer: the client wants it and the gateway does not drain.
+  bool is_admitted = false;  // That question was answered with yes.
+  // The connection continues after the answer: the client wants it and the gateway does not drain.
   bool keeps_alive = true;
-  IpAddress client_address;  // See client_address.h; "::" if it is not known.
+  IpAddress client_address;  // See client_address.h; "::" if unknown.
 };
 
 }  // namespace weir

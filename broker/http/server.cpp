@@ -80,7 +80,7 @@ void HttpServer::collect(MetricsPage& page) const {
 
 void HttpServer::wind_down(std::chrono::milliseconds grace) {
   if (!state_->thread.joinable()) return;
-  // Shared: who is not answered in time may be answered later.
+  // Shared: an answer that misses its deadline may still come later.
   const auto is_quiet = std::make_shared<std::promise<void>>();
   asio::post(state_->loop, [state = state_.get(), is_quiet] {
     state->public_side.front.wind_down([is_quiet] { is_quiet->set_value(); });

@@ -1,5 +1,5 @@
-// HTTP as a whole: the front loop and its thread, and the public and the admin side, each with its front,
-// engine and pool.
+// HTTP as a whole: the front loop and its thread, and the public and the admin side, each with
+// its front, engine and pool.
 #pragma once
 
 #include <chrono>
@@ -19,9 +19,9 @@ class MetricsPage;
 
 // One side of the server.
 struct SideOptions {
-  std::string name;  // Begins the error if `host` and `port` can't be listened on: the setting that has them.
-  std::string host;  // Empty: every address of this machine.
-  std::uint16_t port = 0;  // 0: one that is free.
+  std::string name;        // Begins the error if `host` and `port` can't be bound: the name of their setting.
+  std::string host;        // Empty: every address of this machine.
+  std::uint16_t port = 0;  // 0 picks a free one.
   FrontOptions front = {};
   std::size_t threads = 1;
   std::size_t requests_max = 64;  // Requests in the pool at once. Handler::overloaded() answers the others.
@@ -43,16 +43,16 @@ class HttpServer {
 
   // Binds both addresses and starts the threads. The error is one line that begins with the name of the side.
   Result<bool> start();
-  // The ports that were bound.
+  // The bound ports.
   std::uint16_t port() const;
   std::uint16_t admin_port() const;
 
-  // Adds the gauges of this part, as a source of Metrics. Any thread.
+  // Adds this part's gauges, as a source of Metrics. Any thread.
   void collect(MetricsPage& page) const;
 
-  // Accepts no more on the public side; waits up to `grace` until requests in progress are answered. Streams
-  // are not concerned: they have left with their sockets. A later reply that is missing by then is still sent
-  // if it comes before stop() ends.
+  // Accepts no more on the public side, and waits up to `grace` until requests in progress are answered.
+  // Streams continue: they have left with their sockets. A later reply that misses `grace` is still sent if
+  // it comes before stop() ends.
   void wind_down(std::chrono::milliseconds grace);
   // The same, then ends the threads.
   void stop(std::chrono::milliseconds grace);
