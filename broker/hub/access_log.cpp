@@ -10,10 +10,10 @@ namespace weir {
 
 namespace {
 
-// A stream of very many channels is one line of a log.
+// Keeps the line of a stream with very many channels short.
 constexpr std::size_t kNamesBytesMax = 400;
 
-// "a,b,c", or "a,b,+98" where they are too many. No name holds a comma or a plus.
+// "a,b,c", or "a,b,+98" if there are too many. No name holds a comma or a plus.
 std::string names_of(const Client& client) {
   std::string names;
   const std::size_t count = client.channels();

@@ -1,7 +1,7 @@
 // The access log: one line for each stream's start and one for its end.
 //
 // Threads: on_start() and on_end() on the shards'; tell_left_out() on one; left_out() on any.
-// Limits:  lines_per_second. Lines past it are counted, and one line each second says how many they were.
+// Limits:  lines_per_second. Lines past it are counted, and one line each second reports their number.
 #pragma once
 
 #include <atomic>

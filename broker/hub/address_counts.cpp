@@ -10,7 +10,8 @@ std::size_t AddressHash::operator()(const IpAddress& address) const {
 AddressCounts::Entry* AddressCounts::take(const IpAddress& network, std::size_t most) {
   const MutexLock lock(mutex_);
   Entry& entry = *counts_.try_emplace(network, 0).first;
-  if (entry.second >= most) return nullptr;  // Which it only has with places: it was there before.
+  // An entry with that many places existed before, so no new one is left behind.
+  if (entry.second >= most) return nullptr;
   ++entry.second;
   return &entry;
 }

@@ -17,15 +17,15 @@ struct AddressHash {
 };
 
 // Threads: any, when a stream opens and when it ends.
-// Limits:  an address is held while it has a place, so there are never more addresses than places. The hash
-//          has a key: nobody can choose addresses that collide.
+// Limits:  keeps an address while it has a place, so there are never more addresses than places. The hash has
+//          a secret key, so chosen addresses can't collide.
 class AddressCounts {
  public:
   using Map = std::unordered_map<IpAddress, std::size_t, AddressHash>;
   using Entry = Map::value_type;
 
   // Counts one more place of `network` (client_network()). Returns null and counts nothing if it has `most`.
-  // Give the entry back once.
+  // Give each entry back once.
   Entry* take(const IpAddress& network, std::size_t most);
   void give_back(Entry* entry);
   std::size_t addresses() const;

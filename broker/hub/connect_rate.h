@@ -1,4 +1,4 @@
-// Limits how many streams may be opened a second.
+// Limits the number of streams opened per second.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// A token bucket of one second: after a rest it allows at most one second's worth at once. It is held as the
-// time at which the bucket is full again, which is one number. Threads: any, without a lock.
+// A token bucket of one second: after a pause it allows at most one second's worth at once. It is kept as one
+// number, the time at which the bucket will be full. Threads: any, without a lock.
 class ConnectRate {
  public:
   using Clock = std::chrono::steady_clock;

@@ -1,5 +1,5 @@
-// What the HTTP side needs of the gateway: places for clients, streams, publishing, and facts about channels.
-// The Hub implements it; tests put a fake in its place.
+// The gateway as the HTTP side sees it: places for clients, streams, publishing, and facts about channels.
+// The Hub implements it; tests replace it by a fake.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ class Place {
   std::function<void()> give_back_;
 };
 
-// Why a client gets no place.
+// The reason why a client gets no place.
 enum class NoPlace {
   kClients,            // max_clients is reached.
   kClientsPerAddress,  // max_clients_per_address is reached.
@@ -56,27 +56,27 @@ class Gateway {
  public:
   virtual ~Gateway() = default;
 
-  // Takes a place for one more client of this address, or says why there is none.
+  // Takes a place for one more client of this address, or tells why there is none.
   struct Admission {
     std::optional<Place> place;
     std::optional<NoPlace> why_not = {};  // Set if there is no place.
   };
   virtual Admission admit(const IpAddress& client) = 0;
 
-  // Takes over `socket`, a connected, non-blocking descriptor to which nothing of the response has been
+  // Takes over `socket`, a connected, non-blocking descriptor on which nothing of the response was
   // sent. Sends the head when the bus has acknowledged all channels, or after 2 s, and streams from
-  // then on. Returns false if max_channels would be passed: the descriptor stays the caller's, the
-  // place is given back.
+  // then on. Returns false if max_channels would be passed: the caller keeps the descriptor, and
+  // the place is given back.
   virtual bool open_stream(StreamRequest request, Place place, int socket) = 0;
 
-  // Whether `payload` and the frame made of it stay within max_message_bytes.
+  // True if `payload` and its frame stay within max_message_bytes.
   virtual bool fits(std::string_view channel, std::string_view payload) const = 0;
   // Hands `payload` to the bus; see Bus::publish().
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
 
-  // The streams that follow `channel` on this gateway.
+  // The number of streams that follow `channel` on this gateway.
   virtual std::size_t subscribers(std::string_view channel) const = 0;
-  // What is known of `channel`; zeros if it is not open here.
+  // The facts about `channel`; zeros if it is not open here.
   virtual ChannelInfo info(std::string_view channel) const = 0;
   // At most `max` of the open channels, most subscribers first.
   virtual std::vector<ChannelInfo> channels(std::size_t max) const = 0;

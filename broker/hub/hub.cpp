@@ -26,8 +26,8 @@ std::size_t shards_of(const Config& config) {
   return config.shards != 0 ? config.shards : usable_processors();
 }
 
-// --max-clients, but below the descriptor limit with a reserve for Redis, requests, files and the loops,
-// which are three descriptors each.
+// --max-clients, but below the descriptor limit with a reserve for Redis, requests, files, and the
+// loops with three descriptors each.
 std::size_t places_max_of(const Config& config) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) limit.rlim_cur = 1 << 20;
@@ -37,13 +37,13 @@ std::size_t places_max_of(const Config& config) {
   return config.max_clients == 0 ? most : std::min(config.max_clients, most);
 }
 
-// What clients may hold beside the logs: a quarter of the memory limit, but two of the largest
-// frames in any case.
+// The most memory for clients outside the logs: a quarter of the memory limit, but at least two
+// of the largest frames.
 std::size_t held_max_of(const Config& config) {
   return std::max(config.memory_limit_bytes / 4, 2 * config.max_message_bytes);
 }
 
-// What a shard keeps at hand counts against the memory limit and can't be evicted: at most a 16th of it.
+// The shards' slices count against the memory limit and can't be evicted: at most a 16th of it.
 constexpr std::size_t kSlicesPerLimit = 16;
 
 ShardOptions shard_options_of(const Config& config, const std::string& epoch, StreamObserver& observer,
@@ -61,7 +61,7 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
   return options;
 }
 
-// What a stream holds of the gateway, given back when its client ends: first its channels, then its place.
+// A stream's hold on the gateway. When the client ends, it gives back its channels first, then its place.
 struct StreamLease {
   StreamLease(Place its_place, OpenChannels::Hold its_channels)
       : place(std::move(its_place)), channels(std::move(its_channels)) {}
@@ -93,7 +93,7 @@ struct Hub::Parts {
   AccessLog access_log;
   Places places;
   OpenChannels channels;
-  Shards shards;  // Behind what its clients give back.
+  Shards shards;  // After the parts to which its clients give back.
   Sequencer sequencer;
   Bus* bus = nullptr;
 };

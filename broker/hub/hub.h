@@ -2,7 +2,7 @@
 // No sockets, no Redis, no HTTP.
 //
 // Threads:   set_bus(), start() and stop() on main's; listener() on the bus thread; the rest on any.
-// Ownership: the config outlives it, and so does the bus but for the destructor.
+// Ownership: the config outlives it. The bus may end before the destructor, but no earlier.
 // Limits:    those of its parts: Places, OpenChannels, Sequencer, MemoryBudget, HeldMemory.
 #pragma once
 
@@ -31,27 +31,27 @@ class Hub final : public Gateway {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  // What the bus tells of its messages. The bus needs it first, so set_bus() comes later; call it once.
+  // The listener for the bus. The bus needs it at construction, so set_bus() comes later; call it once.
   BusListener& listener();
   void set_bus(Bus& bus);
   void start();
-  // Ends the shards and closes the clients that are left.
+  // Ends the shards and closes the remaining clients.
   void stop();
 
-  // The [[channel]] rules for channels that open later. An open one keeps what it was opened with.
+  // The [[channel]] rules for channels that open later. An open channel keeps its own.
   void set_channel_rules(std::vector<ChannelRule> rules);
 
-  // The streams that are open, or about to be.
+  // The number of streams that are open or about to be.
   std::size_t clients() const;
-  // Admits nobody from now on, and closes the streams one by one over `duration`, each after what is logged
-  // for it was flushed. Calls `done`, on some thread, once none is left.
+  // Admits nobody from now on, and closes the streams one by one over `duration`, each after everything
+  // logged for it was flushed. Calls `done`, on some thread, once none is left.
   void drain(std::chrono::milliseconds duration, std::function<void()> done);
 
-  // Housekeeping, about once a second: closes channels whose linger has passed, forgets frames that are older
-  // than history_seconds or past the memory limit.
+  // Housekeeping, about once a second: closes channels whose linger has passed, and forgets frames that are
+  // older than history_seconds or past the memory limit.
   void tick(std::chrono::steady_clock::time_point now);
 
-  // The gauges of this part, for Metrics::add_source().
+  // This part's gauges, for Metrics::add_source().
   void collect(MetricsPage& page) const;
 
   // Gateway

@@ -10,11 +10,11 @@ namespace weir {
 
 namespace {
 
-// A share of the buckets of the map that each tick looks at for old frames, so that no tick is long.
+// Each tick looks at this share of the map's buckets for old frames, so that no tick is long.
 constexpr std::size_t kTicksPerRound = 16;
 
-// Channels may come and go faster than the bus can follow (its thread is busy, Redis does not answer). Past
-// twice max_channels, and these, newcomers are refused.
+// Channels may come and go faster than the bus can follow (its thread is busy, Redis does not answer). New
+// ones are refused past twice max_channels and this number.
 constexpr std::size_t kHeldSlack = 1'024;
 
 ChannelLog::Limits limits_of(const ChannelSettings& settings) {
@@ -62,7 +62,7 @@ std::optional<OpenChannels::Hold> OpenChannels::hold(const std::vector<std::stri
     }
   }
   const bool is_all = held.size() == names.size();
-  Hold hold(*this, std::move(held));  // Lets go of a part.
+  Hold hold(*this, std::move(held));  // If not all were opened, it lets go of the others.
   if (!is_all) return std::nullopt;
   return hold;
 }
@@ -101,7 +101,7 @@ OpenChannelPtr OpenChannels::find_or_open(std::string_view name, SteadyTime now)
   if (found == channels_.end()) return open(name, now);
   const OpenChannel& known = *found->second;
   if (!known.channel->is_refused || known.holders > 0) return found->second;
-  // Refused to those who came before, perhaps no longer: the bus is asked again.
+  // The bus refused it to earlier streams, perhaps no longer: ask again.
   close(found->second);
   return open(name, now);
 }
@@ -123,7 +123,7 @@ OpenChannelPtr OpenChannels::open(std::string_view name, SteadyTime now) {
   return open;
 }
 
-// By value: what the map and the list hold of it goes.
+// Takes `open` by value, since the map and the list drop their references.
 void OpenChannels::close(OpenChannelPtr open) {
   end_lingering(*open);
   bus_->unsubscribe(open->channel->name);
@@ -141,7 +141,7 @@ void OpenChannels::end_lingering(OpenChannel& open) {
   if (std::exchange(open.is_lingering, false)) lingering_.erase(open.in_lingering);
 }
 
-// Closes recorded channels that nobody watches: the sixteenth that had its last message longest ago.
+// Closes recorded channels without streams: the sixteenth whose last message is the oldest.
 bool OpenChannels::make_room(SteadyTime now) {
   std::vector<std::pair<Sequence, OpenChannelPtr>> candidates;
   for (const auto& [name, open] : channels_) {

@@ -1,12 +1,12 @@
-// The channels that are open on this gateway, and how long each stays.
+// The channels that are open on this gateway, and how long each stays open.
 //
 // A channel opens with its first stream, or with its first message if a --record pattern covers it. It closes
 // when the linger time has passed since its last stream left; a recorded one stays until its place is needed.
 //
 // Threads:   call every function from any thread, after set_bus().
 // Ownership: the map, the holds and the callers share a channel. The bus and the config outlive this object.
-// Limits:    --max-channels channels. Of those that were closed and that the bus still has to be told of, as
-//            many again and 1,024; past that newcomers are refused.
+// Limits:    --max-channels channels. As many again and 1,024 may be closed while the bus does not know yet;
+//            past that new ones are refused.
 #pragma once
 
 #include <cstddef>
@@ -31,9 +31,9 @@ struct OpenChannel {
   ChannelPtr channel;
   EnvelopeMode envelope = EnvelopeMode::kAuto;
   std::size_t holders = 0;   // Streams.
-  bool is_recorded = false;  // A --record pattern covers it: it stays without holders.
-  bool is_pinned = false;    // That pattern is its very name: it stays for ever.
-  SteadyTime idle_since;     // When the last holder left, or it was made without one.
+  bool is_recorded = false;  // A --record pattern covers it: it stays open without holders.
+  bool is_pinned = false;    // That pattern is its very name: it stays open for ever.
+  SteadyTime idle_since;     // When the last holder left, or the channel was made without one.
   bool is_lingering = false;
   std::list<std::shared_ptr<OpenChannel>>::iterator in_lingering;  // Valid if is_lingering.
 };
@@ -47,7 +47,7 @@ class OpenChannels {
   OpenChannels& operator=(const OpenChannels&) = delete;
 
   void set_bus(Bus& bus) { bus_ = &bus; }
-  // The [[channel]] rules for channels that open later. An open one keeps what it was opened with.
+  // The [[channel]] rules for channels that open later. An open channel keeps its own.
   void set_rules(std::vector<ChannelRule> rules) EXCLUDES(mutex_);
 
   // One stream's hold on its channels. The destructor lets go of them.
@@ -58,28 +58,28 @@ class OpenChannels {
     Hold(Hold&& other) noexcept : map_(other.map_), channels_(std::exchange(other.channels_, {})) {}
     Hold& operator=(Hold&&) = delete;
     ~Hold();
-    // In the order of the names that were given.
+    // In the order of the names given.
     std::vector<ChannelPtr> channels() const;
 
    private:
     OpenChannels* map_;
     std::vector<OpenChannelPtr> channels_;
   };
-  // Opens what is not open yet. Null, and nothing changes, if --max-channels would be passed.
+  // Opens the channels that are not open yet. Null, and nothing changes, if --max-channels would be passed.
   std::optional<Hold> hold(const std::vector<std::string>& names) EXCLUDES(mutex_);
 
   // Null if it is not open.
   OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex_);
   // Opens the channel because a --record pattern covers it. Null if none does, or --max-channels is reached.
   OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex_);
-  // How the payloads of `name` are read, whether it is open or not.
+  // How to read the payloads of `name`, open or not.
   EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex_);
 
-  // The bus delivers nothing any more: every live channel owes its streams a gap.
+  // The bus no longer delivers: every live channel owes its streams a gap.
   void lose_bus() EXCLUDES(mutex_);
 
-  // Housekeeping: closes channels whose linger has passed; forgets frames that are too old, in a share of the
-  // channels at each call.
+  // Housekeeping: closes channels whose linger has passed, and forgets frames that are too old, in a share of
+  // the channels at each call.
   void tick(SteadyTime now) EXCLUDES(mutex_);
 
   struct Counts {
@@ -108,7 +108,7 @@ class OpenChannels {
   NameMap<OpenChannelPtr> channels_ GUARDED_BY(mutex_);
   // The channels without a holder that are not recorded, each once, in the order of idle_since.
   std::list<OpenChannelPtr> lingering_ GUARDED_BY(mutex_);
-  std::size_t bucket_ GUARDED_BY(mutex_) = 0;  // Where forget_old() goes on.
+  std::size_t bucket_ GUARDED_BY(mutex_) = 0;  // Where forget_old() continues.
   bool is_full_logged_ GUARDED_BY(mutex_) = false;
 };
 

@@ -15,7 +15,7 @@ Gateway::Admission Places::admit(const IpAddress& client) {
   const bool is_full = taken_.fetch_add(1) >= limits_.places_max;
   Place place([this, of_address] { give_back(of_address); });
   if (is_full) return {std::nullopt, NoPlace::kClients};
-  // Last, so that a client that is refused for another reason takes nobody's turn.
+  // Take the rate last: a client refused for another reason must not use it up.
   if (!rate_.take(std::chrono::steady_clock::now())) return {std::nullopt, NoPlace::kConnectsPerSecond};
   return {std::move(place)};
 }
@@ -25,7 +25,7 @@ Place Places::close(std::function<void()> done) {
     const MutexLock lock(mutex_);
     done_ = std::move(done);
   }
-  // One more, so that an empty gateway, too, ends by giving back the last place.
+  // Take one more, so that even an empty gateway ends by giving back the last place.
   taken_.fetch_add(1);
   is_closed_ = true;
   return Place([this] { give_back(nullptr); });

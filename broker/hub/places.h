@@ -1,7 +1,7 @@
-// The places for clients: how many there are, for whom, and how fast they are taken.
+// The places for clients, with limits on their number, in all and by address, and on their rate.
 //
 // Threads: call every function from any thread; none blocks.
-// Limits:  `places_max` at once, of them per_address_max for one address; per_second_max new ones. 0 is no
+// Limits:  `places_max` at once, per_address_max of them for one address; per_second_max new ones. 0 is no
 //          limit for the last two.
 #pragma once
 
@@ -28,16 +28,16 @@ class Places {
   Places(const Places&) = delete;
   Places& operator=(const Places&) = delete;
 
-  // The place outlives nobody: it is given back before this object ends.
+  // Give the place back before this object ends.
   Gateway::Admission admit(const IpAddress& client);
-  // Admits nobody from now on. `done` is called, on some thread, when all places have been given back; the
-  // returned one is the caller's, so that `done` waits for what the caller does meanwhile.
+  // Admits nobody from now on. Calls `done`, on some thread, when all places have been given back. The caller
+  // holds the returned one, so that `done` waits for it, too.
   Place close(std::function<void()> done);
   bool is_closed() const { return is_closed_; }
 
   std::size_t taken() const { return taken_; }
   std::size_t limit() const { return limits_.places_max; }
-  // Addresses that hold a place; 0 if there is no limit for each.
+  // Addresses that hold a place; 0 if there is no limit per address.
   std::size_t addresses() const { return addresses_.addresses(); }
 
  private:

@@ -61,7 +61,7 @@ void Sequencer::append_gap(OpenChannel& open, std::optional<std::uint64_t> misse
   append(open, Frame::of_gap(open.channel->name, missed, reason, id, budget_.counter()), sequence);
 }
 
-// From now on every message of the channel arrives. Appends the gap that it owes, if any.
+// From now on every message of the channel arrives. Appends the gap it owes, if any.
 void Sequencer::acknowledge(OpenChannel& open) {
   Channel& channel = *open.channel;
   if (channel.log.begin_sequence() == 0) {
@@ -89,7 +89,7 @@ void Sequencer::on_subscribed(std::string_view channel) {
 }
 
 void Sequencer::on_recording(std::string_view pattern) {
-  // The channels that it covers are told one by one. One that is named outright is open from the start.
+  // Covered channels are acknowledged one by one. A pattern that is a channel's name opens it at the start.
   if (pattern.find('*') == std::string_view::npos && is_channel_name(pattern)) open_recorded(pattern);
   shards_.wake();
 }
@@ -110,7 +110,7 @@ void Sequencer::on_state(bool is_up) { shards_.set_bus_up(is_up); }
 void Sequencer::on_idle() { shards_.wake(); }
 
 void Sequencer::enforce_memory() {
-  // The newest message may not be hinted yet.
+  // The newest message may not have left its hint yet.
   const Sequence newest = shards_.newest().load(std::memory_order_acquire);
   budget_.enforce(std::min(newest, shards_.unread()), newest);
   if (held_.is_over()) shards_.relieve();

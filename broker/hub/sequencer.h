@@ -1,7 +1,7 @@
-// The hub as the bus sees it: gives each message its sequence and appends it to its channel's log.
+// The bus' listener: gives each message its sequence and appends it to its channel's log.
 //
-// Threads:   the BusListener's functions on the bus thread, one at a time: sequences are given out there, in
-//            one order. appended(), enforce_memory() and the counts on any.
+// Threads:   the BusListener's functions on the bus thread, one at a time, so that sequences follow one
+//            order. appended(), enforce_memory() and the counts on any.
 // Ownership: the config, the channels and the shards outlive it.
 // Limits:    a message larger than --max-message-bytes becomes a gap; --memory-limit for all frames.
 #pragma once
@@ -25,7 +25,7 @@ namespace weir {
 
 class Sequencer final : public BusListener {
  public:
-  // What it has brought in so far. Written on the bus thread.
+  // What has arrived so far. Written on the bus thread.
   struct Tallies {
     Tally messages;
     Tally bytes;
@@ -45,9 +45,9 @@ class Sequencer final : public BusListener {
   void on_state(bool is_up) override;
   void on_idle() override;
 
-  // Forgets frames past the memory limit, and has clients ended that hold too much beside the logs.
+  // Forgets frames past the memory limit, and ends clients that hold too much outside the logs.
   void enforce_memory();
-  // Whether the frame of `payload` could be larger than max_message_bytes. All others need not be measured.
+  // True if the frame of `payload` could be larger than max_message_bytes. Others need not be measured.
   bool may_be_too_large(std::string_view payload) const {
     return payload.size() > message_bytes_max_ / kEncodedBytesPerByte;
   }
