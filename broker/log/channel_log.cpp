@@ -9,10 +9,10 @@ namespace weir {
 
 namespace {
 
-// Ends that are remembered. Past it the second oldest goes: clients that have been stuck for longest still
-// land on the first end behind them, and the newest ones say where the present run begins.
+// How many ends are remembered. Past it the second oldest goes: clients stuck for longest still land on the
+// first end after their cursor, and the newest ends tell where the present run begins.
 constexpr std::size_t kEndsMax = 64;
-// Policy "latest": types of which the newest forgotten message is kept.
+// Policy "latest": how many types keep their newest forgotten message.
 constexpr std::size_t kTypesMax = 64;
 
 SharedGap gap_of(const LogEntry& entry) {
@@ -23,7 +23,7 @@ SharedGap gap_of(const LogEntry& entry) {
 
 ChannelLog::ChannelLog(Limits limits) : limits_(limits) {}
 
-// Clients may be in the middle of sending some of them.
+// Clients may still be sending some of the frames.
 ChannelLog::~ChannelLog() {
   for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].frame->leave_log();
   for (const LogEntry& entry : latest_) entry.frame->leave_log();
@@ -134,7 +134,7 @@ Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t byte
   };
   for (const LogEntry& entry : latest_) keep(entry);
   for (std::size_t i = index_after(from.sequence); i < end; ++i) keep(entries_[i]);
-  // Each of them is older than all that are kept.
+  // Each dropped message is older than all that are kept.
   skip.missed = dropped.missed();
   skip.to = all.to;
   std::size_t bytes = 0;
@@ -145,7 +145,7 @@ Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t byte
     ++kept;
   }
   if (kept < skip.conflated.size()) {
-    // Goes up to the last of them alone: what lies behind is told later.
+    // Go only as far as the last kept one; later ones come with the next jump.
     skip.conflated.resize(kept);
     skip.to = skip.conflated.back().at;
   } else {
@@ -273,7 +273,8 @@ void ChannelLog::evict_front() {
     evicted_ = std::max(evicted_, ends_[end].at.sequence);
     ends_[end].frame->leave_log();
     ends_[end].frame.reset();
-  } else if (!latest_.empty()) {  // Those are older than every entry.
+    // These are older than every entry.
+  } else if (!latest_.empty()) {
     evicted_ = std::max(evicted_, latest_.front().at.sequence);
     latest_.front().frame->leave_log();
     latest_.erase(latest_.begin());
@@ -306,7 +307,7 @@ void ChannelLog::trim(SteadyTime now) {
     if (is_history) return;
     const bool may_be_needed = messages <= limits_.history_messages + limits_.queue_messages &&
                                bytes <= limits_.history_bytes + limits_.queue_bytes;
-    // The newest entry always may: a single message larger than all limits still reaches the live readers.
+    // The newest entry always may: a message larger than all limits still reaches the live readers.
     if ((may_be_needed || entries_.size() == 1) && is_needed(entry)) return;
     forget_front(limits_.keeps_latest);
   }
@@ -343,7 +344,7 @@ void ChannelLog::forget_front(bool may_keep_latest) {
       }
       break;
     case FrameKind::kJump:
-      assert(false);  // One client's own.
+      assert(false);  // It belongs to one client, in no log.
       break;
   }
   entries_.pop_front();
@@ -380,8 +381,8 @@ std::size_t ChannelLog::oldest_end() const {
 
 std::size_t ChannelLog::index_after(Sequence sequence) const {
   if (entries_.empty() || end_.sequence <= sequence) return entries_.size();
-  // Nearly every reader stands near the end: looked for from there in doubling steps, each of which may be
-  // memory that nothing else has touched. All from `high` on lie after `sequence`.
+  // Nearly every reader is near the end, so search from there in doubling steps: each step may touch cold
+  // memory. All entries from `high` on are after `sequence`.
   std::size_t low = 0;
   std::size_t high = entries_.size() - 1;
   for (std::size_t step = 1; high >= step; step *= 2) {

@@ -1,16 +1,16 @@
 // The recent frames of one channel, oldest first.
 //
 // Each entry has the gateway-wide sequence (order across channels), the channel's own ordinal (it counts
-// messages by ones), and the bytes so far. What a reader missed, and how far it lags, are subtractions. A
-// client's queue is what lies between its cursor and the end; a replay reads the same frames. A gap that all
-// clients share is an entry too, with a sequence but no ordinal of its own.
+// messages by ones), and the bytes so far, so a reader's loss and its lag are subtractions. A client's queue
+// is the part between its cursor and the end; a replay reads the same frames. A gap that all clients share is
+// an entry too, with a sequence but no ordinal of its own.
 //
 // Threads:   begin() and append() on the bus thread, the rest on any, under one mutex.
 // Ownership: the channel (fanout/channel.h) owns it.
-// Limits:    history_* bound what is kept for replay, queue_* how far a live client may lag. Past the history
-//            it keeps only what a reader's floor still needs, and never more than history and queue together.
-//            It forgets the oldest frames first. A reader whose cursor was forgotten learns what it missed;
-//            it never delays append().
+// Limits:    history_* bound the replay, queue_* the lag of a live client. Past the history it keeps only
+//            the entries that a reader's floor still needs, and never more than history and queue
+//            together. It forgets the oldest frames first. A reader whose cursor was forgotten learns what
+//            it missed; it never delays append().
 #pragma once
 
 #include <chrono>
@@ -34,19 +34,19 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct LogEntry {
   FramePtr frame;
-  Cursor at;           // Where a reader stands that has read this entry.
+  Cursor at;           // The cursor of a reader that has read it.
   SteadyTime arrived;  // When the bus brought it.
 };
 
-// A jump of a reader that cannot be given everything: what it jumps over, and where it lands.
+// The jump of a reader that cannot have everything: the entries it jumps over, and where it lands.
 struct Skip {
-  // The messages jumped over, without those that `gaps` count. Null if the number is unknown. With conflated
-  // messages: those that were dropped because they had too many types.
+  // The number of messages jumped over, without those that `gaps` count; null if unknown. With conflated
+  // messages: only those dropped because there were too many types.
   std::optional<std::uint64_t> missed = 0;
   GapList gaps;  // The shared gaps jumped over.
   // Policy "latest": the newest message of each type, in order.
   std::vector<LogEntry> conflated;
-  // The first end among what is jumped over. It is the landing place: send it as the last frame.
+  // The first end among the entries jumped over. The reader lands on it: send it as the last frame.
   FramePtr end;
   Cursor to;
 };
@@ -75,21 +75,21 @@ class ChannelLog {
   ChannelLog(const ChannelLog&) = delete;
   ChannelLog& operator=(const ChannelLog&) = delete;
 
-  // Starts the log at `sequence`, from which the bus delivers. It knows no earlier position.
+  // Starts the log at `sequence`, from which on the bus delivers. Earlier positions are unknown to it.
   void begin(Sequence sequence);
   // The sequence given to begin(); 0 before.
   Sequence begin_sequence() const;
 
-  // Appends `frame` under `sequence`, which only ever grows. Returns true if the log held no frame before and
-  // holds one now.
+  // Appends `frame` under `sequence`, which must grow. Returns true if the log held no frame
+  // before and holds one now.
   bool append(FramePtr frame, Sequence sequence, SteadyTime now);
 
   // The cursor after the last entry.
   Cursor end() const;
 
-  // Appends to `entries` those after `from` whose sequence is at most `horizon`: up to `bytes_max` bytes, but
-  // at least one if there is one. Stops after an end. Reads nothing and sets is_forgotten if an entry after
-  // `from` was forgotten.
+  // Appends to `entries` those after `from` whose sequence is at most `horizon`: up to `bytes_max`
+  // bytes, but at least one if there is one. Stops after an end. Reads nothing and sets is_forgotten if
+  // an entry after `from` was forgotten.
   struct ReadResult {
     bool is_forgotten = false;  // The reader must skip().
     bool has_more = false;      // Entries after the last one read, within the horizon or not.
@@ -97,20 +97,20 @@ class ChannelLog {
   ReadResult read(const Cursor& from, Sequence horizon, std::size_t bytes_max,
                   std::vector<LogEntry>& entries) const;
 
-  // True if the lag of a reader at `from` behind `end` is within the queue's limits, or is one message.
+  // True if a reader at `from` lags behind `end` within the queue's limits, or by one message.
   bool is_within_queue(const Cursor& from, const Cursor& end) const {
     const std::uint64_t messages = end.ordinal - from.ordinal;
     return messages <= 1 ||
            (messages <= limits_.queue_messages && end.bytes - from.bytes <= limits_.queue_bytes);
   }
 
-  // Returns the jump of a reader at `from`. With `fits_queue` it lands at the oldest entry from which
-  // everything up to `horizon`, or up to the first end, fits the queue's limits; the newest message
-  // always fits. Without, it lands at the oldest entry that is left. Skip::to is `from` if there is
-  // nothing to jump over.
+  // Returns the jump of a reader at `from`. With `fits_queue` it lands at the oldest entry from
+  // which everything up to `horizon`, or up to the first end, fits the queue's limits; the newest
+  // message always fits. Otherwise it lands at the oldest remaining entry. Skip::to is `from` if
+  // there is nothing to jump over.
   Skip skip(const Cursor& from, bool fits_queue, Sequence horizon) const;
-  // Policy "latest": conflates what lies between `from` and `horizon`, up to `bytes_max` bytes of messages
-  // but at least one. Lands behind the last of them.
+  // Policy "latest": conflates the entries between `from` and `horizon`, up to `bytes_max` bytes of messages
+  // but at least one. Lands after the last of them.
   Skip conflate(const Cursor& from, Sequence horizon, std::size_t bytes_max) const;
   // True if an entry after `from` was forgotten because of the memory limit.
   bool was_evicted(const Cursor& from) const;
@@ -123,33 +123,32 @@ class ChannelLog {
   // predates this log. The history's limits bound what it may read, even if slower readers keep more alive.
   struct Position {
     Cursor cursor;
-    // Some of what follows was forgotten. `cursor` then has a sequence only: what was
-    // missed cannot be counted.
+    // True if later entries were forgotten. `cursor` then has a sequence only, since the missed messages
+    // can't be counted.
     bool is_forgotten = false;
   };
   std::optional<Position> find_in_history(Sequence sequence, Sequence until) const;
-  // The jump of such a reader if its position is_forgotten.
+  // The jump of such a reader if is_forgotten is set.
   Skip skip_to_history(const Cursor& from, Sequence until) const;
 
-  // Where a reader begins that asks for the last `messages` up to `until`. It gets messages of the present
-  // run only, which begins behind the channel's last end. If that end is the newest entry, it gets the run
-  // before it, and the end.
+  // Where to begin for the last `messages` up to `until`. Only messages of the present run count; it begins
+  // after the channel's last end. If that end is the newest entry, the run before it counts, and the end.
   struct Tail {
     Cursor from;
-    std::uint64_t missed = 0;  // Messages of the run that were asked for and have left the history.
-    GapList gaps;              // The shared gaps among those.
-    Sequence run_begin = 0;    // A reader that resumes from here is told of `missed` again.
+    // Wanted messages of the run that have left the history.
+    std::uint64_t missed = 0;
+    GapList gaps;            // The shared gaps among those.
+    Sequence run_begin = 0;  // A reader that resumes here is told of `missed` again.
   };
   Tail tail(std::size_t messages, Sequence until) const;
 
-  // Keeps the entries after `floor`, within the limits, for `reader`: a shard, known by its address.
+  // Keeps the entries after `floor`, within the limits, for `reader`: a shard, identified by an address.
   void set_floor(const void* reader, const Cursor& floor);
   void remove_floor(const void* reader);
 
   // Forgets entries that are older than history_age.
   void forget_old(SteadyTime now);
-  // For MemoryBudget: the sequence of the oldest frame that is held, nullopt if there is
-  // none; and its removal.
+  // For MemoryBudget: the sequence of the oldest frame held, nullopt if there is none; and its removal.
   std::optional<Sequence> front_sequence() const;
   void evict_front();
 
@@ -163,7 +162,7 @@ class ChannelLog {
   };
   struct End {
     Cursor at;
-    FramePtr frame;  // Null while the log has the entry, and after the memory limit took it.
+    FramePtr frame;  // Null while the entry is in the log, and after the memory limit took it.
   };
 
   void trim(SteadyTime now) REQUIRES(mutex_);
@@ -176,35 +175,35 @@ class ChannelLog {
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
   Cursor before(std::size_t index) const REQUIRES(mutex_);
-  // The index of the oldest entry that is history at `until`, of the newest `messages` ones.
+  // The index of the oldest entry in the history at `until`, limited to the newest `messages` ones.
   std::size_t history_index(std::size_t messages, Sequence until) const REQUIRES(mutex_);
   // The index of the first end after `from`, or of the last entry within `horizon`; plus one.
   std::size_t index_of_end(const Cursor& from, Sequence horizon) const REQUIRES(mutex_);
-  // Fills in gaps, end and landing place of `skip` for a jump from `from` to before entry `index`.
+  // Sets gaps, end and landing place of `skip`, for a jump from `from` to before entry `index`.
   void collect_gaps(const Cursor& from, std::size_t index, Skip& skip) const REQUIRES(mutex_);
-  // The cursor at which the run that is present at `last` began.
+  // The cursor at which the run that holds `last` began.
   Cursor run_begin(const Cursor& last) const REQUIRES(mutex_);
   // Remembers the place of the newest end. Its frame stays in the log for now.
   void remember_end(const Cursor& at) REQUIRES(mutex_);
-  // The index of the oldest forgotten end whose frame is still there; their number if there is none.
+  // The index of the oldest forgotten end that still has its frame; their number if there is none.
   std::size_t oldest_end() const REQUIRES(mutex_);
 
   const Limits limits_;
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
   Ring<LogEntry> entries_ GUARDED_BY(mutex_);
-  Cursor base_ GUARDED_BY(mutex_);           // Before the first entry: the place of the last forgotten one.
-  Cursor end_ GUARDED_BY(mutex_);            // After the last entry, even if that is forgotten.
-  Sequence begin_ GUARDED_BY(mutex_) = 0;    // 0: not begun.
-  Sequence evicted_ GUARDED_BY(mutex_) = 0;  // The newest entry that the memory limit took.
-  Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // Of the last message.
+  Cursor base_ GUARDED_BY(mutex_);                 // Before the first entry, after the last forgotten one.
+  Cursor end_ GUARDED_BY(mutex_);                  // After the last entry, forgotten or not.
+  Sequence begin_ GUARDED_BY(mutex_) = 0;          // 0: not begun.
+  Sequence evicted_ GUARDED_BY(mutex_) = 0;        // The newest entry that the memory limit took.
+  Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // The last message's.
   SteadyTime now_ GUARDED_BY(mutex_);              // The latest time given to a call.
-  GapList gaps_ GUARDED_BY(mutex_);                // The forgotten ones.
+  GapList gaps_ GUARDED_BY(mutex_);                // Forgotten shared gaps.
   std::vector<End> ends_ GUARDED_BY(mutex_);       // Forgotten or not, oldest first; at most kEndsMax.
-  // With keeps_latest: the newest forgotten message of each type, oldest first. Dropped are those of the
-  // oldest types when there are too many.
+  // With keeps_latest: the newest forgotten message of each type, oldest first. If there are too many types,
+  // the messages of the oldest ones are dropped.
   std::vector<LogEntry> latest_ GUARDED_BY(mutex_);
   GapList dropped_ GUARDED_BY(mutex_);
-  std::vector<Floor> floors_ GUARDED_BY(mutex_);  // One a shard.
+  std::vector<Floor> floors_ GUARDED_BY(mutex_);  // One for each shard.
 };
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// A place in a channel's log: behind the entry with this sequence. A value.
+// A place in a channel's log, after the entry with this sequence. A value.
 #pragma once
 
 #include <cstdint>

@@ -112,7 +112,7 @@ std::string_view Frame::chunk(Form form, std::string_view channel) const {
   counter_->add(fresh->size());
   if (slot.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) {
     std::size_t logged = logged_bytes_.load(std::memory_order_relaxed);
-    // Unless it leaves its log at this moment.
+    // Count it as logged, too, unless the frame leaves its log at this moment.
     while (logged != 0) {
       if (!logged_bytes_.compare_exchange_weak(logged, logged + fresh->size(), std::memory_order_relaxed))
         continue;

@@ -15,8 +15,8 @@
 
 namespace weir {
 
-// Counts the bytes of all living frames, and those of them that a log holds. Every frame shares it, so that
-// it outlives the last of them. Threads: any.
+// Counts the bytes of all living frames, and of those in a log. Every frame shares it, so it outlives the
+// last of them. Threads: any.
 class FrameBytes {
  public:
   void add(std::size_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
@@ -26,8 +26,8 @@ class FrameBytes {
 
   std::size_t total() const { return total_.load(std::memory_order_relaxed); }
   std::size_t logged() const { return logged_.load(std::memory_order_relaxed); }
-  // The bytes that clients hold while they send them, and that shards keep at hand. Other threads count at
-  // the same time: the difference may be off for a moment, but is never below zero.
+  // The bytes that clients hold while sending, and that shards keep at hand. Other threads count at the same
+  // time, so it may be off for a moment, but is never below zero.
   std::size_t beside_logs() const {
     const std::size_t logged_now = logged();
     const std::size_t total_now = total();
@@ -39,11 +39,11 @@ class FrameBytes {
   std::atomic<std::size_t> logged_{0};
 };
 
-// Gaps that all clients share, and ends, are never skipped in silence. A jump belongs to one client that
-// could not be given everything: it tells that client what it missed, and is in no log.
+// Gaps that all clients share, and ends, are never skipped silently. A jump belongs to one client that could
+// not have everything: it tells that client what it missed, and is in no log.
 enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap, kJump };
 
-// Immutable. Its other forms are made when first asked for, once.
+// Immutable. Its other forms are made once, at the first request.
 //
 // Threads:   any.
 // Ownership: shared (FramePtr) by the log and the clients that are sending it.
@@ -53,13 +53,13 @@ class Frame {
   // The message in its kChannel form.
   static std::shared_ptr<const Frame> of_message(const Message& message, std::string_view channel,
                                                  std::string_view id, std::shared_ptr<FrameBytes> counter);
-  // A gap of all clients of `channel`. An id-only block behind the event moves the client's position
-  // past it, so that an incident is told once even if no message follows. (Such a block dispatches
-  // nothing: WHATWG HTML, 9.2.6.)
+  // A gap for all clients of `channel`. An id-only block after the event moves the client's
+  // position past it, so that an incident is told once even if no message follows. (Such a block
+  // dispatches nothing: WHATWG HTML, 9.2.6.)
   static std::shared_ptr<const Frame> of_gap(std::string_view channel, std::optional<std::uint64_t> missed,
                                              GapReason reason, std::string_view id,
                                              std::shared_ptr<FrameBytes> counter);
-  // Encoded blocks of gaps for one client, whose position becomes `id`. An empty `id` leaves it where it is.
+  // Encoded gaps for one client. Its position becomes `id`, or stays if `id` is empty.
   static std::shared_ptr<const Frame> of_jump(std::string gaps, std::string_view id,
                                               std::shared_ptr<FrameBytes> counter);
   ~Frame();
@@ -69,18 +69,18 @@ class Frame {
   FrameKind kind() const { return kind_; }
   GapReason gap_reason() const { return gap_reason_; }
   std::optional<std::uint64_t> gap_missed() const { return gap_missed_; }
-  // It holds a retry: line. Each client gets its own digits there (write_retry_digits).
+  // True if it holds a retry: line. Each client gets its own digits there (write_retry_digits).
   bool has_retry() const { return has_retry_; }
   // The SSE event type of the kChannel form.
   std::string_view type() const { return std::string_view(chunk_).substr(type_offset_, type_bytes_); }
-  // The bytes of the kChannel form. Queues and histories are measured by them.
+  // The bytes of the kChannel form, by which queues and histories are measured.
   std::size_t bytes() const { return chunk_.size(); }
 
   // Called by the one log that holds this frame: in turn, any number of times.
   void enter_log() const;
   void leave_log() const;
   bool is_logged() const { return logged_bytes_.load(std::memory_order_relaxed) != 0; }
-  // The memory it takes now, with all forms that were made.
+  // Its present memory, with all forms made so far.
   std::size_t held_bytes() const;
 
   // The frame as an HTTP chunk. Give the same `channel` at each call.
@@ -108,7 +108,7 @@ class Frame {
 
 using FramePtr = std::shared_ptr<const Frame>;
 
-// The memory of a frame beside its bytes: the object, its control block and its entry in a log.
+// The memory of a frame besides its bytes: the object, its control block and its entry in a log.
 inline constexpr std::size_t kFrameOverhead = sizeof(Frame) + 80;
 
 }  // namespace weir

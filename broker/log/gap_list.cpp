@@ -10,7 +10,7 @@ namespace {
 SharedGap join(const SharedGap& older, const SharedGap& newer) {
   SharedGap joined{older.first, newer.last, newer.reason, std::nullopt, false};
   if (older.missed && newer.missed) joined.missed = *older.missed + *newer.missed;
-  if (!older.missed) joined.reason = older.reason;  // What is known least about decides.
+  if (!older.missed) joined.reason = older.reason;  // The less certain gap decides.
   return joined;
 }
 
@@ -31,7 +31,7 @@ void GapList::add_dropped(const Cursor& at, GapReason reason) {
   add({at, at, reason, 1, /*is_run=*/true});
 }
 
-// The oldest two of one reason, so that what is told stays as true as it can; else the oldest two.
+// Joins the oldest two of one reason, to stay as accurate as possible; else the oldest two.
 void GapList::join_two() {
   const auto same = [](const SharedGap& a, const SharedGap& b) {
     return a.reason == b.reason && a.missed.has_value() == b.missed.has_value();

@@ -1,4 +1,4 @@
-// The gaps that all clients of a channel share, among entries that are forgotten.
+// The shared gaps of a channel among its forgotten entries.
 //
 // Threads: its owner's.
 // Limits:  kGapsMax gaps. Past it two neighbours become one.
@@ -16,8 +16,8 @@ namespace weir {
 
 // One gap, or several that were joined.
 struct SharedGap {
-  Cursor first;  // Behind the first of them.
-  Cursor last;   // Behind the last of them.
+  Cursor first;  // After the first of them.
+  Cursor last;   // After the last of them.
   GapReason reason = GapReason::kBusDown;
   std::optional<std::uint64_t> missed;  // Messages; null if unknown.
   // Every message from `first` to `last` is missing, so any part of the gap can be counted.
@@ -28,13 +28,13 @@ class GapList {
  public:
   static constexpr std::size_t kGapsMax = 64;
 
-  // Adds `gap`, which lies behind all others. A full list first joins two neighbours: it tells a reader
-  // before both their sum, a reader between them a gap of unknown size.
+  // Adds `gap`, which must come after all others. A full list first joins two neighbours: a reader before
+  // both gets their sum, a reader between them a gap of unknown size.
   void add(SharedGap gap);
-  // Adds a message that was dropped. Dropped messages in a row are one gap, whose parts can be counted.
+  // Adds a dropped message. Dropped messages in a row are one gap whose parts can be counted.
   void add_dropped(const Cursor& at, GapReason reason);
 
-  // Appends to `to` the gaps behind `from`, up to `until`. A joined gap that crosses a bound
+  // Appends to `to` the gaps after `from`, up to `until`. A joined gap that crosses a bound
   // gets an unknown size.
   void collect(const Cursor& from, const Cursor& until, GapList& to) const;
   // The sum of all gaps; null if the size of one is unknown.

@@ -1,10 +1,10 @@
-// The memory that clients hold beside the logs: frames that they are sending and no log has any more,
-// and bytes of their own. It has a limit of its own, so that stuck clients never take the logs'
-// memory from the others.
+// The memory that clients hold outside the logs: frames that they are sending and that no log holds
+// any more, and bytes of their own. It has its own limit, so that stuck clients never take the
+// logs' memory from other clients.
 //
 // Threads:   any. Each shard ends its own clients.
 // Ownership: the hub and the shards share it.
-// Limits:    bytes_max. Past it the clients that have been blocked for longest are ended (Shard::relieve()).
+// Limits:    bytes_max. Past it the clients blocked for longest are ended (Shard::relieve()).
 #pragma once
 
 #include <atomic>
@@ -37,8 +37,8 @@ class HeldMemory {
   std::size_t limit() const { return bytes_max_; }
   bool is_over() const { return total() > bytes_max_; }
 
-  // Asks whether `shard` may end its client that has been blocked since `since`. Returns false if another
-  // shard has one that has been blocked for longer; that shard ends it within a tick.
+  // True if `shard` may end its client that has been blocked since `since`. False if another shard has one
+  // blocked for longer; that shard ends it within a tick.
   bool is_next(const void* shard, Time since) EXCLUDES(mutex_);
   // Notes that no client of `shard` holds anything.
   void has_none(const void* shard) EXCLUDES(mutex_);
@@ -48,7 +48,7 @@ class HeldMemory {
   const std::size_t bytes_max_;
   std::atomic<std::size_t> own_{0};
   Mutex mutex_;
-  // One entry for each shard that has asked: since when its longest blocked client has been so.
+  // For each shard that has asked: since when its longest blocked client has been blocked.
   std::vector<std::pair<const void*, Time>> longest_ GUARDED_BY(mutex_);
 };
 

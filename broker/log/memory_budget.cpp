@@ -19,14 +19,14 @@ void MemoryBudget::enforce(Sequence unread, Sequence newest) {
   const MutexLock lock(mutex_);
   while (is_over() && !heap_.empty()) {
     Oldest oldest = heap_.top();
-    // The heap has lower bounds: all others are unread, too.
+    // The heap holds lower bounds, so if this one is unread, all others are, too.
     const bool is_unread = oldest.sequence >= unread;
     if (is_unread && (counter_->logged() <= bytes_max_ || oldest.sequence >= newest)) return;
     heap_.pop();
     const auto log = oldest.log.lock();
     if (!log) continue;
     const auto front = log->front_sequence();
-    if (!front) continue;  // Empty now: append() will say when it is not.
+    if (!front) continue;  // Empty now: append() will report its next frame.
     if (*front == oldest.sequence) {
       log->evict_front();
       evicted_.fetch_add(1, std::memory_order_relaxed);

@@ -1,10 +1,10 @@
 // The memory limit of all frames together. Past it the oldest frame of all channels goes first.
 //
 // Threads:   any: the bus thread after each append, housekeeping for the forms that shards make meanwhile.
-// Ownership: it holds the logs weakly. A log that ends need not say so.
-// Limits:    frames that no log holds (HeldMemory, and those that shards keep at hand) take their share from
-//            the logs', at most half of the limit. What shards have still to read goes only if that alone is
-//            past the limit, and the newest message never.
+// Ownership: holds the logs weakly, so a log may end without notice.
+// Limits:    frames outside the logs (HeldMemory, and the shards' slices) reduce the logs' share by at most
+//            half of the limit. Entries that a shard has still to read go only if the logs alone pass the
+//            limit, and the newest message never.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace weir {
 
 class MemoryBudget {
  public:
-  // `held_max` is the limit of what is held beside the logs (HeldMemory::limit()).
+  // `held_max` is the limit of memory held outside the logs (HeldMemory::limit()).
   explicit MemoryBudget(std::size_t bytes_max, std::size_t held_max)
       : bytes_max_(bytes_max), beside_logs_max_(std::min(held_max, bytes_max / 2)) {}
   explicit MemoryBudget(std::size_t bytes_max) : MemoryBudget(bytes_max, bytes_max / 4) {}
@@ -40,12 +40,12 @@ class MemoryBudget {
   // the first sequence that some shard may not have read, `newest` that of the newest message.
   void enforce(Sequence unread = kNothingUnread, Sequence newest = kNothingUnread) EXCLUDES(mutex_);
   static constexpr Sequence kNothingUnread = std::numeric_limits<Sequence>::max();
-  // How many frames it has had forgotten, in all.
+  // How many frames it has evicted, in all.
   std::uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
 
  private:
   // The sequence of a log's oldest entry when this was written. The entry may have been forgotten since, so
-  // this is a lower bound and enforce() looks again; a log costs nothing here while it appends and trims.
+  // this is a lower bound and enforce() looks again. So a log costs nothing here while it appends and trims.
   struct Oldest {
     Sequence sequence;
     std::weak_ptr<ChannelLog> log;
@@ -53,9 +53,9 @@ class MemoryBudget {
   };
   using Heap = std::priority_queue<Oldest, std::vector<Oldest>, std::greater<>>;
 
-  // The share of the logs: the limit less what others hold.
+  // The logs' share: the limit less the memory held outside them.
   std::size_t logged_max() const { return bytes_max_ - std::min(counter_->beside_logs(), beside_logs_max_); }
-  // Rebuilds the heap without dead and doubled entries.
+  // Rebuilds the heap without dead and duplicate entries.
   void compact() REQUIRES(mutex_);
 
   const std::size_t bytes_max_;
