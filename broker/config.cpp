@@ -21,7 +21,7 @@ constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kGiB = 1 << 30;
 constexpr std::uint64_t kDay = 24 * 60 * 60;  // In seconds.
 
-// A pattern that could match a channel: with its stars filled in it is a channel's name.
+// Accepts a pattern that could match a channel: with its stars filled in, it must be a channel's name.
 std::string check_pattern(const std::string& text) {
   std::string name = text;
   std::replace(name.begin(), name.end(), '*', 'x');
@@ -30,7 +30,7 @@ std::string check_pattern(const std::string& text) {
          kChannelNameRule;
 }
 
-// A pattern of stars alone.
+// True for a pattern of stars alone.
 bool is_everything(const std::string& pattern) {
   return pattern.find_first_not_of('*') == std::string::npos && !pattern.empty();
 }
@@ -66,7 +66,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-// As browsers write it: compared byte by byte, another spelling would never match.
+// Accepts only the browsers' spelling: origins are compared byte by byte, so no other one would ever match.
 bool is_origin(std::string_view text) {
   constexpr std::string_view kSmall = "abcdefghijklmnopqrstuvwxyz0123456789";
   const auto scheme_end = text.find("://");
@@ -101,7 +101,7 @@ std::string check_cookie_name(const std::string& text) {
   return consists_of(text, kTokenCharacters) ? "" : "must be the name of a cookie, such as weir_token";
 }
 
-// What a [[channel]] table may set as well.
+// The settings that a [[channel]] table may set as well.
 std::vector<Setting> channel_rows(ChannelSettings& channel) {
   return {
       Setting::integer("history-messages", channel.history_messages, {0, 1'000'000}, "messages",
@@ -329,7 +329,7 @@ std::optional<Error> check_redis(const Config& config) {
   return std::nullopt;
 }
 
-// What no row can see for itself.
+// Checks the rules that no single row can check.
 std::optional<Error> check_together(const Config& config, const std::map<std::string, std::string>& sources) {
   const auto refusal = [&](const std::string& name, const std::string& value, const std::string& rule) {
     const auto source = sources.find(name);
@@ -369,7 +369,7 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
   return std::nullopt;
 }
 
-// Without a prefix the channels are those of every application on that Redis.
+// Without a prefix every application on that Redis shares the channels.
 void warn_of_open_redis(const Config& config, std::vector<std::string>& warnings) {
   if (config.redis_url.empty() || !config.redis_prefix.empty()) return;
   const auto warn = [&](const std::string& name, const std::vector<std::string>& patterns, const char* may) {
@@ -392,7 +392,7 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   line.warnings = std::move(outcome->warnings);
   line.text = std::move(outcome->text);
   line.config_path = std::move(outcome->config_path);
-  // Who only asks needs no more than admin-listen: the gateway itself may have been given the rest as flags.
+  // Help and health checks need no more than admin-listen: the gateway itself may have the rest as flags.
   if (line.text || line.config.healthcheck) return line;
   if (auto error = check_together(line.config, outcome->sources)) return *error;
   if (line.config.request_memory_bytes < line.config.head_bytes + line.config.max_message_bytes) {
@@ -405,7 +405,8 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
 }
 
 std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read) {
-  Config before = running;  // Rows are bound to variables that they could set.
+  // The table binds its rows to variables that it may set, hence the copies.
+  Config before = running;
   Config after = read;
   const auto values = make_table(after).values();
   std::vector<std::string> names;
@@ -451,7 +452,7 @@ bool ListenAddress::is_loopback() const {
 Result<ListenAddress> parse_listen_address(const std::string& text) {
   const Error error{"\"" + text + "\" is no address:port"};
   const auto colon = text.rfind(':');
-  // A TOML string may hold a NUL, at which inet_pton() would stop to read.
+  // A TOML string may hold a NUL, at which inet_pton() would stop reading.
   if (colon == std::string::npos || text.find('\0') != std::string::npos) return error;
   const auto port = parse_port(std::string_view(text).substr(colon + 1));
   if (!port) return error;
@@ -462,7 +463,8 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
     host = host.substr(1, host.size() - 2);
     if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
   } else if (host == "localhost") {
-    host = "127.0.0.1";  // An address whatever /etc/hosts says, so that loopback is certain.
+    // Certainly loopback, whatever /etc/hosts says.
+    host = "127.0.0.1";
   } else if (!host.empty() && inet_pton(AF_INET, host.c_str(), &v4) != 1) {
     return error;
   }

@@ -1,6 +1,6 @@
-// The settings of weir-broker. One table in config.cpp names each of them once: flag, environment variable,
-// TOML key, unit, range and help. --help, docs/settings.md and the tests walk it. The members here hold the
-// defaults.
+// The settings of weir-broker. One table in config.cpp names each of them once: flag, environment
+// variable, TOML key, unit, range and help. --help, docs/settings.md and the tests walk it. The
+// members here hold the defaults.
 //
 // Threads: any for all functions. A Config is read on main and does not change afterwards.
 #pragma once
@@ -34,11 +34,12 @@ struct ChannelSettings {
 
 // One [[channel]] table of the TOML file. The first one that matches a channel counts.
 struct ChannelRule {
-  std::string match;         // A pattern (proto/channel_name.h).
-  ChannelSettings settings;  // A key that the table leaves out has the value of the setting of this name.
+  std::string match;  // A pattern (proto/channel_name.h).
+  // A key that the table leaves out takes the value of the general setting.
+  ChannelSettings settings;
 };
 
-// Where messages come from.
+// The source of messages.
 enum class BusChoice {
   kAuto,  // Redis if there is a URL, else memory (on loopback only).
   kMemory,
@@ -62,7 +63,7 @@ struct Config {
 
   ChannelSettings channel;
   std::vector<ChannelRule> channel_rules;
-  // Patterns of channels that are kept subscribed and logged with no client.
+  // Patterns of channels that are kept subscribed and logged without a client.
   std::vector<std::string> record;
   std::chrono::seconds linger{120};
   std::size_t memory_limit_bytes = 256 << 20;  // Bytes of the frames of all channels together.
@@ -70,17 +71,17 @@ struct Config {
   std::chrono::seconds heartbeat{15};
   // The reconnection time told to clients: jittered, up to twice this.
   std::chrono::milliseconds retry{2'000};
-  std::chrono::seconds stuck{60};      // A socket that accepts nothing for so long is closed.
+  std::chrono::seconds stuck{60};      // A socket that accepts nothing for this long is closed.
   std::chrono::seconds max_stream{0};  // 0: never. Jittered by 20 %.
   std::chrono::seconds drain{10};
   std::size_t socket_unsent_bytes = 128 << 10;
 
   std::vector<std::string> cors_origin;
-  // Patterns. Both empty, and no keys either: anyone, and on loopback only.
+  // Patterns. If both are empty and there are no keys: anyone, and on loopback only.
   std::vector<std::string> anonymous_subscribe;
   std::vector<std::string> anonymous_publish;
-  std::vector<std::string> trusted_proxy;  // Ranges (ip_address.h) whose X-Forwarded-For is believed.
-  // Paths of files with the keys of tokens; empty: none.
+  std::vector<std::string> trusted_proxy;  // Ranges (ip_address.h) whose X-Forwarded-For is trusted.
+  // Paths of files with the keys for tokens; empty: none.
   std::string jwt_secret_file;
   std::string jwt_public_key_file;
   std::string jwks_file;
@@ -103,13 +104,13 @@ struct Config {
   std::size_t max_publishes_waiting = 10'000;
   std::chrono::milliseconds publish_timeout{5'000};
 
-  std::size_t shards = 0;  // 0: one per core that may be used (process/processors.h).
+  std::size_t shards = 0;  // 0: one per usable core (process/processors.h).
   std::size_t http_threads = 4;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool access_log = true;
   std::size_t access_log_per_second = 20;  // Lines; 0: all.
-  bool healthcheck = false;                // Ask a gateway that runs already instead of being one.
+  bool healthcheck = false;                // Ask a running gateway instead of being one.
 };
 
 // The result of read_settings().
@@ -120,21 +121,21 @@ struct CommandLine {
   std::string config_path;            // The path of the TOML file; empty for none.
 };
 
-// Reads flags over environment over the TOML file (--config) over defaults. The error is one line that names
-// the setting, its value and what is accepted: print it and exit with 2. `environment` has the shape of
-// environ. A gateway that runs already gives its `general` settings: they fill in what [[channel]] tables
-// leave out.
+// Reads flags over environment over the TOML file (--config) over defaults. The error is one line
+// that names the setting, its value and what is accepted: print it and exit with 2. `environment`
+// has the shape of environ. A running gateway passes its `general` settings, which fill in the keys
+// that [[channel]] tables leave out.
 Result<CommandLine> read_settings(int argc, const char* const* argv, const char* const* environment,
                                   const ChannelSettings* general = nullptr);
 
-// The names of the settings in `read` that a gateway running with `running` takes over only after a restart:
-// all that differ, but for log-level and the [[channel]] tables.
+// The names of the settings in `read` that differ from `running` and apply only after a restart: all but
+// log-level and the [[channel]] tables.
 std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read);
 
 // True if messages come from Redis, false if from this process alone.
 bool uses_redis(const Config& config);
 
-// True if there are keys. Then everybody whom no anonymous rule lets in needs a token.
+// True if there are keys. Then everybody needs a token unless an anonymous rule lets them in.
 bool has_keys(const Config& config);
 
 // The settings of `channel`: those of the first rule that matches, else the general ones.

@@ -12,14 +12,14 @@
 namespace weir {
 namespace {
 
-// For each step of the request. Less than what Docker and Kubernetes are told to wait for the whole check.
+// For each step of the request. Shorter than the usual time that Docker and Kubernetes allow for the check.
 constexpr std::chrono::seconds kTimeout{2};
 
-// The address at which this machine reaches what listens on `host`.
+// The address at which this machine reaches a listener on `host`.
 std::string address_of(const std::string& host) {
   if (host.empty() || host == "0.0.0.0") return "127.0.0.1";
   const auto address = parse_ip_address(host);
-  return address && *address == IpAddress() ? "::1" : host;  // However "::" is written.
+  return address && *address == IpAddress() ? "::1" : host;  // In any spelling of "::".
 }
 
 const char* text_of(HttpFailure failure) {

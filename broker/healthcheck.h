@@ -1,5 +1,5 @@
-// weir-broker --healthcheck: asks the gateway that runs with the same settings whether it takes clients. A
-// container image then needs no program for it besides the gateway itself.
+// weir-broker --healthcheck: asks a running gateway with the same settings whether it takes clients. So a
+// container image needs no other program for it.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,8 @@
 
 namespace weir {
 
-// Asks /readyz at `admin_listen`, over loopback where that is all addresses, and waits at most some seconds.
-// Nothing when the gateway is ready, else why not in one line. Blocks; any thread.
+// Asks /readyz at `admin_listen`, over loopback if that is all addresses, and waits at most some seconds.
+// nullopt if the gateway is ready, else one line that says why not. Blocks; any thread.
 std::optional<std::string> why_not_ready(const std::string& admin_listen);
 
 }  // namespace weir

@@ -27,7 +27,8 @@ void LiveSettings::reload() {
   if (const auto error = try_reload()) log_error("SIGHUP: everything stays as it was: " + error->message);
 }
 
-// All that can fail comes before all that changes something; reading the keys is both, and the last to fail.
+// Do everything that can fail before anything that takes effect. Reading the keys does both, so it is the
+// last step that can fail.
 std::optional<Error> LiveSettings::try_reload() {
   auto line = read_(&running_.config.channel);
   if (!line) return line.error();
@@ -36,7 +37,7 @@ std::optional<Error> LiveSettings::try_reload() {
   const std::size_t rules = config.channel_rules.size();
   hub_.set_channel_rules(std::move(config.channel_rules));
 
-  // What follows is logged if either level lets it.
+  // Log the following if either level allows it.
   set_log_level(std::min(config.log_level, log_level()));
   log_info(
       "SIGHUP: key files, log level and [[channel]] rules were read again",

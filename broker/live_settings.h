@@ -1,9 +1,8 @@
-// What a gateway that runs takes over from its settings at SIGHUP: the key files, the log's level and the
-// [[channel]] rules, for channels that are opened from then on. Everything else takes a restart and is named
-// in a warning.
+// The settings that a running gateway applies at SIGHUP: the key files, the log level, and the [[channel]]
+// rules, for channels opened from then on. Everything else needs a restart and is named in a warning.
 //
-// Threads:  reload() on main. What it is given outlives it.
-// Failures: what can't be used is one error in the log, and nothing at all changes.
+// Threads:  reload() on main. Its arguments outlive it.
+// Failures: one unusable setting is one error in the log, and nothing changes.
 #pragma once
 
 #include <functional>
@@ -19,10 +18,10 @@ class KeyStore;
 
 class LiveSettings {
  public:
-  // Reads flags, environment and file as the start did (read_settings()).
+  // Reads flags, environment and file again, just as at start (read_settings()).
   using Read = std::function<Result<CommandLine>(const ChannelSettings* general)>;
 
-  // `running` is what the gateway was started with, and stays so.
+  // `running` are the settings that the gateway was started with. They never change.
   LiveSettings(const CommandLine& running, Read read, KeyStore& keys, Hub& hub);
 
   void reload();

@@ -33,16 +33,16 @@
 namespace weir {
 namespace {
 
-// Exit codes: settings that cannot be used; a --healthcheck that fails. 0 is a clean end.
+// Exit codes: unusable settings; a --healthcheck that fails. 0 is a clean end.
 constexpr int kExitBadSettings = 2;
 constexpr int kExitNotReady = 1;
-// The end gives the reader of the log so long.
+// How long the end of the process waits for the reader of the log.
 constexpr std::chrono::seconds kLogFlush{1};
 constexpr std::chrono::seconds kTick{1};
-// A request in progress, and a client that was told the end, have so long beyond --drain-seconds.
+// The time beyond --drain-seconds for requests in progress, and for clients that were told the end.
 constexpr std::chrono::seconds kGrace{2};
 
-// Each client is a descriptor: the soft limit is often 1,024 where the hard one allows far more.
+// Each client is a descriptor: the soft limit is often 1,024 while the hard one allows far more.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -76,7 +76,7 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
   return make_redis_bus(std::move(options), listener);
 }
 
-// "127.0.0.1:8080" with the port that was bound, as a URL that a person can open.
+// "127.0.0.1:8080" with the bound port, as a URL that a person can open.
 std::string url_of(const std::string& listen, std::uint16_t port) {
   const auto address = parse_listen_address(listen);
   std::string host = address ? address->host : std::string();
@@ -86,7 +86,7 @@ std::string url_of(const std::string& listen, std::uint16_t port) {
 }
 
 // Waits for SIGTERM or SIGINT and keeps house meanwhile; then drains. A second signal ends the drain. SIGHUP
-// reads the settings again, during the drain too.
+// reads the settings again, even during the drain.
 class MainLoop {
  public:
   MainLoop(Hub& hub, KeyStore& keys, LiveSettings& settings, std::chrono::seconds drain)
@@ -186,7 +186,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
   log_info("admin on " + url_of(config.admin_listen, http.admin_port()));
   loop.run();
   http.wind_down(kGrace);
-  (*bus)->stop();  // Publishes that still wait are answered now: their outcome is unknown.
+  (*bus)->stop();  // Waiting publishes are answered now, as unavailable or unknown.
   http.stop(kGrace);
   hub.stop();
   log_info("ended");
@@ -213,7 +213,8 @@ int main(int argc, char** argv) {
     if (reason) std::fprintf(stderr, "weir-broker: %s\n", reason->c_str());
     return reason ? weir::kExitNotReady : 0;
   }
-  std::signal(SIGHUP, SIG_IGN);  // Until the main loop takes it: the settings have just been read.
+  // Until the main loop handles it: the settings have just been read.
+  std::signal(SIGHUP, SIG_IGN);
   weir::start_logging(command->config.log_level, command->config.log_format);
   weir::start_log_writer();
   for (const std::string& warning : command->warnings) weir::log_warning(warning);
