@@ -10,7 +10,7 @@
 
 namespace weir {
 
-// Which payloads are read as an envelope.
+// The payloads that are read as an envelope.
 enum class EnvelopeMode {
   // A JSON object with `data` and no key but `data`, `id`, `type` and `retry`.
   kAuto,

@@ -14,7 +14,7 @@ constexpr std::size_t kPieceBytes = 2048;
 
 // The bytes that may follow a first byte.
 struct Lead {
-  std::uint8_t bytes = 0;  // Of the whole character; 0 if none begins so.
+  std::uint8_t bytes = 0;  // The size of the whole character; 0 if none begins so.
   // The range of the second byte: narrower against overlong forms, surrogates and values past U+10FFFF.
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;

@@ -10,9 +10,9 @@
 
 namespace weir {
 
-// The text before the first word of a command of `words` words: "*3\r ".
+// The text before the first word of a command of `words` words: "*3\r\n".
 std::string command_header(std::size_t words);
-// The text before a word of `bytes` bytes: "$5\r ". kWordEnd follows the word.
+// The text before a word of `bytes` bytes: "$5\r\n". kWordEnd follows the word.
 std::string word_header(std::size_t bytes);
 inline constexpr std::string_view kWordEnd = "\r\n";
 

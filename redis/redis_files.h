@@ -33,7 +33,7 @@ std::vector<std::pair<const char*, std::string>> given_files(const RedisFiles& f
 // line that names the setting.
 std::optional<Error> check_redis_files(const RedisUrl& url, const RedisFiles& files);
 
-// The password in the URL or in the file, without the line ends behind it.
+// The password in the URL or in the file, without trailing line ends.
 Result<std::string> read_redis_password(const RedisUrl& url, const RedisFiles& files);
 
 // The content of the file of `setting` (process/small_file.h). The error names the setting and the file.

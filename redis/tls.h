@@ -21,7 +21,7 @@ struct FreeTlsContext {
 };
 using TlsContextPtr = std::unique_ptr<ssl_ctx_st, FreeTlsContext>;
 
-// Reads the files; the error names the setting, the file and what is wrong with it.
+// Reads the files; the error names the setting, the file and the mistake.
 Result<TlsContextPtr> make_tls_context(const RedisFiles& files);
 
 // Call it before the handshake of `session`. The peer's certificate must then be for `host`, a name or

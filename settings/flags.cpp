@@ -68,8 +68,8 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
 
   try {
     app.parse(reversed_arguments(argc, argv));
-  } catch (const CLI::ArgumentMismatch&
-               error) {  // "--listen: 1 required TEXT missing", worded otherwise by each version.
+  } catch (const CLI::ArgumentMismatch& error) {
+    // "--listen: 1 required TEXT missing", worded otherwise by each version.
     const std::string text = error.what();
     return needs_value(text.substr(0, text.find(':')));
   } catch (const CLI::Error& error) {

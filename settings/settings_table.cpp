@@ -69,7 +69,7 @@ std::vector<std::string> split_list(const std::string& text) {
   return items;
 }
 
-// Where a value came from, for errors and Outcome::sources.
+// Given values and their source, for errors and Outcome::sources.
 struct Given {
   std::vector<std::string> values;
   std::string source;

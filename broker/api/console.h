@@ -15,7 +15,7 @@ struct ConsolePage {
   // the page connects to this gateway alone. style="" and onclick="" attributes do not work under it.
   std::string policy;
 };
-// Hashes what is inline in `html`, which must outlive the page.
+// Hashes the inline elements of `html`, which must outlive the page.
 ConsolePage make_console_page(std::string_view html);
 
 }  // namespace weir

@@ -29,7 +29,7 @@ inline constexpr int kRsaBitsMax = 8'192;
 // secret. Numbers are big-endian bytes, as in a JWK (RFC 7518, 6).
 //
 // Threads: immutable; any thread.
-// Errors:  one line that says what is wrong and repeats nothing of the key.
+// Errors:  one line that names the mistake and repeats nothing of the key.
 class Key {
  public:
   // An HS256 key of at least kSecretBytesMin bytes, any of them. Refuses a PEM text: that is a public

@@ -11,7 +11,7 @@ namespace weir {
 
 struct HttpAnswer {
   int status = 0;
-  std::string reason;  // The text behind the status: "Service Unavailable".
+  std::string reason;  // The text after the status: "Service Unavailable".
   std::string body;
 };
 

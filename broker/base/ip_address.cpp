@@ -69,7 +69,7 @@ Result<AddressRange> parse_address_range(std::string_view text) {
     }
   }
   const IpAddress kept = keep_bits(*first, bits_before + bits);
-  // The address or the number of bits is a mistake: ask which.
+  // Either the address or the number of bits must be a mistake.
   if (kept != *first) {
     const std::size_t bits_of_text = bits_before + bits - (kept.is_ipv4() ? kIpv4PrefixBits : 0);
     return Error{"must have no bits beyond its prefix: the range is " + kept.text() + "/" +

@@ -32,8 +32,8 @@ struct Json {
 };
 
 inline constexpr std::size_t kJsonDepthMax = 16;
-inline constexpr std::size_t kJsonMembersMax =
-    256;  // Of one object: each name is compared with all before it.
+// For one object: each name is compared with all before it.
+inline constexpr std::size_t kJsonMembersMax = 256;
 inline constexpr std::size_t kJsonValuesMax = 10'000;
 
 // Reads `text`, which may be anything, in linear time and to a bounded depth. Refuses a text that is

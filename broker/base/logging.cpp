@@ -89,7 +89,7 @@ std::string json_of(const LogField& field) {
   return digits;
 }
 
-// The message and fields of a line, after time and level.
+// The message and the fields of a line, which follow time and level.
 std::string payload_of(std::string_view message, std::initializer_list<LogField> fields) {
   std::string text = redacted(message);
   replace_invalid_utf8(text);

@@ -74,7 +74,7 @@ struct BusState {
   bool was_ever_connected = true;  // For /readyz.
   std::string why_not = {};        // Why it is not connected, in one line; empty if unknown.
   std::uint64_t wanted = 0;        // Subscriptions asked for (channels and patterns).
-  std::uint64_t acknowledged = 0;  // Those confirmed on the present connection.
+  std::uint64_t acknowledged = 0;  // Confirmed on the present connection.
   // Channels that take memory: not handled yet, wanted, or given up but not answered yet.
   std::uint64_t subscriptions_held = 0;
   std::uint64_t reconnects = 0;  // Times the subscriber connection was lost.

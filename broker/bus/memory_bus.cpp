@@ -95,8 +95,8 @@ class MemoryBus : public Bus {
     const bool is_wanted = subscribed_.contains(job.channel) || is_recorded(job.channel);
     if (is_wanted) listener_.on_message(job.channel, job.payload);
     const std::size_t bytes = job.payload.size();
-    std::string().swap(
-        job.payload);  // Its place is free, so its memory must be: others wait in the same batch.
+    // Its place is about to be free, so free its memory, too: others wait in the same batch.
+    std::string().swap(job.payload);
     queue_.finish_publish(bytes);
     job.done({PublishOutcome::kDelivered, is_wanted ? 1u : 0u, {}});
   }

@@ -1,15 +1,15 @@
 // How Redis treats subscribers, and how weir answers:
 //
 // - It cuts off a subscriber that reads too slowly (client-output-buffer-limit pubsub 32mb 8mb 60), without
-// telling it. So reading waits for nobody, and a cut is a loss like any other: on_lost().
-// - It has no memory of subscribers, so weir subscribes to everything
-// again after each connect (redis_subscriber.h).
-// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused()
-// and kForbidden. Other channels continue.
-// - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or
-// MASTERDOWN. So a connect counts only after a good first answer (redis_connection.h).
-// - It confirms a PUBLISH with the number of subscribers. Without that reply
-// the outcome is unknown (redis_publisher.h).
+//   telling it. So reading waits for nobody, and a cut is a loss like any other: on_lost().
+// - It has no memory of subscribers, so weir subscribes to everything again after each connect
+//   (redis_subscriber.h).
+// - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused() and kForbidden. Other channels
+//   continue.
+// - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or MASTERDOWN.
+//   So a connect counts only after a good first answer (redis_connection.h).
+// - It confirms a PUBLISH with the number of subscribers. Without that reply the outcome is unknown
+//   (redis_publisher.h).
 #include "broker/bus/redis_bus.h"
 
 #include <asio/ip/tcp.hpp>

@@ -69,7 +69,7 @@ void RedisSubscriber::settle() {
   tell_idle();
 }
 
-// --- What Redis says
+// --- From Redis
 
 void RedisSubscriber::on_up() {
   state_.is_up = state_.was_ever_up = true;
@@ -233,7 +233,7 @@ void RedisSubscriber::on_channels_refused(const Command& command, std::string_vi
   }
 }
 
-// --- What Redis is told
+// --- To Redis
 
 const RedisSubscriber::Pattern* RedisSubscriber::pattern_of(std::string_view channel) const {
   for (const Pattern& pattern : patterns_) {

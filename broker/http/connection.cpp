@@ -94,7 +94,7 @@ RequestBudget::Excess Connection::charge() {
   return context_.owner.charge(*this, before, charged_);
 }
 
-// Behind a proxy each request may have another client.
+// Each request through a proxy may have another client.
 void Connection::set_network(const IpAddress& network) {
   if (network == network_) return;
   context_.owner.charge(*this, std::exchange(charged_, 0), 0);

@@ -8,10 +8,10 @@
 //   list of 1,900 makes it build as many parts), Expect, Transfer-Encoding, Accept-Encoding (it would gzip),
 //   Connection, REMOTE_* (it adds its own), form types (it would parse the body away).
 // - Routing: the handler (api/routes.cpp) runs before the library's, whose std::regex would recurse for each
-// character of a path. It reads our Request: the library's percent-decodes header values.
+//   character of a path. It reads our Request: the library's percent-decodes header values.
 // - The final head: rewrite_head() drops the library's headers for the connection and for ranges, chunks that
-// an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response without the
-// library: a refusal by http/ itself, a reply that comes later, and the answer to the HEAD of a stream.
+//   an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response without the
+//   library: a refusal by http/ itself, a reply that comes later, and the answer to the HEAD of a stream.
 #pragma once
 
 #include <functional>

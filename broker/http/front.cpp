@@ -246,8 +246,8 @@ void Front::run_request(std::uint64_t connection, const std::shared_ptr<Request>
     });
     return;
   }
-  std::string().swap(
-      request->body);  // What it was charged for until the answer is now elsewhere, or not needed.
+  // The body stays charged until the answer, but it is now elsewhere or not needed.
+  std::string().swap(request->body);
   if (answer->later) return start_later(connection, *answer);
   mailbox_->post([this, connection, answer] {
     const auto found = connections_.find(connection);

@@ -25,7 +25,7 @@ namespace weir {
 
 class Sequencer final : public BusListener {
  public:
-  // What has arrived so far. Written on the bus thread.
+  // Arrivals so far. Written on the bus thread.
   struct Tallies {
     Tally messages;
     Tally bytes;

@@ -66,7 +66,7 @@ class ChannelLog {
   struct Counts {
     std::size_t messages = 0;
     std::size_t bytes = 0;
-    Sequence last_sequence = 0;  // Of the last message; 0 if there was none.
+    Sequence last_sequence = 0;  // The last message's; 0 if there was none.
     FramePtr last_message;       // Null if there was none or it is forgotten.
   };
 

@@ -1,7 +1,8 @@
 // TLS over a non-blocking socket, for callers that wait with poll(). (The gateway waits with asio, whose
 // ssl::stream owns socket and buffers.)
 //
-// Threads:  one. Requires: SIGPIPE is ignored, since OpenSSL writes even into a closed connection.
+// Threads:  one.
+// Requires: SIGPIPE is ignored, since OpenSSL writes even into a closed connection.
 #pragma once
 
 #include <cstddef>
