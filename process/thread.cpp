@@ -13,7 +13,7 @@ void end_for_want_of_thread(const char* name, const std::error_code& error) {
                "%s: can't start the thread %s: %s: the limit on processes and threads (--pids-limit, "
                "TasksMax=, ulimit -u) or on memory is too low\n",
                program_invocation_short_name, name, error.message().c_str());
-  // No destructor runs: threads that did start still use what it would destroy.
+  // Run no destructor: threads that did start still use the objects.
   std::_Exit(kExitBadSettings);
 }
 

@@ -1,4 +1,4 @@
-// A message: what a publisher sent, after parse_payload() (envelope.h) has read it.
+// A publisher's message, as parse_payload() (envelope.h) has read it.
 #pragma once
 
 #include <chrono>

@@ -34,7 +34,7 @@ std::optional<Error> trust(SSL_CTX& context, const std::string& path) {
     SSL_CTX_set_default_verify_paths(&context);
     return std::nullopt;
   }
-  // Reads the file only for its error, which says in the system's words what is wrong with the file itself.
+  // Reads the file only for its error, which is in the system's words.
   if (auto content = read_setting_file("redis-ca-file", path, kPemBytesMax); !content) return content.error();
   if (SSL_CTX_load_verify_locations(&context, path.c_str(), nullptr) == 1) return std::nullopt;
   return about("redis-ca-file", path, "holds no certificates in PEM (" + first_error() + ")");

@@ -29,10 +29,11 @@ class Doorkeeper {
   Doorkeeper(const Access& access, const TokenVerifier* verifier, std::string cookie_name);
 
   // Returns the sender of `head`, or a refusal:
-  // - 401 for an invalid token, even where anonymous access is allowed: the caller expects to be authenticated.
+  // - 401 for an invalid token, even where anonymous access is allowed: the caller expects to be
+  //   authenticated.
   // - 403 for a cookie that a foreign page made the browser send. That is a request with an Origin that is
-  //   neither this host nor named by --cors-origin ("*" never counts with cookies), or a POST without an Origin
-  //   and with a foreign Sec-Fetch-Site. No current browser sends a POST with neither header.
+  //   neither this host nor named by --cors-origin ("*" never counts with cookies), or a POST without an
+  //   Origin and with a foreign Sec-Fetch-Site. No current browser sends a POST with neither header.
   std::variant<Caller, Reply> identify(const Head& head, const QueryParameters& query) const;
 
   // Returns nullopt if `caller` may do `action` on `channel`, by the token or because anybody may. Otherwise

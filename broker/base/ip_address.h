@@ -41,7 +41,7 @@ class AddressRange {
   std::size_t prefix_bits_;  // 0 to 128, also for IPv4.
 };
 
-// Reads "10.0.0.0/8", "2001:db8::/32" or one address. The error says what the text must be.
+// Reads "10.0.0.0/8", "2001:db8::/32" or one address. The error names the accepted form.
 Result<AddressRange> parse_address_range(std::string_view text);
 
 }  // namespace weir

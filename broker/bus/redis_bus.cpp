@@ -6,8 +6,8 @@
 //   (redis_subscriber.h).
 // - It refuses a SUBSCRIBE or PUBLISH that the ACL forbids: on_refused() and kForbidden. Other channels
 //   continue.
-// - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or MASTERDOWN.
-//   So a connect counts only after a good first answer (redis_connection.h).
+// - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or
+//   MASTERDOWN. So a connect counts only after a good first answer (redis_connection.h).
 // - It confirms a PUBLISH with the number of subscribers. Without that reply the outcome is unknown
 //   (redis_publisher.h).
 #include "broker/bus/redis_bus.h"

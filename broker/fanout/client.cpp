@@ -41,7 +41,7 @@ Client::Client(Shard& shard, ClientStart start)
   asio::error_code error;
   // The protocol matters only to calls that are not made here.
   socket_.assign(asio::ip::tcp::v4(), start_->socket, error);
-  // Bounds what a stuck client holds in the kernel: 3 MB by default.
+  // The kernel would let a stuck client hold 3 MB by default.
   const int unsent = static_cast<int>(shard.options().socket_unsent_bytes);
   ::setsockopt(start_->socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 }

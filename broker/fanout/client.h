@@ -5,7 +5,7 @@
 //
 //   waiting     The head is not sent: the bus has not acknowledged every channel yet (live_wait at most).
 //   streaming   Caught up (its cursor is its feed's position), or lagging until the socket takes more.
-//   closing     Sends what is logged so far, then a last comment and the end. An expired one sends no more.
+//   closing     Sends everything logged so far, a last comment and the end. If expired, only the last two.
 //   lingering   Everything is sent. The peer's close is awaited for a moment, so that it reads the end.
 //   ended       The shard destroys it on a later turn.
 //
@@ -66,7 +66,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // position. A caught-up client sends it as it is: no lock, no reference count, one system call.
   void send(Slice& slice);
 
-  // Prefetch what send() touches. Call the second a few clients later: it follows a pointer that
+  // Prefetch the memory that send() touches. Call the second a few clients later: it follows a pointer that
   // the first brought in.
   void fetch_ahead() const { fetch(this, sizeof(Client)); }
   void fetch_cursor_ahead() const { fetch(reader_.subscriptions().data(), sizeof(Subscription)); }

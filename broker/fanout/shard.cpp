@@ -95,7 +95,7 @@ void Shard::set_bus_up(bool is_up) {
 void Shard::look_at_bus() {
   is_look_due_.exchange(false);  // Not a plain store: everything below must come after the change.
   if (is_bus_up() || inbox_.empty()) return tell_bus_state();
-  // First serve what was read before the bus went; then look again.
+  // First serve the messages from before the loss; then look again.
   wake();
   if (!is_look_due_.exchange(true)) asio::post(loop_, [this] { look_at_bus(); });
 }

@@ -4,7 +4,7 @@
 // The library calls our handler and writes the head of the response. We do the rest:
 // - Sockets: the library's server never listens. connection.cpp reads and writes.
 // - Parsing: head.cpp has parsed and checked the request. The library parses a canonical one that we write,
-//   of method, path, Host and a Content-Length of 0. It never sees what it would act on by itself: Range (a
+//   of method, path, Host and a Content-Length of 0. It never sees the headers it would act on: Range (a
 //   list of 1,900 makes it build as many parts), Expect, Transfer-Encoding, Accept-Encoding (it would gzip),
 //   Connection, REMOTE_* (it adds its own), form types (it would parse the body away).
 // - Routing: the handler (api/routes.cpp) runs before the library's, whose std::regex would recurse for each

@@ -14,7 +14,7 @@
 
 namespace weir {
 
-// Notices a truncation in two ways: the file is shorter than what was read, or, if it has grown again since,
+// Notices a truncation in two ways: the file is shorter than the position, or, if it has grown again since,
 // the bytes before the position are no longer those that were read there.
 //
 // Memory: one read of kReadBytes and one partial line.
