@@ -12,9 +12,9 @@ bool is_channel_name(std::string_view name);
 // The rules of is_channel_name() as one sentence, for error texts.
 extern const char* const kChannelNameRule;
 
-// True if `pattern` matches the whole of `name`. A `*` stands for any number of characters, including none;
-// every other character stands for itself. Takes no memory, and at most time in proportion to the product of
-// both lengths.
+// True if `pattern` matches the whole of `name`. A `*` stands for any number of characters, including
+// none; every other character stands for itself. Takes no memory, and at most time in proportion to the
+// product of both lengths.
 bool matches_pattern(std::string_view pattern, std::string_view name);
 
 }  // namespace weir

@@ -36,8 +36,8 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode);
 // True if `text` is one JSON value by the grammar of RFC 8259, with only white space around it.
 bool is_json(std::string_view text);
 
-// Returns `text` as a JSON string, quotes included. Escapes only what the grammar requires, and replaces
-// invalid UTF-8.
+// Returns `text` as a JSON string, quotes included. Escapes only what the grammar requires,
+// and replaces invalid UTF-8.
 std::string json_string(std::string_view text);
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// Small pieces of text parsing that several parts share. Pure functions, any thread; the input may be
-// anything.
+// Small pieces of text parsing that several parts share. Pure functions, any thread; the
+// input may be anything.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace weir {
 
-// `text` without the `blanks` at either end. The default is the optional white space of HTTP (RFC 9110,
-// 5.6.3).
+// `text` without the `blanks` at either end. The default is the optional white space of
+// HTTP (RFC 9110, 5.6.3).
 std::string_view trim(std::string_view text, std::string_view blanks = " \t");
 
 // Takes the part before the first `separator` off the front of `rest`, and the separator with it. Without a

@@ -17,8 +17,8 @@ class Latencies {
   void add(std::int64_t ns);
   void add(const Latencies& other);
   std::uint64_t count() const;
-  // The upper end, in milliseconds, of the bin that holds the share `part` (0.99) of all; 0 if there are
-  // none.
+  // The upper end, in milliseconds, of the bin that holds the share `part` (0.99) of all; 0
+  // if there are none.
   double milliseconds_at(double part) const;
   double milliseconds_max() const;
 

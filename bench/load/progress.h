@@ -1,5 +1,5 @@
-// How far a run has come: which messages are published, and which have reached every client that should get
-// them.
+// How far a run has come: which messages are published, and which have reached every client
+// that should get them.
 #pragma once
 
 #include <atomic>

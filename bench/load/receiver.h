@@ -45,8 +45,8 @@ class Receiver {
     std::size_t connecting_max = 256;
   };
 
-  // `on_completed` is called after one or more messages have reached all their clients; on the receiver's
-  // thread.
+  // `on_completed` is called after one or more messages have reached all their clients;
+  // on the receiver's thread.
   Receiver(Plan plan, Progress& progress, std::function<void()> on_completed);
   // Ends the thread and closes all connections.
   ~Receiver();

@@ -96,7 +96,7 @@ class Frame {
   std::string chunk_;
   mutable std::array<std::atomic<const std::string*>, kForms - 1> forms_{};
   mutable std::atomic<std::size_t> logged_bytes_{0};  // Counted in `counter_` as logged.
-  std::shared_ptr<FrameBytes> counter_;  // Shared with all frames.
+  std::shared_ptr<FrameBytes> counter_;               // Shared with all frames.
   std::optional<std::uint64_t> gap_missed_;
   std::uint32_t type_offset_ = 0;
   std::uint32_t type_bytes_ = 0;

@@ -14,9 +14,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// True if nlohmann/json may refuse `text` although the grammar allows it: it refuses half surrogate pairs,
-// and numbers that do not fit a double. It also accepts more than the grammar: a byte order mark, and a NUL
-// as end.
+// True if nlohmann/json may refuse `text` although the grammar allows it: it refuses half surrogate
+// pairs, and numbers that do not fit a double. It also accepts more than the grammar: a byte order mark,
+// and a NUL as end.
 bool is_beyond_the_other(std::string_view text) {
   constexpr std::size_t kDigitsOfDouble = 300;
   std::size_t digits = 0;

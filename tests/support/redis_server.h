@@ -22,8 +22,8 @@ class RedisServer {
     bool has_unix_socket = false;
     std::string password = {};  // Empty: none is asked for.
     Words arguments = {};       // More of them, such as {"--maxmemory", "10mb"}.
-    // A second port, for TLS: files in PEM. Clients must have a certificate of `client_ca`, unless it is
-    // empty.
+    // A second port, for TLS: files in PEM. Clients must have a certificate of `client_ca`,
+    // unless it is empty.
     struct Tls {
       std::string certificate = {};
       std::string key = {};

@@ -13,8 +13,8 @@ std::string message(const std::string& channel, const std::string& payload) {
   return "*3\r\n" + bulk("message") + bulk(channel) + bulk(payload);
 }
 
-// What a parser sees of `stream` when it comes in pieces of `piece_bytes`, after a first one of
-// `first_bytes`.
+// What a parser sees of `stream` when it comes in pieces of `piece_bytes`, after a
+// first one of `first_bytes`.
 std::string filtered(const std::string& stream, std::size_t bulk_bytes_max, std::size_t first_bytes,
                      std::size_t piece_bytes) {
   OversizeFilter filter(bulk_bytes_max);

@@ -458,8 +458,8 @@ TEST(Config, HelpIsGivenWhateverElseIsWrong) {
                     HasSubstr("[[channel]]"), HasSubstr("--config, WEIR_CONFIG")));
 }
 
-// Where this fails after a change of the table: build/dev/bin/unit_config prints the page with
-// WEIR_WRITE_DOCS=1.
+// Where this fails after a change of the table: build/dev/bin/unit_config prints
+// the page with WEIR_WRITE_DOCS=1.
 TEST(Config, TheSettingsPageIsTheTable) { EXPECT_EQ(content_of("docs/settings.md"), settings_markdown()); }
 
 }  // namespace

@@ -66,8 +66,8 @@ class Publisher {
                   Frame::of_gap(channel.name, missed, reason, format_event_id(kEpoch, sequence), counter_),
                   sequence);
   }
-  // The same in two steps: what the shards see is in the log, but neither its sequence nor its hint is out
-  // yet.
+  // The same in two steps: what the shards see is in the log, but neither its sequence nor its
+  // hint is out yet.
   Sequence append_only(Channel& channel, const std::string& data) {
     Message message;
     message.data = data;

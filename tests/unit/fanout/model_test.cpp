@@ -1,8 +1,8 @@
-// A randomised simulation of logs, cursors, shards and lag policies, held against a naive model: all that
-// was published. Whatever happens (clients stall, are cut, resume; frames are forgotten; channels end, are
-// dropped and opened again; the bus is lost and acknowledges later; a shard looks between two steps of the
-// bus thread), each stream's account must add up: every message in order, or a gap that says how many were
-// missed.
+// A randomised simulation of logs, cursors, shards and lag policies, held against a naive model: all
+// that was published. Whatever happens (clients stall, are cut, resume; frames are forgotten; channels
+// end, are dropped and opened again; the bus is lost and acknowledges later; a shard looks between two
+// steps of the bus thread), each stream's account must add up: every message in order, or a gap that
+// says how many were missed.
 //
 // WEIR_MODEL_SEEDS=n runs n seeds instead of the default, WEIR_MODEL_SEED=n just this one.
 #include <gtest/gtest.h>
@@ -368,8 +368,8 @@ class Simulation {
     }
   }
 
-  // It was told of all up to its position. A stream of one channel is told of nothing behind it, so that counts
-  // stay exact over the cut; but for a cut between a gap and the position behind it.
+  // It was told of all up to its position. A stream of one channel is told of nothing behind it, so that
+  // counts stay exact over the cut; but for a cut between a gap and the position behind it.
   static void check_nothing_is_told_again(const std::vector<ReceivedEvent>& events,
                                           const std::map<std::string, Account>& accounts,
                                           const std::map<std::string, const ModelChannel*>& by_name,
@@ -464,8 +464,8 @@ class Simulation {
         return one.kind == FrameKind::kGap && one.sequence > account.last;
       });
       const bool is_latest = channel->channel->policy == SlowClientPolicy::kLatest;
-      // A gap of unknown size may cover shared ones; and where messages are conflated, one told behind it may
-      // be any.
+      // A gap of unknown size may cover shared ones; and where messages are conflated, one told behind
+      // it may be any.
       if (account.expected && !(is_latest && account.was_unknown)) {
         ASSERT_EQ(told, 0) << "a shared gap before " << event.id << " was not told";
       }

@@ -269,9 +269,9 @@ TEST_F(ReaderTest, ReadsNothingBehindAnEnd) {
   EXPECT_THAT(read_all(reader), IsEmpty());
 }
 
-// Random publishing, forgetting, sockets that take a part, and readers that come back: what a reader was given
-// and what it was told it missed add up to what was published. The shard's own model (model_test.cpp) plays the
-// sockets as well.
+// Random publishing, forgetting, sockets that take a part, and readers that come back: what a reader was
+// given and what it was told it missed add up to what was published. The shard's own model (model_test.cpp)
+// plays the sockets as well.
 class ReaderModel : public ReaderTest {
  protected:
   std::size_t pick(std::size_t n) { return random_() % n; }

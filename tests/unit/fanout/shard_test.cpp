@@ -888,8 +888,8 @@ TEST_F(ShardTest, KnowsItsSlowestClientsAndForgetsThemWhenTheyHaveLeft) {
 
 TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {
   start();
-  // Without sockets: what the data structures take. A channel without a follower or a message holds no block
-  // of memory.
+  // Without sockets: what the data structures take. A channel without a follower or a message holds
+  // no block of memory.
   EXPECT_LE(sizeof(Channel), 512U);
   std::vector<ChannelPtr> channels;
   for (int i = 0; i < 50'000; ++i) channels.push_back(channel("c" + std::to_string(i)));

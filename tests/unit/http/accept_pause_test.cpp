@@ -56,8 +56,8 @@ class AcceptPause : public testing::Test {
  protected:
   void SetUp() override {
 #ifdef __SANITIZE_ADDRESS__
-    // UBSan asks with a pipe() whether memory can be read; without descriptors it takes every object for a
-    // bad one.
+    // UBSan asks with a pipe() whether memory can be read; without descriptors it takes every object
+    // for a bad one.
     GTEST_SKIP() << "sanitizers need descriptors of their own";
 #endif
   }
@@ -131,8 +131,8 @@ TEST_F(AcceptPause, ComesInsteadOfSpinningAndEndsWhenThereAreDescriptorsAgain) {
   for (const int client : clients) run_until([&] { return has_answer(client); });
 }
 
-// Connections that wait for a next request that may never come make room, so nobody waits for their time
-// limit.
+// Connections that wait for a next request that may never come make room, so nobody waits
+// for their time limit.
 TEST_F(AcceptPause, ClosesIdleConnectionsForThoseThatWait) {
   const std::vector<int> clients = make_sockets(12);
   const DescriptorLimit limit(4);

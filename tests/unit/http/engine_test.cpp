@@ -1,5 +1,5 @@
-// The traps of cpp-httplib, without sockets: what goes through process_request() of a server that never
-// listens.
+// The traps of cpp-httplib, without sockets: what goes through process_request() of a
+// server that never listens.
 #include "broker/http/engine.h"
 
 #include <gtest/gtest.h>

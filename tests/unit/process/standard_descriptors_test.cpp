@@ -15,8 +15,8 @@ bool is_null_device(int descriptor) {
          S_ISCHR(opened.st_mode) && opened.st_rdev == null_device.st_rdev;
 }
 
-// In a process of its own: those that are in the bits of `closed` are the null device then, the others what
-// they were.
+// In a process of its own: those that are in the bits of `closed` are the null device then, the
+// others what they were.
 bool opens_just(unsigned closed) {
   const pid_t child = ::fork();
   if (child == 0) {

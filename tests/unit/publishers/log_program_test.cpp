@@ -62,8 +62,8 @@ TEST_F(LogProgramTest, PublishesEveryLineOnceAndInOrderOverTruncations) {
   const auto program = follow();
   Payloads published;
   for (int n = 0; n < kLines; n += 2'000) {
-    // What was not read before a truncation is gone for everybody: each one comes after the lines before it
-    // did.
+    // What was not read before a truncation is gone for everybody: each one comes after the
+    // lines before it did.
     if (n > 0) folder_.truncate();
     std::thread writer([this, n] { write(n, n + 2'000); });
     for (auto& payload : subscriber.take(2'000)) published.push_back(std::move(payload));
