@@ -38,7 +38,7 @@ MAY_INCLUDE = {
 }
 # The homes of a library, by how its headers begin. Tests and measurements may include any.
 LIBRARIES = {
-    "httplib.h": "broker/http/engine broker/base/http_client publishers",
+    "httplib.h": "broker/http/httplib_engine broker/base/http_client publishers",
     "hiredis": "redis broker/bus publishers",
     "nlohmann/": "broker/base/json proto",
     "CLI/": "settings",

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "broker/fanout/feed.h"
-#include "broker/fanout/inbox.h"
+#include "broker/fanout/hint_inbox.h"
 
 namespace weir {
 

@@ -17,7 +17,7 @@
 namespace weir {
 
 class Client;
-class Inbox;
+class HintInbox;
 
 struct Follower {
   Client* client;              // Owned by the shard. It leaves the feed before it ends.
@@ -25,9 +25,9 @@ struct Follower {
 };
 
 struct Feed {
-  Feed(Inbox& the_inbox, ChannelPtr the_channel) : inbox(the_inbox), channel(std::move(the_channel)) {}
+  Feed(HintInbox& the_inbox, ChannelPtr the_channel) : inbox(the_inbox), channel(std::move(the_channel)) {}
 
-  Inbox& inbox;  // The shard's.
+  HintInbox& inbox;  // The shard's.
   const ChannelPtr channel;
   std::atomic<bool> is_hinted{false};  // It is in the inbox.
   Cursor position;                     // The shard has read up to here. Caught-up clients stand here.

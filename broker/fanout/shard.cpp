@@ -115,7 +115,7 @@ void Shard::drain_inbox() {
   // Before the turn begins, and before the messages that the bus brought up to `newest`.
   if (is_bus_back()) tell_bus_state();
   read_context_.horizon = newest;
-  unread_in_turn_ = Inbox::kNothingUnread;
+  unread_in_turn_ = HintInbox::kNothingUnread;
   inbox_.take(turn_);
   for (std::size_t i = 0; i < turn_.size(); ++i) {
     if (i + 2 * kFetchAhead < turn_.size()) fetch(turn_[i + 2 * kFetchAhead].get(), sizeof(Feed));

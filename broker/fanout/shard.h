@@ -25,7 +25,7 @@
 #include "broker/fanout/batch.h"
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
-#include "broker/fanout/inbox.h"
+#include "broker/fanout/hint_inbox.h"
 #include "broker/fanout/reader.h"
 #include "broker/fanout/slice.h"
 #include "broker/fanout/slow_client.h"
@@ -75,11 +75,11 @@ class Shard {
   void add(ClientStart start);
 
   // The feeds with news. The shard reads it after wake().
-  Inbox& inbox() { return inbox_; }
+  HintInbox& inbox() { return inbox_; }
   // Has the shard look into its inbox soon, unless it is empty.
   void wake();
 
-  // See Inbox::unread().
+  // See HintInbox::unread().
   Sequence unread() const { return inbox_.unread(); }
 
   // Ends clients that hold too much memory (HeldMemory), soon.
@@ -170,7 +170,7 @@ class Shard {
   std::thread thread_;
   std::minstd_rand random_;
 
-  Inbox inbox_;
+  HintInbox inbox_;
   std::atomic<bool> is_awake_{false};  // drain_inbox() is about to run.
   std::atomic<bool> is_relief_asked_{false};
 
@@ -184,7 +184,7 @@ class Shard {
   std::vector<SlowClient> slowest_ GUARDED_BY(slowest_mutex_);
 
   // The oldest entry of the feeds that need more than one turn.
-  Sequence unread_in_turn_ = Inbox::kNothingUnread;
+  Sequence unread_in_turn_ = HintInbox::kNothingUnread;
   // Each is shared with its channel and with the readers of its clients.
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   // Each is shared with the waits for its socket.

@@ -42,7 +42,7 @@ void Shards::relieve() {
 }
 
 Sequence Shards::unread() const {
-  Sequence unread = Inbox::kNothingUnread;
+  Sequence unread = HintInbox::kNothingUnread;
   for (const auto& shard : shards_) unread = std::min(unread, shard->unread());
   return unread;
 }

@@ -40,7 +40,7 @@ class Shards {
   void begin_drain(std::chrono::milliseconds duration);
   // Ends clients that hold too much memory (HeldMemory), soon.
   void relieve();
-  // The oldest entry that some shard may not have read; see Inbox::unread().
+  // The oldest entry that some shard may not have read; see HintInbox::unread().
   Sequence unread() const;
   // At most kSlowestMax of the clients that wait for their socket, the slowest first.
   std::vector<SlowClient> slowest() const;

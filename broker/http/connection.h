@@ -10,14 +10,14 @@
 #include <string>
 #include <string_view>
 
-#include "broker/http/chunks.h"
-#include "broker/http/engine.h"
+#include "broker/http/chunk_decoder.h"
 #include "broker/http/front_options.h"
 #include "broker/http/handler.h"
+#include "broker/http/httplib_engine.h"
 #include "broker/http/lazy_socket.h"
-#include "broker/http/pace.h"
 #include "broker/http/request.h"
 #include "broker/http/request_budget.h"
+#include "broker/http/request_pace.h"
 
 namespace weir {
 
@@ -148,7 +148,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t away_bytes_ = 0;    // Memory of a request that is with the pool or waits for its reply.
   std::size_t sent_ = 0;
   Clock::time_point deadline_;
-  Pace pace_;         // The pace of the incoming request, or of the outgoing answer.
+  RequestPace pace_;  // The pace of the incoming request, or of the outgoing answer.
   std::string held_;  // Bytes that were read but not taken yet.
   std::string output_;
   Delivery delivery_;  // The delivery of the answer to the request in progress.

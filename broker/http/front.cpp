@@ -82,8 +82,8 @@ int descriptors_max(std::size_t kept) {
 
 }  // namespace
 
-Front::Front(asio::io_context& loop, FrontOptions options, Handler& handler, Engine& engine, Pool& pool,
-             Metrics& metrics)
+Front::Front(asio::io_context& loop, FrontOptions options, Handler& handler, HttplibEngine& engine,
+             Pool& pool, Metrics& metrics)
     : loop_(loop),
       options_(std::move(options)),
       handler_(handler),

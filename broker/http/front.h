@@ -23,9 +23,9 @@
 
 #include "broker/base/ip_address.h"
 #include "broker/http/connection.h"
-#include "broker/http/engine.h"
 #include "broker/http/front_options.h"
 #include "broker/http/handler.h"
+#include "broker/http/httplib_engine.h"
 #include "broker/http/mailbox.h"
 #include "broker/http/pool.h"
 #include "broker/http/request_budget.h"
@@ -37,7 +37,7 @@ class Metrics;
 
 class Front final : private ConnectionOwner {
  public:
-  Front(asio::io_context& loop, FrontOptions options, Handler& handler, Engine& engine, Pool& pool,
+  Front(asio::io_context& loop, FrontOptions options, Handler& handler, HttplibEngine& engine, Pool& pool,
         Metrics& metrics);
   ~Front();
   Front(const Front&) = delete;
@@ -84,7 +84,7 @@ class Front final : private ConnectionOwner {
   asio::io_context& loop_;
   const FrontOptions options_;
   Handler& handler_;
-  Engine& engine_;
+  HttplibEngine& engine_;
   Pool& pool_;
 
   asio::ip::tcp::acceptor acceptor_;

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "broker/base/metrics.h"
-#include "broker/http/engine.h"
 #include "broker/http/front.h"
+#include "broker/http/httplib_engine.h"
 #include "broker/http/pool.h"
 #include "process/thread.h"
 
@@ -30,7 +30,7 @@ struct Side {
   }
 
   const SideOptions options;
-  Engine engine;
+  HttplibEngine engine;
   Pool pool;
   Front front;
   std::uint16_t port = 0;

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "broker/http/chunks.h"
+#include "broker/http/chunk_decoder.h"
 #include "broker/log/frame.h"
 #include "fuzz_input.h"
 #include "proto/channel_name.h"

@@ -13,9 +13,9 @@
 #include "broker/auth/token_verifier.h"
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
-#include "broker/http/chunks.h"
-#include "broker/http/engine.h"
+#include "broker/http/chunk_decoder.h"
 #include "broker/http/head.h"
+#include "broker/http/httplib_engine.h"
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/sse.h"
@@ -244,7 +244,7 @@ struct Server {
   KeyStore keys{{}};  // None: no token is good.
   TokenVerifier verifier{keys, ""};
   Routes routes;
-  Engine engine{routes};
+  HttplibEngine engine{routes};
 };
 
 Server& server_of(std::size_t choice) {

@@ -71,10 +71,10 @@ class CheckIncludes(unittest.TestCase):
                 self.assertEqual(self.check(broker__log__frame=line + "\n").returncode, 1)
 
     def test_keeps_a_library_at_home(self):
-        self.assert_good(broker__http__engine="#include <httplib.h>\n", broker__base__json="#include <nlohmann/json.hpp>\n",
+        self.assert_good(broker__http__httplib_engine="#include <httplib.h>\n", broker__base__json="#include <nlohmann/json.hpp>\n",
                          publishers__demo__http_sink="#include <httplib.h>\n", redis__tls="#include <openssl/ssl.h>\n",
                          broker__base__logging_sinks="#include <spdlog/spdlog.h>\n")
-        self.assert_bad("broker/http/pool.cpp:1: httplib.h is for broker/http/engine, broker/base/http_client, publishers alone",
+        self.assert_bad("broker/http/pool.cpp:1: httplib.h is for broker/http/httplib_engine, broker/base/http_client, publishers alone",
                         broker__http__pool="#include <httplib.h>\n")
         for header in ("hiredis/hiredis.h", "hiredis.h", "nlohmann/json.hpp", "CLI/CLI.hpp", "toml++/toml.h",
                        "prometheus/text_serializer.h", "spdlog/spdlog.h", "openssl/evp.h"):

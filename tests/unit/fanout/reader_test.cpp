@@ -94,7 +94,7 @@ class ReaderTest : public ::testing::Test {
 
   static constexpr Encoding kPlain{Form::kChannel, false};
   Publisher publisher_;
-  Inbox inbox_{publisher_.appended()};
+  HintInbox inbox_{publisher_.appended()};
   std::array<Tally, kGapReasons> gaps_;
   ReadContext context_{kEpoch, publisher_.counter(), &gaps_, 0, {}};
   std::vector<std::shared_ptr<Feed>> feeds_;

@@ -88,7 +88,7 @@ class AcceptPause : public testing::Test {
   Metrics metrics;
   asio::io_context loop;
   FakeHandler handler{[](Request&) { return error_reply(404, "nothing"); }};
-  Engine engine{handler};
+  HttplibEngine engine{handler};
   Pool pool{1, 64};
   static constexpr std::chrono::minutes kNever{1};
   Front front{loop,

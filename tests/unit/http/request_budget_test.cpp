@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "broker/http/pace.h"
+#include "broker/http/request_pace.h"
 
 namespace weir {
 namespace {
@@ -37,9 +37,9 @@ TEST(RequestBudget, GivesNobodyInParticularNoShare) {
   EXPECT_EQ(budget.excess(IpAddress()), Excess::kOfAll);
 }
 
-TEST(Pace, OfWhoStoppedIsSoonLessThanThatOfWhoGoesOn) {
-  Pace::Clock::time_point now;
-  Pace stopped, slow;
+TEST(RequestPace, OfWhoStoppedIsSoonLessThanThatOfWhoGoesOn) {
+  RequestPace::Clock::time_point now;
+  RequestPace stopped, slow;
   stopped.begin(now);
   slow.begin(now);
   stopped.add(2 << 20);
@@ -53,9 +53,9 @@ TEST(Pace, OfWhoStoppedIsSoonLessThanThatOfWhoGoesOn) {
   EXPECT_NEAR(slow.bytes_per_second(now), 20'000, 1'000);
 }
 
-TEST(Pace, OfWhoHasJustBegunIsHigh) {
-  Pace::Clock::time_point now;
-  Pace old, young;
+TEST(RequestPace, OfWhoHasJustBegunIsHigh) {
+  RequestPace::Clock::time_point now;
+  RequestPace old, young;
   old.begin(now);
   now += seconds(1);
   old.add(1 << 20);

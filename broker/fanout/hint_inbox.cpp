@@ -1,4 +1,4 @@
-#include "broker/fanout/inbox.h"
+#include "broker/fanout/hint_inbox.h"
 
 #include <utility>
 
@@ -6,29 +6,29 @@
 
 namespace weir {
 
-void Inbox::add(std::shared_ptr<Feed> feed) {
+void HintInbox::add(std::shared_ptr<Feed> feed) {
   const MutexLock lock(mutex_);
   feeds_.push_back(std::move(feed));
   if (unread() == kNothingUnread)
     unread_.store(newest_.load(std::memory_order_acquire), std::memory_order_relaxed);
 }
 
-bool Inbox::empty() const {
+bool HintInbox::empty() const {
   const MutexLock lock(mutex_);
   return feeds_.empty();
 }
 
-void Inbox::take(std::vector<std::shared_ptr<Feed>>& turn) {
+void HintInbox::take(std::vector<std::shared_ptr<Feed>>& turn) {
   const MutexLock lock(mutex_);
   turn.swap(feeds_);
 }
 
-void Inbox::end_turn(Sequence oldest_unread) {
+void HintInbox::end_turn(Sequence oldest_unread) {
   const MutexLock lock(mutex_);
   unread_.store(feeds_.empty() ? kNothingUnread : oldest_unread, std::memory_order_relaxed);
 }
 
-void Inbox::clear() {
+void HintInbox::clear() {
   const MutexLock lock(mutex_);
   feeds_.clear();
 }

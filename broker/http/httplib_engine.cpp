@@ -1,4 +1,4 @@
-#include "broker/http/engine.h"
+#include "broker/http/httplib_engine.h"
 
 #include <httplib.h>
 
@@ -118,7 +118,7 @@ std::string rewrite_head(const std::string& response, int status, const Delivery
 
 }  // namespace
 
-class Engine::Library final : public httplib::Server {
+class HttplibEngine::Library final : public httplib::Server {
  public:
   Library() {
     // is_shutting_down is `svr_sock_ == INVALID_SOCKET`, and a server that is shutting down calls no
@@ -187,8 +187,8 @@ class Engine::Library final : public httplib::Server {
   }
 };
 
-Engine::Engine(Handler& handler) : handler_(handler), library_(std::make_unique<Library>()) {}
-Engine::~Engine() = default;
+HttplibEngine::HttplibEngine(Handler& handler) : handler_(handler), library_(std::make_unique<Library>()) {}
+HttplibEngine::~HttplibEngine() = default;
 
 Delivery delivery_of(const Request& request) {
   return {request.head.is_http_1_0, request.head.method == "HEAD", request.keeps_alive};
@@ -203,7 +203,7 @@ Answer plain_answer(Reply reply, const Delivery& delivery) {
   return answer;
 }
 
-Answer Engine::run(Request& request) {
+Answer HttplibEngine::run(Request& request) {
   const std::string text = canonical_request(request.head);
   MemoryStream stream(text);
   Exchange exchange{request, handler_, std::nullopt, false};

@@ -9,7 +9,7 @@ namespace weir {
 
 // Each fade() halves the weight of the past, so a client that sent much and then stopped is soon slower than
 // one that continues. A value; one thread at a time.
-class Pace {
+class RequestPace {
  public:
   using Clock = std::chrono::steady_clock;
 

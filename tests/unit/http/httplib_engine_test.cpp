@@ -1,6 +1,6 @@
 // The traps of cpp-httplib, without sockets: what goes through process_request() of a
 // server that never listens.
-#include "broker/http/engine.h"
+#include "broker/http/httplib_engine.h"
 
 #include <gtest/gtest.h>
 
@@ -72,14 +72,14 @@ class Runner {
 
  private:
   FakeHandler handler_;
-  Engine engine_{handler_};
+  HttplibEngine engine_{handler_};
 };
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST(Engine, RunsARequestWithoutEverListening) {
+TEST(HttplibEngine, RunsARequestWithoutEverListening) {
   Runner engine([](Request& request) { return text_reply(request.head.path); });
   Request request = request_of("GET", "/some/path");
   const Answer answer = engine.run(request);
@@ -91,7 +91,7 @@ TEST(Engine, RunsARequestWithoutEverListening) {
 
 // What a stream holds goes with the object: the library's resource releaser says false also after a stream
 // was handed over.
-TEST(Engine, HandsAStreamOverWithItsHeadAndAllThatItHolds) {
+TEST(HttplibEngine, HandsAStreamOverWithItsHeadAndAllThatItHolds) {
   bool has_place = true;
   Runner engine([&](Request&) { return stream_reply([&] { has_place = false; }); });
   Request request = request_of("GET", "/channels/a");
@@ -112,7 +112,7 @@ TEST(Engine, HandsAStreamOverWithItsHeadAndAllThatItHolds) {
   EXPECT_FALSE(has_place);
 }
 
-TEST(Engine, GivesHttp10AStreamWithoutChunks) {
+TEST(HttplibEngine, GivesHttp10AStreamWithoutChunks) {
   Runner engine([](Request&) { return stream_reply(); });
   Request request = request_of("GET", "/channels/a");
   request.head.is_http_1_0 = true;
@@ -123,7 +123,7 @@ TEST(Engine, GivesHttp10AStreamWithoutChunks) {
   EXPECT_TRUE(contains(opening_of(answer).head(), "Connection: close\r\n")) << opening_of(answer).head();
 }
 
-TEST(Engine, GivesTheHeadOfAStreamNoLengthAndNoChunks) {
+TEST(HttplibEngine, GivesTheHeadOfAStreamNoLengthAndNoChunks) {
   Runner engine([](Request&) {
     Reply reply = stream_reply();
     reply.stream.reset();
@@ -138,7 +138,7 @@ TEST(Engine, GivesTheHeadOfAStreamNoLengthAndNoChunks) {
   EXPECT_FALSE(contains(answer.bytes, "Transfer-Encoding")) << answer.bytes;
 }
 
-TEST(Engine, GivesOtherHeadsTheLengthAndNoBody) {
+TEST(HttplibEngine, GivesOtherHeadsTheLengthAndNoBody) {
   Runner engine([](Request&) { return text_reply("four"); });
   Request request = request_of("HEAD", "/");
   const Answer answer = engine.run(request);
@@ -146,7 +146,7 @@ TEST(Engine, GivesOtherHeadsTheLengthAndNoBody) {
   EXPECT_TRUE(answer.bytes.ends_with("\r\n\r\n")) << answer.bytes;
 }
 
-TEST(Engine, KeepsFromTheLibraryWhatItWouldActOn) {
+TEST(HttplibEngine, KeepsFromTheLibraryWhatItWouldActOn) {
   std::string ranges = "bytes=0-0";
   for (int i = 1; i < 1'900; ++i) ranges += "," + std::to_string(i) + "-" + std::to_string(i);
   Runner engine([](Request&) { return text_reply(std::string(100'000, 'x')); });
@@ -159,14 +159,14 @@ TEST(Engine, KeepsFromTheLibraryWhatItWouldActOn) {
   EXPECT_TRUE(answer.bytes.ends_with(std::string(100'000, 'x')));
 }
 
-TEST(Engine, TakesAPathAsLongAsTheFrontLetsThrough) {
+TEST(HttplibEngine, TakesAPathAsLongAsTheFrontLetsThrough) {
   const std::string path = "/" + std::string(kPathBytesMax - 1, 'a');
   Runner engine([](Request& request) { return text_reply(request.head.path); });
   Request request = request_of("GET", path);
   EXPECT_TRUE(engine.run(request).bytes.ends_with(path));
 }
 
-TEST(Engine, LeavesTheConnectionToTheFront) {
+TEST(HttplibEngine, LeavesTheConnectionToTheFront) {
   Runner engine([](Request&) { return text_reply("x"); });
   Request request = request_of("GET", "/");
   EXPECT_FALSE(contains(engine.run(request).bytes, "Connection"));
@@ -178,7 +178,7 @@ TEST(Engine, LeavesTheConnectionToTheFront) {
   EXPECT_TRUE(contains(engine.run(request).bytes, "\r\nConnection: keep-alive\r\n"));
 }
 
-TEST(Engine, GivesA204NoLength) {
+TEST(HttplibEngine, GivesA204NoLength) {
   Runner engine([](Request&) {
     Reply reply;
     reply.status = 204;
@@ -190,7 +190,7 @@ TEST(Engine, GivesA204NoLength) {
   EXPECT_FALSE(contains(answer.bytes, "Content-Length")) << answer.bytes;
 }
 
-TEST(Engine, TurnsAThrowIntoA500ThatTellsNoDetails) {
+TEST(HttplibEngine, TurnsAThrowIntoA500ThatTellsNoDetails) {
   Runner engine([](Request&) -> Reply { throw std::runtime_error("secret"); });
   Request request = request_of("GET", "/");
   const Answer answer = engine.run(request);
@@ -200,7 +200,7 @@ TEST(Engine, TurnsAThrowIntoA500ThatTellsNoDetails) {
   EXPECT_EQ(odd_engine.run(request).status, 500);
 }
 
-TEST(Engine, PassesALaterReplyOn) {
+TEST(HttplibEngine, PassesALaterReplyOn) {
   Runner engine([](Request& request) {
     Reply reply;
     reply.later = [body = std::move(request.body)](const std::function<void(Reply::Make)>& done) {

@@ -1,4 +1,4 @@
-#include "broker/http/chunks.h"
+#include "broker/http/chunk_decoder.h"
 
 #include <gtest/gtest.h>
 

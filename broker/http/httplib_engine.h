@@ -37,12 +37,12 @@ struct Answer {
 
 // Threads:   run() on the threads of the pool, many at once.
 // Ownership: the handler outlives it.
-class Engine {
+class HttplibEngine {
  public:
-  explicit Engine(Handler& handler);
-  ~Engine();
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
+  explicit HttplibEngine(Handler& handler);
+  ~HttplibEngine();
+  HttplibEngine(const HttplibEngine&) = delete;
+  HttplibEngine& operator=(const HttplibEngine&) = delete;
 
   // Asks the handler and writes the answer. Never throws: an exception of the handler becomes a 500, and only
   // the log gets its text. The handler may move from `request`. A stream gets its head.

@@ -18,12 +18,12 @@ namespace weir {
 
 struct Feed;
 
-class Inbox {
+class HintInbox {
  public:
   static constexpr Sequence kNothingUnread = std::numeric_limits<Sequence>::max();
 
   // `newest` is the sequence of the newest entry that is wholly in its log.
-  explicit Inbox(const std::atomic<Sequence>& newest) : newest_(newest) {}
+  explicit HintInbox(const std::atomic<Sequence>& newest) : newest_(newest) {}
 
   // `feed` has news and is in no inbox: the caller has just set is_hinted.
   void add(std::shared_ptr<Feed> feed);
