@@ -102,6 +102,7 @@ void Shard::look_at_bus() {
 
 void Shard::tell_bus_state() {
   is_bus_down_ = !is_bus_up();
+  is_newcomer_told_down_ = false;
   // Backwards: a client that ends leaves its place to the last one, which has had its turn.
   for (std::size_t i = clients_.size(); i-- > 0;) clients_[i]->on_bus_state();
 }

@@ -1,9 +1,10 @@
 // One thread, one loop, and the clients it serves for their whole life.
 //
-// Threads:   start(), stop(), add(), begin_drain(), relieve(), set_bus_up(), slowest(), unread() and stats()
-//            on any thread; wake() on the bus thread and its own; the rest on its own.
+// Threads:   start(), stop(), add(), begin_drain(), relieve(), slowest(), unread() and stats() on any thread;
+//            wake() and set_bus_up() on the bus thread, or before it starts; the rest on its own.
 // Ownership: a shard owns its clients. It shares feeds with their channels.
-// Limits:    one turn reads at most kBatchBytes of each feed with news. The inbox holds each feed once.
+// Limits:    one turn reads at most kBatchBytes of each feed with news, or one larger frame. The inbox holds
+//            each feed once.
 #pragma once
 
 #include <array>
@@ -55,7 +56,7 @@ struct ShardOptions {
   StreamObserver* observer = nullptr;  // Outlives the shard.
   // Counts the memory that clients hold outside the logs. All shards share it.
   std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();
-  // Encoded frames that a shard keeps for clients that lag a little, besides kBatchBytes.
+  // The bytes of earlier turns' frames that the slice keeps, for clients that lag a little.
   std::size_t slice_bytes = 192 << 10;
 };
 
@@ -82,15 +83,16 @@ class Shard {
   // See HintInbox::unread().
   Sequence unread() const { return inbox_.unread(); }
 
-  // Ends clients that hold too much memory (HeldMemory), soon.
+  // Ends the clients that have been blocked longest, soon, until all together are within HeldMemory's limit.
   void relieve();
 
   // Tells each stream once that the bus is there, or has gone: after the messages that were read before it
   // went, and before those that it brings when it is back. Of changes in quick succession only the last one
-  // is told. Call it on the bus thread, between appends.
+  // is told. Call it between appends.
   void set_bus_up(bool is_up);
 
-  // Closes the clients one by one over `duration`, each after everything that is logged for it.
+  // Closes the clients one by one over `duration`, each after everything that is logged for it, and by force
+  // at its end.
   void begin_drain(std::chrono::milliseconds duration);
 
   // Its clients, and those about to join it.
@@ -114,8 +116,8 @@ class Shard {
   bool is_bus_up() const { return is_bus_up_.load(std::memory_order_acquire); }
   // True if the bus is away, and earlier messages were sent to every client that keeps up.
   bool is_bus_down() const { return is_bus_down_ && !is_bus_up(); }
-  // Notes that one client was told before the others.
-  void note_bus_down() { is_bus_down_ = true; }
+  // A client that has just begun was told before the others.
+  void note_bus_down() { is_newcomer_told_down_ = true; }
   std::shared_ptr<Feed> follow(const ChannelPtr& channel);
   void unfollow(Feed& feed, std::size_t index);
   void remove(Client& client);
@@ -136,7 +138,7 @@ class Shard {
  private:
   void look_at_bus();
   void tell_bus_state();
-  bool is_bus_back() const { return is_bus_down_ && is_bus_up(); }
+  bool is_bus_back() const { return (is_bus_down_ || is_newcomer_told_down_) && is_bus_up(); }
   void drain_inbox();
   static void fetch_parts(const Feed& feed);
   void serve(const std::shared_ptr<Feed>& feed);
@@ -177,6 +179,7 @@ class Shard {
   std::atomic<bool> is_bus_up_{true};
   std::atomic<bool> is_look_due_{false};  // look_at_bus() is about to run.
   bool is_bus_down_ = false;              // Clients were told that it is away, not yet that it is back.
+  bool is_newcomer_told_down_ = false;    // One was, before the others.
 
   std::atomic<std::size_t> expected_clients_{0};
 

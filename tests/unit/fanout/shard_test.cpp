@@ -230,6 +230,33 @@ TEST_F(ShardTest, WhoComesWhileTheBusIsAwayIsToldSoBehindTheFirstBlock) {
   EXPECT_EQ(data_of(reader).size(), 4U) << "It was told once that the bus is away.";
 }
 
+TEST_F(ShardTest, ANewcomerThatIsToldOfTheBusFirstDoesNotMoveItBeforeMessagesOfOthers) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  Shard shard(shard_options(), publisher_.appended(), 3);  // Not started: this thread runs its loop.
+  const auto run = [&] {
+    while (shard.loop().poll() > 0) {
+    }
+  };
+  auto merged = open_stream(shard, {{a, b}, {}, {}, 0});
+  run();
+  publisher_.publish(*a, "read before the bus went");
+  auto newcomer = open_stream(shard, {{b}, {}, {}, 0});
+  shard.set_bus_up(false);
+  run();
+  publisher_.publish(*b, "brought when it was back");
+  shard.set_bus_up(true);
+  shard.wake();
+  run();
+  for (StreamReader* reader : {&merged, &newcomer}) {
+    while (reader->read(1 << 20) > 0) {
+    }
+  }
+  EXPECT_THAT(data_of(merged),
+              ElementsAre("read before the bus went", kDown, kUp, "brought when it was back"));
+  EXPECT_THAT(data_of(newcomer), ElementsAre(kDown, kUp, "brought when it was back"));
+}
+
 TEST_F(ShardTest, WhateverHowFastTheBusComesAndGoesTheLastThingToldIsTrue) {
   start();
   const auto news = channel("news");
