@@ -84,7 +84,7 @@ inline constexpr std::size_t kGapReasons = 5;
 // The name on the wire: "slow-client", "bus-down", "history", "memory" or "too-large".
 const char* gap_reason_name(GapReason reason);
 
-// The gateway's own events. None has an id.
+// The gateway's own events. Besides weir:end, none has an id.
 
 // event: weir:gap, data: {"channel":…,"missed":n|null,"reason":…}
 std::string encode_gap(std::string_view channel, std::optional<std::uint64_t> missed, GapReason reason);

@@ -2,7 +2,7 @@
 //
 // Threads:   the shard's.
 // Ownership: the shard keeps its batches, to reuse their memory.
-// Limits:    kBatchBytes, or one frame that is larger.
+// Limits:    those of its user: kBatchBytes, or one larger frame of each channel.
 #pragma once
 
 #include <chrono>

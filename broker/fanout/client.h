@@ -40,8 +40,8 @@ namespace weir {
 
 class Shard;
 
-// Gives something back when it is released: a place among the clients, a hold on a channel. Smaller than a
-// std::function, which would also allocate 48 bytes for each idle stream.
+// Its deleter gives back the client's place and its hold on the channels. It is a shared_ptr rather than a
+// std::function to save memory: that is larger, and would allocate 48 bytes for each idle stream.
 using Lease = std::shared_ptr<void>;
 
 // A stream on its way to its client. Held until the head is sent.
@@ -74,14 +74,14 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Sends the entries in the logs, until it has caught up or the socket is full.
   void pump();
 
-  // Tells the client that the bus has come or gone, at once or when the socket takes more. A client that was
-  // told of neither needs neither.
+  // Tells the client that the bus has come or gone, at once or when the socket takes more. Does nothing if
+  // the client knows already: it assumes that the bus is up until it is told otherwise.
   void on_bus_state();
   // Begins or ends the stream if the state of its channels requires it.
   void on_channel_state();
   void on_timer(Tick now);
-  // Ends the stream at `at`, after everything logged by then, or by force at `deadline`.
-  // The earliest call wins.
+  // Ends the stream at `at`, after everything logged by then (but at once for kTokenExpired), or by force at
+  // `deadline`. Of several calls the earliest `at` counts, with its reason, and the earliest `deadline`.
   void close_at(Tick at, CloseReason reason, Tick deadline);
   // Ends it now. A reset drops the bytes that the kernel has not delivered yet.
   void end(CloseReason reason, bool by_reset);

@@ -1,7 +1,7 @@
 // One channel on one shard: the shard's position in the log, and the clients it serves.
 //
 // Threads:   the shard's; is_hinted on any.
-// Ownership: the shard, the channel and the inbox share it.
+// Ownership: the shard, the channel, the inbox and the readers of its clients share it.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ struct Feed {
 
   HintInbox& inbox;  // The shard's.
   const ChannelPtr channel;
-  std::atomic<bool> is_hinted{false};  // It is in the inbox.
+  std::atomic<bool> is_hinted{false};  // It is in the inbox, or its turn has not come yet.
   Cursor position;                     // The shard has read up to here. Caught-up clients stand here.
   Cursor floor;  // The floor that the log knows: position, or a lagging client's cursor.
   std::vector<Follower> followers;

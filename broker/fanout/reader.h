@@ -9,8 +9,8 @@
 //
 // Threads:   the shard's.
 // Ownership: the client owns its reader. A feed is shared with the shard and its channel.
-// Limits:    one read() gives at most kBatchBytes, or one frame that is larger. Ahead of the logs it holds at
-//            most kBatchBytes of conflated messages a channel, the gaps of one jump, and an end.
+// Limits:    one read() gives at most kBatchBytes, or one larger frame of each channel. Ahead of the logs it
+//            holds at most kBatchBytes of conflated messages a channel, the gaps of one jump, and an end.
 #pragma once
 
 #include <cstddef>
@@ -66,7 +66,7 @@ class Reader {
   // The beginning of a stream.
   struct Start {
     Sequence position = 0;  // The position of the first id.
-    std::string gaps;       // Blocks for the client alone, to be sent before anything else.
+    std::string gaps;       // Blocks for the client alone, to be sent before any message.
   };
   // The result of a replay.
   struct Replayed {
@@ -103,7 +103,7 @@ class Reader {
   bool follows_many() const { return subscriptions_.size() > 1; }
   // True if the lag passes the limits of the queue. A replay's remaining entries are no lag.
   bool is_over_queue(std::uint32_t subscription) const;
-  // True if the lag passes the limits and the channel's policy then ends a client.
+  // True if the lag passes the limits and the channel's policy is then to end the client.
   bool is_too_slow(std::uint32_t subscription) const;
 
   std::vector<Subscription>& subscriptions() { return subscriptions_; }

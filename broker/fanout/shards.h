@@ -38,7 +38,7 @@ class Shards {
   // Gives the client to the shard with the fewest.
   void add(ClientStart start);
   void begin_drain(std::chrono::milliseconds duration);
-  // Ends clients that hold too much memory (HeldMemory), soon.
+  // See Shard::relieve().
   void relieve();
   // The oldest entry that some shard may not have read; see HintInbox::unread().
   Sequence unread() const;

@@ -4,7 +4,7 @@
 //
 // Threads:   the shard's.
 // Ownership: the shard keeps one, to reuse its memory. It shares the frames with the log.
-// Limits:    kBatchBytes a turn; ShardOptions::slice_bytes over several.
+// Limits:    kBatchBytes a turn, and one larger entry; ShardOptions::slice_bytes over several turns.
 #pragma once
 
 #include <array>

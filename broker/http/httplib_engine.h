@@ -1,5 +1,5 @@
 // cpp-httplib, from memory to memory: one whole request in, the bytes of its response out. Its server is used
-// in engine.cpp alone; base/http_client.cpp and the publishers' http_sink.cpp use its client.
+// in httplib_engine.cpp alone; base/http_client.cpp and the publishers' http_sink.cpp use its client.
 //
 // The library calls our handler and writes the head of the response. We do the rest:
 // - Sockets: the library's server never listens. connection.cpp reads and writes.
@@ -7,10 +7,11 @@
 //   of method, path, Host and a Content-Length of 0. It never sees the headers it would act on: Range (a
 //   list of 1,900 makes it build as many parts), Expect, Transfer-Encoding, Accept-Encoding (it would gzip),
 //   Connection, REMOTE_* (it adds its own), form types (it would parse the body away).
-// - Routing: the handler (api/routes.cpp) runs before the library's, whose std::regex would recurse for each
-//   character of a path. It reads our Request: the library's percent-decodes header values.
-// - The final head: rewrite_head() drops the library's headers for the connection and for ranges, chunks that
-//   an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response without the
+// - Routing: our handler (api/routes.cpp) is the library's pre-routing handler, so the library's own routing never
+//   runs: its std::regex would recurse for each character of a path. The handler reads our Request, since the
+//   library's has percent-decoded headers.
+// - The final head: rewrite_head() drops the library's headers for the connection and for ranges, the
+//   Transfer-Encoding that an HTTP/1.0 client does not know, and the length of a 204. encode_reply() writes a response without the
 //   library: a refusal by http/ itself, a reply that comes later, and the answer to the HEAD of a stream.
 #pragma once
 

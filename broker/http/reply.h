@@ -26,13 +26,13 @@ struct Delivery {
 
 // A stream that waits for its response head and then for its socket. Its calls come one after the other: the
 // head on a thread of the pool, the rest on the front loop. If the client goes first, the object is destroyed
-// without them, on either thread.
+// without the rest, on either thread.
 class StreamOpening {
  public:
   virtual ~StreamOpening() = default;
 
   // Takes the response head, blank line included. The stream is sent in chunks unless `delivery` is HTTP/1.0.
-  // A response that replaces the stream is written for the same `delivery`.
+  // Keep `delivery`: a response that is sent in place of the stream is encoded for it.
   virtual void set_head(std::string head, const Delivery& delivery) = 0;
 
   // Takes over `socket`, a connected, non-blocking descriptor on which nothing of the response was sent.
@@ -46,7 +46,7 @@ class StreamOpening {
 struct Reply {
   int status = 200;
   std::vector<Header> headers;  // Without Content-Type, Content-Length and Connection.
-  std::string content_type;     // Empty: none.
+  std::string content_type;     // Empty: none, and then no body either.
   std::string body;
   bool closes = false;             // The connection ends with this answer.
   std::optional<Refused> refused;  // Set for a refusal that is counted.
@@ -56,8 +56,8 @@ struct Reply {
   bool is_stream_head = false;  // The answer to a stream's HEAD: headers, but no length and no body.
 
   // A reply that comes later and replaces this one. `later` is called once, on a thread of the pool. It calls
-  // its argument once, on any thread, now or when the outcome is known. Make then writes the reply on the
-  // front loop, even if the client has gone; once the server has stopped it is never called.
+  // its argument once, on any thread, now or when the outcome is known. Make is then called on the front loop
+  // and returns the reply, even if the client has gone; once the server has stopped it is never called.
   using Make = std::function<Reply()>;
   std::function<void(std::function<void(Make)>)> later;
 };
@@ -72,7 +72,8 @@ Reply error_reply(int status, std::string_view detail);
 // `body` and a line feed, as application/json.
 Reply json_reply(int status, const JsonObject& body);
 
-// The line of the Connection header, with its CRLF; empty if HTTP's default says the same.
+// The line of the Connection header, with its CRLF; empty for HTTP/1.1 that keeps
+// the connection, its default.
 std::string_view connection_line(const Delivery& delivery);
 // Writes a response without the library: a refusal of the front, or a reply that comes later. Requires that
 // no header holds CR or LF, and that `reply` is neither a stream nor a later one.

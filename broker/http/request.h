@@ -14,7 +14,7 @@ struct Request {
   // False if the body is still to come, and the question is whether it may. See Handler::handle().
   bool is_whole = true;
   bool is_admitted = false;  // That question was answered with yes.
-  // The connection continues after the answer: the client wants it and the gateway does not drain.
+  // The connection may continue after the answer: the client wants it and the gateway does not drain.
   bool keeps_alive = true;
   IpAddress client_address;  // See client_address.h; "::" if unknown.
 };

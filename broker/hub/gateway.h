@@ -65,11 +65,11 @@ class Gateway {
 
   // Takes over `socket`, a connected, non-blocking descriptor on which nothing of the response was
   // sent. Sends the head when the bus has acknowledged all channels, or after 2 s, and streams from
-  // then on. Returns false if max_channels would be passed: the caller keeps the descriptor, and
-  // the place is given back.
+  // then on. Returns false if a channel cannot be opened, since too many are: the caller keeps the
+  // descriptor, and the place is given back.
   virtual bool open_stream(StreamRequest request, Place place, int socket) = 0;
 
-  // True if `payload` and its frame stay within max_message_bytes.
+  // True if `payload`, and its size on the wire (encoded_bytes()), stay within max_message_bytes.
   virtual bool fits(std::string_view channel, std::string_view payload) const = 0;
   // Hands `payload` to the bus; see Bus::publish().
   virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;

@@ -1,8 +1,9 @@
-// The gateway: places, open channels, the sequencer that fills them, and the shards that empty them.
-// No sockets, no Redis, no HTTP.
+// The gateway: places for clients, the open channels, the sequencer that appends to their logs, and the
+// shards that send from them. No sockets, no Redis, no HTTP.
 //
-// Threads:   set_bus(), start() and stop() on main's; listener() on the bus thread; the rest on any.
-// Ownership: the config outlives it. The bus may end before the destructor, but no earlier.
+// Threads:   listener(), set_bus(), start() and stop() on main's; the listener's functions on the bus thread;
+//            the rest on any.
+// Ownership: the config outlives it. The bus outlives stop(); it may be destroyed before the hub.
 // Limits:    those of its parts: Places, OpenChannels, Sequencer, MemoryBudget, HeldMemory.
 #pragma once
 
@@ -44,14 +45,15 @@ class Hub final : public Gateway {
   // The number of streams that are open or about to be.
   std::size_t clients() const;
   // Admits nobody from now on, and closes the streams one by one over `duration`, each after everything
-  // logged for it was flushed. Calls `done`, on some thread, once none is left.
+  // logged for it was flushed. A client that does not take it by then is reset. Calls `done`, on some thread,
+  // once none is left.
   void drain(std::chrono::milliseconds duration, std::function<void()> done);
 
   // Housekeeping, about once a second: closes channels whose linger has passed, and forgets frames that are
   // older than history_seconds or past the memory limit.
   void tick(std::chrono::steady_clock::time_point now);
 
-  // This part's gauges, for Metrics::add_source().
+  // Adds this part's metrics, as a source for Metrics::add_source().
   void collect(MetricsPage& page) const;
 
   // Gateway

@@ -5,8 +5,8 @@
 //
 // Threads:   call every function from any thread, after set_bus().
 // Ownership: the map, the holds and the callers share a channel. The bus and the config outlive this object.
-// Limits:    --max-channels channels. As many again and 1,024 may be closed while the bus does not know yet;
-//            past that new ones are refused.
+// Limits:    --max-channels channels. The bus may hold up to twice as many subscriptions and 1,024: those of
+//            channels that were closed and that it has not dropped yet. At that number no channel opens.
 #pragma once
 
 #include <cstddef>
@@ -65,12 +65,14 @@ class OpenChannels {
     OpenChannels* map_;
     std::vector<OpenChannelPtr> channels_;
   };
-  // Opens the channels that are not open yet. Null, and nothing changes, if --max-channels would be passed.
+  // Opens the channels that are not open yet, and holds all of them. Returns null and holds none if one
+  // cannot be opened (see Limits); those that were opened for it linger.
   std::optional<Hold> hold(const std::vector<std::string>& names) EXCLUDES(mutex_);
 
   // Null if it is not open.
   OpenChannelPtr find(std::string_view name) const EXCLUDES(mutex_);
-  // Opens the channel because a --record pattern covers it. Null if none does, or --max-channels is reached.
+  // Opens the channel if a --record pattern covers it. Null if none does, or if it cannot
+  // be opened (see Limits).
   OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex_);
   // How to read the payloads of `name`, open or not.
   EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex_);
@@ -103,7 +105,7 @@ class OpenChannels {
 
   const Config& config_;
   Bus* bus_ = nullptr;
-  mutable Mutex mutex_;  // Taken before those of channels, feeds and the bus' own lists.
+  mutable Mutex mutex_;  // Taken before those of channels, logs and the bus.
   std::vector<ChannelRule> rules_ GUARDED_BY(mutex_);
   NameMap<OpenChannelPtr> channels_ GUARDED_BY(mutex_);
   // The channels without a holder that are not recorded, each once, in the order of idle_since.

@@ -17,7 +17,7 @@
 namespace weir {
 
 struct PlaceLimits {
-  std::size_t places_max;
+  std::size_t places_max;  // At least 1.
   std::size_t per_address_max;
   std::size_t per_second_max;
 };
@@ -28,10 +28,11 @@ class Places {
   Places(const Places&) = delete;
   Places& operator=(const Places&) = delete;
 
-  // Give the place back before this object ends.
+  // Takes a place for one more client of `client`'s address, or tells why there is none. The place refers to
+  // this object: destroy it first.
   Gateway::Admission admit(const IpAddress& client);
-  // Admits nobody from now on. Calls `done`, on some thread, when all places have been given back. The caller
-  // holds the returned one, so that `done` waits for it, too.
+  // Admits nobody from now on. Calls `done`, on some thread, when all places have been given back. Returns
+  // one more place: hold it until you are ready for `done`.
   Place close(std::function<void()> done);
   bool is_closed() const { return is_closed_; }
 

@@ -1,7 +1,7 @@
 // The bus' listener: gives each message its sequence and appends it to its channel's log.
 //
 // Threads:   the BusListener's functions on the bus thread, one at a time, so that sequences follow one
-//            order. appended(), enforce_memory() and the counts on any.
+//            order. enforce_memory(), may_be_too_large() and tallies() on any.
 // Ownership: the config, the channels and the shards outlive it.
 // Limits:    a message larger than --max-message-bytes becomes a gap; --memory-limit for all frames.
 #pragma once
@@ -45,9 +45,10 @@ class Sequencer final : public BusListener {
   void on_state(bool is_up) override;
   void on_idle() override;
 
-  // Forgets frames past the memory limit, and ends clients that hold too much outside the logs.
+  // Forgets frames past the memory limit. If clients hold too much outside the logs, ends those that have
+  // been blocked longest.
   void enforce_memory();
-  // True if the frame of `payload` could be larger than max_message_bytes. Others need not be measured.
+  // True if encoded_bytes() of `payload` could pass max_message_bytes. Others need not be measured.
   bool may_be_too_large(std::string_view payload) const {
     return payload.size() > message_bytes_max_ / kEncodedBytesPerByte;
   }

@@ -10,7 +10,7 @@
 // Limits:    history_* bound the replay, queue_* the lag of a live client. Past the history it keeps only
 //            the entries that a reader's floor still needs, and never more than history and queue
 //            together. It forgets the oldest frames first. A reader whose cursor was forgotten learns what
-//            it missed; it never delays append().
+//            it missed; append() never waits for it to catch up.
 #pragma once
 
 #include <chrono>
