@@ -120,8 +120,7 @@ Reply AdminRoutes::channels() const {
   for (const ChannelInfo& info : gateway_.channels(kAdminChannelsMax)) channels.push_back(channel_json(info));
   std::vector<JsonObject> slowest;
   for (const SlowClient& client : gateway_.slowest()) slowest.push_back(slow_client_json(client));
-  return json_reply(
-      200, JsonObject().add_list("channels", std::move(channels)).add_list("slowest", std::move(slowest)));
+  return json_reply(200, JsonObject().add_list("channels", channels).add_list("slowest", slowest));
 }
 
 }  // namespace weir

@@ -1,6 +1,8 @@
 #include "broker/base/json.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cctype>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -105,65 +107,46 @@ Result<Json> parse_json(std::string_view text) {
   return Error{builder.why()};
 }
 
-struct JsonObject::Value {
-  using Object = nlohmann::ordered_json;
-
-  // The library's emplace() compares the name with all others and starts with room for one member.
-  template <typename T>
-  void add(std::string_view name, T&& value) {
-    auto& members = json.get_ref<Object::object_t&>();
-    if (members.empty()) members.reserve(kMembersUsual);
-    members.emplace_back(std::string(name), std::forward<T>(value));
-  }
-
-  static constexpr std::size_t kMembersUsual = 8;
-  Object json = Object::object();
-};
-
-JsonObject::JsonObject() : value_(std::make_unique<Value>()) {}
-JsonObject::~JsonObject() = default;
-JsonObject::JsonObject(JsonObject&& other) noexcept = default;
-JsonObject& JsonObject::operator=(JsonObject&& other) noexcept = default;
-
 JsonObject& JsonObject::add_text(std::string_view name, std::string_view text) {
   std::string clean(text);
   replace_invalid_utf8(clean);  // The library would count replacements differently.
-  value_->add(name, std::move(clean));
-  return *this;
+  const nlohmann::json value(std::move(clean));
+  return add(name, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 JsonObject& JsonObject::add_number(std::string_view name, std::uint64_t number) {
-  value_->add(name, number);
-  return *this;
+  return add(name, std::to_string(number));
 }
 
 JsonObject& JsonObject::add_tenths(std::string_view name, double number) {
   char digits[400];  // The largest double has 309 digits before the point.
   const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 1).ptr;
-  std::from_chars(digits, end, number);
-  value_->add(name, number);
-  return *this;
+  return add(name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
 JsonObject& JsonObject::add_flag(std::string_view name, bool flag) {
-  value_->add(name, flag);
+  return add(name, flag ? "true" : "false");
+}
+
+JsonObject& JsonObject::add_null(std::string_view name) { return add(name, "null"); }
+
+JsonObject& JsonObject::add_list(std::string_view name, const std::vector<JsonObject>& objects) {
+  std::string list = "[";
+  for (const JsonObject& object : objects) {
+    if (list.size() > 1) list += ',';
+    list += object.text();
+  }
+  return add(name, list + ']');
+}
+
+JsonObject& JsonObject::add(std::string_view name, std::string_view value) {
+  assert(std::all_of(name.begin(), name.end(),
+                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)); }));
+  if (!members_.empty()) members_ += ',';
+  members_.append("\"").append(name).append("\":").append(value);
   return *this;
 }
 
-JsonObject& JsonObject::add_null(std::string_view name) {
-  value_->add(name, nullptr);
-  return *this;
-}
-
-JsonObject& JsonObject::add_list(std::string_view name, std::vector<JsonObject> objects) {
-  auto list = nlohmann::ordered_json::array();
-  for (JsonObject& object : objects) list.push_back(std::move(object.value_->json));
-  value_->add(name, std::move(list));
-  return *this;
-}
-
-std::string JsonObject::text() const {
-  return value_->json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
+std::string JsonObject::text() const { return "{" + members_ + "}"; }
 
 }  // namespace weir

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,29 +40,30 @@ inline constexpr std::size_t kJsonValuesMax = 10'000;
 // disagree), a number that no double holds, and invalid UTF-8. The error repeats no part of `text`.
 Result<Json> parse_json(std::string_view text);
 
-// A JSON object that is being written. Members keep the order of the calls; the caller gives each name once.
+// A JSON object that is being written. Members keep the order of the calls. The caller gives each name once,
+// of letters and digits.
+//
+// The library writes the texts, the one part that is hard to get right. Its own objects are trees: with them
+// HTTP publishing is 4 % slower.
 class JsonObject {
  public:
-  JsonObject();
-  ~JsonObject();
-  JsonObject(JsonObject&& other) noexcept;
-  JsonObject& operator=(JsonObject&& other) noexcept;
-
-  // `text` may be any bytes: U+FFFD replaces invalid UTF-8.
+  // `text` may be any bytes: U+FFFD stands for what is not UTF-8.
   JsonObject& add_text(std::string_view name, std::string_view text);
   JsonObject& add_number(std::string_view name, std::uint64_t number);
-  // Rounds `number` to one digit after the point.
+  // Rounds `number`, which is finite, to one digit after the point.
   JsonObject& add_tenths(std::string_view name, double number);
   JsonObject& add_flag(std::string_view name, bool flag);
   JsonObject& add_null(std::string_view name);
-  JsonObject& add_list(std::string_view name, std::vector<JsonObject> objects);
+  JsonObject& add_list(std::string_view name, const std::vector<JsonObject>& objects);
 
-  // The object on one line, without white space. Never throws.
+  // The object on one line, without white space. Never throws for what was added.
   std::string text() const;
 
  private:
-  struct Value;
-  std::unique_ptr<Value> value_;
+  // `value` is JSON already.
+  JsonObject& add(std::string_view name, std::string_view value);
+
+  std::string members_;
 };
 
 }  // namespace weir

@@ -78,7 +78,7 @@ TEST(JsonObject, HoldsListsOfObjects) {
   std::vector<JsonObject> objects(2);
   objects[0].add_number("a", 1);
   JsonObject json;
-  json.add_list("list", std::move(objects)).add_list("none", {});
+  json.add_list("list", objects).add_list("none", {});
   EXPECT_EQ(json.text(), R"({"list":[{"a":1},{}],"none":[]})");
 }
 
