@@ -351,8 +351,10 @@ void ChannelLog::forget_front(bool may_keep_latest) {
 }
 
 void ChannelLog::remember_latest(LogEntry entry) {
+  // A message of an earlier run stays: a reader that lands at that run's end gets nothing newer.
+  const auto run = run_begin(entry.at).sequence;
   const auto same = std::find_if(latest_.begin(), latest_.end(), [&](const LogEntry& other) {
-    return other.frame->type() == entry.frame->type();
+    return other.at.sequence > run && other.frame->type() == entry.frame->type();
   });
   if (same != latest_.end()) {
     same->frame->leave_log();

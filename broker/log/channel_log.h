@@ -199,8 +199,8 @@ class ChannelLog {
   SteadyTime now_ GUARDED_BY(mutex_);              // The latest time given to a call.
   GapList gaps_ GUARDED_BY(mutex_);                // Forgotten shared gaps.
   std::vector<End> ends_ GUARDED_BY(mutex_);       // Forgotten or not, oldest first; at most kEndsMax.
-  // With keeps_latest: the newest forgotten message of each type, oldest first. If there are too many types,
-  // the messages of the oldest ones are dropped.
+  // With keeps_latest: the newest forgotten message of each type in each run, oldest first. If there are too
+  // many, the oldest are dropped.
   std::vector<LogEntry> latest_ GUARDED_BY(mutex_);
   GapList dropped_ GUARDED_BY(mutex_);
   std::vector<Floor> floors_ GUARDED_BY(mutex_);  // One for each shard.

@@ -332,6 +332,28 @@ TEST_F(ChannelLogTest, ConflationKeepsTheNewestMessageOfEachTypeInOrder) {
   EXPECT_EQ(skip.to.sequence, log.end().sequence);
 }
 
+// A reader that lands at the end of a run gets no message of the next one in place of its own.
+TEST_F(ChannelLogTest, ConflationKeepsTheNewestMessageOfEachRun) {
+  auto limits = history_of(1);
+  limits.keeps_latest = true;
+  ChannelLog log(limits);
+  const Cursor start = log.end();
+  for (const char* data : {"1", "2", "3"}) append(log, message_of(data, "a"));
+  append(log, end_message());
+  const Cursor second_run = log.end();
+  for (const char* data : {"4", "5", "6"}) append(log, message_of(data, "a"));
+  append(log, end_message());
+  append(log, message_of("7", "a"));
+  append(log, message_of("8", "a"));
+  for (const auto& [from, newest] : {std::pair(start, "3"), std::pair(second_run, "6")}) {
+    const Skip skip = log.conflate(from, kNoHorizon, kNoLimit);
+    ASSERT_EQ(skip.conflated.size(), 1U);
+    EXPECT_EQ(data_of(*skip.conflated[0].frame), newest);
+    EXPECT_NE(skip.end, nullptr);
+    EXPECT_EQ(skip.missed, 0U);
+  }
+}
+
 TEST_F(ChannelLogTest, ConflationKeepsTheNewest64TypesAndTellsOfSharedGaps) {
   auto limits = history_of(1);
   limits.keeps_latest = true;
