@@ -12,8 +12,8 @@
 namespace weir {
 namespace {
 
-// For each step of the request. Shorter than the usual time that Docker and Kubernetes allow for the check.
-constexpr std::chrono::seconds kTimeout{2};
+// Shorter than the time that Docker and Kubernetes are told to allow for the check (5 s).
+constexpr std::chrono::seconds kTimeout{3};
 
 // The address at which this machine reaches a listener on `host`.
 std::string address_of(const std::string& host) {

@@ -3,6 +3,10 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <stop_token>
+#include <thread>
+
+#include "process/stop.h"
 
 namespace weir {
 namespace {
@@ -32,6 +36,10 @@ std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::
     return answer.body.size() < kHttpAnswerBytesMax;
   };
   const auto begin = std::chrono::steady_clock::now();
+  // The library's own limits are for each step: a server that sends a byte now and then passes none of them.
+  const std::jthread watch([&client, end = begin + timeout](const std::stop_token& is_over) {
+    if (wait_until(end, is_over)) client.stop();
+  });
   const auto result = client.Get(path, {{"Host", "localhost"}}, take_head, take_body);
   if (result) answer.status = result->status, answer.reason = result->reason;
   // A body that is cut off, by the server or by take_body(), is an answer all the same.

@@ -28,7 +28,7 @@ inline constexpr std::size_t kHttpAnswerBytesMax = 4 << 10;
 
 // Asks `address` (an IPv4 or IPv6 address) for `path` on a new connection, and blocks until the answer is
 // there. Any thread. The request names the host "localhost": a gateway on loopback takes no other name.
-// `timeout` bounds each step: the connect, and each wait for more of the answer.
+// `timeout` bounds the whole of it, however the answer comes.
 std::variant<HttpAnswer, HttpFailure> http_get(const std::string& address, std::uint16_t port,
                                                const std::string& path, std::chrono::milliseconds timeout);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -52,6 +53,8 @@ class Server {
 
   bool is_bound() const { return is_bound_; }
   std::uint16_t port() const { return port_; }
+  // From now on it sends the answer again and again, until its client goes.
+  void repeat() { is_repeating_ = true; }
   // What was asked. The answer has been sent.
   const std::string& request() {
     thread_.join();
@@ -67,12 +70,14 @@ class Server {
       if (size <= 0) break;
       request_.append(buffer, static_cast<std::size_t>(size));
     }
-    ::send(client, answer_->data(), answer_->size(), MSG_NOSIGNAL);
+    while (::send(client, answer_->data(), answer_->size(), MSG_NOSIGNAL) > 0 && is_repeating_) {
+    }
     ::close(client);
   }
 
   const int listener_;
   const std::optional<std::string> answer_;
+  std::atomic<bool> is_repeating_{false};
   bool is_bound_ = false;
   std::uint16_t port_ = 0;
   std::string request_;
@@ -131,6 +136,13 @@ TEST(HttpGet, SaysThatNobodyListens) {
 
 TEST(HttpGet, DoesNotWaitForEver) {
   Server server(std::nullopt);
+  EXPECT_EQ(failure_of(http_get("127.0.0.1", server.port(), "/", std::chrono::milliseconds(50))),
+            HttpFailure::kTimedOut);
+}
+
+TEST(HttpGet, DoesNotReadForEver) {
+  Server server("H");
+  server.repeat();
   EXPECT_EQ(failure_of(http_get("127.0.0.1", server.port(), "/", std::chrono::milliseconds(50))),
             HttpFailure::kTimedOut);
 }
