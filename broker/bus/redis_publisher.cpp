@@ -43,7 +43,7 @@ void RedisPublisher::on_reply(const redisReply& reply) {
   }
   if (reply.type == REDIS_REPLY_ERROR) {
     const std::string_view text = text_of(reply);
-    const auto outcome = text.starts_with("NOPERM") ? PublishOutcome::kForbidden : PublishOutcome::kRefused;
+    const auto outcome = is_no_permission(text) ? PublishOutcome::kForbidden : PublishOutcome::kRefused;
     return complete(std::move(waiting), {outcome, 0, std::string(without_arguments(text))});
   }
   complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});

@@ -1,5 +1,6 @@
 #include "broker/hub/sequencer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 

@@ -6,7 +6,6 @@
 // Limits:    a message larger than --max-message-bytes becomes a gap; --memory-limit for all frames.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

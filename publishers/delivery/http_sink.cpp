@@ -14,6 +14,7 @@
 #include "process/readable.h"
 #include "process/small_file.h"
 #include "process/stop.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
@@ -41,8 +42,7 @@ Outcome outcome_of(int status, bool has_token_file) {
 Result<std::string> read_token(const std::string& path) {
   auto text = read_small_file(path, kTokenBytesMax);
   if (!text) return Error{"token-file = " + text.error().message};
-  const auto first = std::min(text->find_first_not_of(" \t\r\n"), text->size());
-  std::string token = text->substr(first, text->find_last_not_of(" \t\r\n") + 1 - first);
+  std::string token(trim(*text, " \t\r\n"));
   const bool is_plain = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
   if (token.empty() || !is_plain) return Error{"token-file = \"" + path + "\": there is no token in it"};
   return token;

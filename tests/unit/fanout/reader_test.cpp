@@ -35,6 +35,11 @@ class ReaderTest : public ::testing::Test {
     feeds_.back()->position = channel->log.end();
     reader.follow(feeds_.back(), 0);
   }
+  // A first visit to `channels`.
+  void begin(Reader& reader, const std::vector<ChannelPtr>& channels) {
+    for (const ChannelPtr& channel : channels) follow(reader, channel);
+    start(reader);
+  }
   Reader::Start start(Reader& reader, const StreamRequest& request = {}) {
     return reader.start(context_, request, publisher_.appended());
   }
@@ -160,9 +165,7 @@ TEST_F(ReaderTest, MergesItsChannelsBySequence) {
   const auto a = channel("a");
   const auto b = channel("b");
   Reader reader;
-  follow(reader, a);
-  follow(reader, b);
-  start(reader);
+  begin(reader, {a, b});
   for (const char* data : {"1", "3", "5"}) {
     publisher_.publish(*a, data);
     publisher_.publish(*b, std::string(1, static_cast<char>(data[0] + 1)));
@@ -175,9 +178,7 @@ TEST_F(ReaderTest, NeverReadsPastTheHorizon) {
   const auto a = channel("a");
   const auto b = channel("b");
   Reader reader;
-  follow(reader, a);
-  follow(reader, b);
-  start(reader);
+  begin(reader, {a, b});
   publisher_.publish(*a, "1");
   look();
   const Sequence horizon = context_.horizon;
@@ -195,9 +196,7 @@ TEST_F(ReaderTest, WhatTheSocketDidNotTakeComesAgain) {
   const auto a = channel("a");
   const auto b = channel("b");
   Reader reader;
-  follow(reader, a);
-  follow(reader, b);
-  start(reader);
+  begin(reader, {a, b});
   publisher_.publish(*a, "1");
   publisher_.publish(*b, "2");
   publisher_.publish(*a, "3");
@@ -217,8 +216,7 @@ TEST_F(ReaderTest, ALagPastTheQueueIsJumpedOverAndToldExactly) {
   limits.history_messages = 0;
   const auto news = channel("news", limits);
   Reader reader;
-  follow(reader, news);
-  start(reader);
+  begin(reader, {news});
   news->log.set_floor(&reader, reader.subscriptions()[0].cursor);
   for (const char* data : {"a", "b", "c", "d", "e"}) publisher_.publish(*news, data);
   look();
@@ -231,8 +229,7 @@ TEST_F(ReaderTest, PolicyDisconnectEndsTheStreamInstead) {
   limits.queue_messages = 2;
   const auto news = channel("news", limits, SlowClientPolicy::kDisconnect);
   Reader reader;
-  follow(reader, news);
-  start(reader);
+  begin(reader, {news});
   for (const char* data : {"a", "b", "c"}) publisher_.publish(*news, data);
   EXPECT_FALSE(reader.is_too_slow(0));
   look();
@@ -247,8 +244,7 @@ TEST_F(ReaderTest, PolicyLatestGivesTheNewestOfEachType) {
   limits.keeps_latest = true;
   const auto news = channel("news", limits, SlowClientPolicy::kLatest);
   Reader reader;
-  follow(reader, news);
-  start(reader);
+  begin(reader, {news});
   publisher_.publish(*news, "x1", "x");
   publisher_.publish(*news, "y1", "y");
   publisher_.publish(*news, "x2", "x");
@@ -259,8 +255,7 @@ TEST_F(ReaderTest, PolicyLatestGivesTheNewestOfEachType) {
 TEST_F(ReaderTest, ReadsNothingBehindAnEnd) {
   const auto news = channel("news");
   Reader reader;
-  follow(reader, news);
-  start(reader);
+  begin(reader, {news});
   publisher_.publish(*news, "a");
   publisher_.publish_end(*news);
   publisher_.publish(*news, "of the next run");
@@ -288,7 +283,7 @@ class ReaderModel : public ReaderTest {
       channels_.push_back(channel("c" + std::to_string(i), limits));
       published_.emplace_back();
     }
-    begin({});
+    visit({});
     for (std::size_t step = 0; step < 200 && !HasFailure(); ++step) {
       switch (pick(6)) {
         case 0:
@@ -299,7 +294,7 @@ class ReaderModel : public ReaderTest {
           for (Subscription& mine : reader_->subscriptions()) mine.is_dirty = true;
           break;
         case 2:
-          if (pick(4) == 0) begin(id(position_));
+          if (pick(4) == 0) visit(id(position_));
           break;
         default:
           publish(pick(channels));
@@ -328,7 +323,7 @@ class ReaderModel : public ReaderTest {
                                       sequences.begin());
   }
   // A first visit, or one that resumes at the position it was told.
-  void begin(std::optional<std::string> last_event_id) {
+  void visit(std::optional<std::string> last_event_id) {
     reader_ = std::make_unique<Reader>();
     feeds_.clear();
     for (const auto& channel : channels_) follow(*reader_, channel);
