@@ -81,7 +81,7 @@ HttpSink::HttpSink(Target target, SinkOptions options)
 HttpSink::~HttpSink() = default;
 
 BatchResult HttpSink::publish(const std::string& channel, std::span<const std::string> payloads,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop, const WhileWaiting&) {
   assert(!payloads.empty());
   const std::string path = path_of(channel);
   BatchResult result;

@@ -16,7 +16,7 @@ class HttpSink : public Sink {
   ~HttpSink() override;
 
   BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                      const std::stop_token& stop) override;
+                      const std::stop_token& stop, const WhileWaiting& while_waiting) override;
   BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
 
  private:

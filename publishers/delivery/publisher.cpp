@@ -34,18 +34,26 @@ Publisher::Publisher(std::unique_ptr<Sink> sink, Options options)
       backoff_(options_.backoff_first, options_.backoff_max, Backoff::Jitter::kHalf),
       random_(std::random_device{}()) {}
 
-Publisher::Progress Publisher::publish(std::span<const std::string> payloads, const std::stop_token& stop) {
+Publisher::Progress Publisher::publish(const std::string& channel, std::span<const std::string> payloads,
+                                       const std::stop_token& stop, const WhileWaiting& while_waiting) {
+  bool has_waited = false;
   return run(
       payloads.size(),
       [&](std::size_t settled) {
-        return sink_->publish(options_.channel, batch_of(payloads.subspan(settled)), stop);
+        const auto batch = batch_of(payloads.subspan(settled));
+        const bool is_last = settled + batch.size() == payloads.size();
+        if (!while_waiting || !is_last || has_waited) return sink_->publish(channel, batch, stop, {});
+        return sink_->publish(channel, batch, stop, [&] {
+          has_waited = true;
+          while_waiting();
+        });
       },
       stop);
 }
 
-Publisher::Ending Publisher::publish_end(const std::stop_token& stop) {
+Publisher::Ending Publisher::publish_end(const std::string& channel, const std::stop_token& stop) {
   return run(
-             1, [&](std::size_t) { return sink_->publish_end(options_.channel, stop); }, stop)
+             1, [&](std::size_t) { return sink_->publish_end(channel, stop); }, stop)
       .ending;
 }
 
@@ -82,6 +90,10 @@ std::size_t Publisher::account(const BatchResult& result) {
 std::optional<Publisher::Ending> Publisher::wait_after(const BatchResult& result,
                                                        const std::stop_token& stop) {
   if (result.outcome == Outcome::kStopped) return Ending::kStopped;
+  if (result.outcome == Outcome::kTooLarge) {
+    spdlog::warn("too large: {}", result.error);
+    return Ending::kTooLarge;
+  }
   if (result.outcome == Outcome::kRefused) {
     spdlog::error("refused: {}", result.error);
     return Ending::kGaveUp;

@@ -1,4 +1,4 @@
-// Publishes messages to one channel, across the sink's losses of its connection.
+// Publishes messages to channels, across the sink's losses of its connection.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,6 @@ class Publisher {
  public:
   struct Options {
     // Settings. CommonSettings (program.h) holds their defaults.
-    std::string channel;
     std::chrono::seconds retry;  // How long a failure may last before it gives up; 0: for ever.
     UnknownPolicy unknown;
 
@@ -42,6 +41,9 @@ class Publisher {
     kDone,
     kStopped,  // A stop was requested.
     kGaveUp,   // Refused, or failing for longer than `retry`; the reason is logged.
+    // The first payload that is not settled is larger than the receiver takes; its reason is logged. What
+    // follows it may still be published.
+    kTooLarge,
   };
   struct Progress {
     Ending ending = Ending::kDone;
@@ -55,12 +57,15 @@ class Publisher {
 
   Publisher(std::unique_ptr<Sink> sink, Options options);
 
-  // Publishes `payloads` in order. Returns when all are settled, or when it can't go on.
-  Progress publish(std::span<const std::string> payloads, const std::stop_token& stop);
-  Ending publish(const std::string& payload, const std::stop_token& stop) {
-    return publish({&payload, 1}, stop).ending;
+  // Publishes `payloads` to `channel`, in order. Returns when all are settled, or when it can't go on. Calls
+  // `while_waiting` at most once, when everything has been sent and the answers are under way: the time to
+  // prepare the next payloads.
+  Progress publish(const std::string& channel, std::span<const std::string> payloads,
+                   const std::stop_token& stop, const WhileWaiting& while_waiting = {});
+  Ending publish(const std::string& channel, const std::string& payload, const std::stop_token& stop) {
+    return publish(channel, {&payload, 1}, stop).ending;
   }
-  Ending publish_end(const std::stop_token& stop);
+  Ending publish_end(const std::string& channel, const std::stop_token& stop);
 
   const Counts& counts() const { return counts_; }
 

@@ -77,7 +77,7 @@ RedisSink::RedisSink(Target target, SinkOptions options)
 RedisSink::~RedisSink() { ::close(stop_fd_); }
 
 BatchResult RedisSink::publish(const std::string& channel, std::span<const std::string> payloads,
-                               const std::stop_token& stop) {
+                               const std::stop_token& stop, const WhileWaiting& while_waiting) {
   assert(!payloads.empty());
   const StopSignal signal(stop_fd_, stop);
   const std::string name = options_.redis_prefix + channel;
@@ -87,13 +87,14 @@ BatchResult RedisSink::publish(const std::string& channel, std::span<const std::
     if (const auto why_not = await_subscribers(name)) return *why_not;
   }
   Exchange exchange;
+  exchange.while_waiting = while_waiting;
   for (const auto& payload : payloads) append(exchange, {"PUBLISH", name, payload});
   return run(std::move(exchange));
 }
 
 BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_token& stop) {
   const std::string payload(kEndEnvelope);
-  return publish(channel, {&payload, 1}, stop);
+  return publish(channel, {&payload, 1}, stop, {});
 }
 
 std::optional<BatchResult> RedisSink::connect(const std::stop_token& stop) {
@@ -210,6 +211,9 @@ BatchResult RedisSink::run(Exchange exchange) {
     }
     if (has_more) {
       if (auto why = send_some(exchange)) return broken(exchange, *why);
+      if (exchange.sent == exchange.bytes.size() && exchange.while_waiting) {
+        std::exchange(exchange.while_waiting, {})();
+      }
     }
     if (auto why = take_replies(exchange)) return broken(exchange, *why);
     const bool has_moved = std::pair(exchange.sent, exchange.result.confirmed) != before;

@@ -23,7 +23,7 @@ class RedisSink : public Sink {
   ~RedisSink() override;
 
   BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                      const std::stop_token& stop) override;
+                      const std::stop_token& stop, const WhileWaiting& while_waiting) override;
   BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
 
  private:
@@ -38,8 +38,9 @@ class RedisSink : public Sink {
     std::vector<std::size_t> ends;  // Where each command ends in `bytes`.
     std::string bytes;
     std::size_t sent = 0;
-    bool is_last = false;   // A stop was requested after something was sent.
-    bool is_login = false;  // For login_commands() or a PING, not for messages.
+    bool is_last = false;             // A stop was requested after something was sent.
+    bool is_login = false;            // For login_commands() or a PING, not for messages.
+    WhileWaiting while_waiting = {};  // Called and forgotten once everything is sent.
   };
 
   // Each returns nullopt if it succeeded, else the reason.

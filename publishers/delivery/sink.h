@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -27,6 +28,8 @@ enum class Outcome {
   kUnknown,
   // The peer would repeat its answer (no permission, a bad channel): don't try again.
   kRefused,
+  // The next message is larger than the peer takes. What follows it may still be published.
+  kTooLarge,
   // A stop was requested.
   kStopped,
 };
@@ -40,12 +43,17 @@ struct BatchResult {
   std::string error;  // One line, without passwords; empty for kPublished and kStopped.
 };
 
+// What a sink may do once while it waits for answers.
+using WhileWaiting = std::function<void()>;
+
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Publishes `payloads` in order. Requires at least one, and a channel name (channel_name.h).
+  // Publishes `payloads` in order. Requires at least one, and a channel name (channel_name.h). A sink that
+  // sends several messages before it reads their answers calls `while_waiting`, unless it is empty, once all
+  // are sent.
   virtual BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                              const std::stop_token& stop) = 0;
+                              const std::stop_token& stop, const WhileWaiting& while_waiting) = 0;
   // Publishes the end of the channel.
   virtual BatchResult publish_end(const std::string& channel, const std::stop_token& stop) = 0;
 };

@@ -31,7 +31,7 @@ Ending play(const std::vector<Step>& script, const Work& work) {
   const auto start = std::chrono::steady_clock::now();
   for (const auto& step : script) {
     if (!wait_until(start + step.at, work.stop)) return Ending::kStopped;
-    const auto ending = work.publisher.publish(step.payload, work.stop);
+    const auto ending = work.publisher.publish(work.channel, step.payload, work.stop);
     if (ending != Ending::kDone) return ending;
     spdlog::debug("published {}", step.payload);
   }

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "process/stop.h"
 #include "publishers/file/file_messages.h"
 
@@ -15,8 +17,8 @@ Publisher::Ending failed(const std::string& why) {
 
 }  // namespace
 
-FileSender::FileSender(Publisher& publisher, const Options& options)
-    : publisher_(publisher), options_(options), pacer_(options.rate) {}
+FileSender::FileSender(Publisher& publisher, std::string channel, const Options& options)
+    : publisher_(publisher), channel_(std::move(channel)), options_(options), pacer_(options.rate) {}
 
 FileSender::Sent FileSender::send(const std::string& path, const std::stop_token& stop) {
   const auto file = FileSource::open(path);
@@ -77,7 +79,7 @@ FileSender::Ending FileSender::send_parts(const FileSource& file, const std::str
 
 FileSender::Ending FileSender::publish_paced(const std::string& payload, const std::stop_token& stop) {
   if (!wait_until(pacer_.take(payload.size(), Pacer::Clock::now()), stop)) return Ending::kStopped;
-  return publisher_.publish(payload, stop);
+  return publisher_.publish(channel_, payload, stop);
 }
 
 }  // namespace weir

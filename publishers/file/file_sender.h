@@ -34,7 +34,7 @@ class FileSender {
     bool in_parts = false;
   };
 
-  FileSender(Publisher& publisher, const Options& options);
+  FileSender(Publisher& publisher, std::string channel, const Options& options);
 
   // Publishes the file `rounds` times. Logs a failure to read the file and ends with kGaveUp.
   Sent send(const std::string& path, const std::stop_token& stop);
@@ -49,6 +49,7 @@ class FileSender {
   Ending send_rounds(const FileSource& file, bool in_parts, const std::stop_token& stop);
 
   Publisher& publisher_;
+  const std::string channel_;
   const Options options_;
   Pacer pacer_;
 };

@@ -20,7 +20,7 @@ struct FileSettings {
 };
 
 WorkResult run(const FileSettings& settings, const Work& work) {
-  FileSender sender(work.publisher, settings.sending);
+  FileSender sender(work.publisher, work.channel, settings.sending);
   // A file in parts is complete in itself, so publish the end unless the setting says otherwise.
   const bool is_end_set = work.sources.count("end") > 0;
   for (;;) {

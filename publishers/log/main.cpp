@@ -29,25 +29,26 @@ std::vector<std::string> encode(std::vector<Line> lines) {
 }
 
 // Publishes `payloads` and removes the settled ones.
-Ending publish(std::vector<std::string>& payloads, Publisher& publisher, const std::stop_token& stop) {
-  const auto progress = publisher.publish(payloads, stop);
+Ending publish(const std::string& channel, std::vector<std::string>& payloads, Publisher& publisher,
+               const std::stop_token& stop) {
+  const auto progress = publisher.publish(channel, payloads, stop);
   payloads.erase(payloads.begin(), payloads.begin() + static_cast<std::ptrdiff_t>(progress.settled));
   return progress.ending;
 }
 
 // Publishes what the file holds when the program is stopped; true if all of it could be. A last line without
 // an LF is published only if the channel ends with it.
-bool publish_last(std::vector<std::string> payloads, bool is_end, Tailer& tailer, Publisher& publisher) {
+bool publish_last(std::vector<std::string> payloads, bool is_end, Tailer& tailer, const Work& work) {
   const Grace grace(kGraceTime);
   do {
-    if (publish(payloads, publisher, grace.token()) != Ending::kDone) {
+    if (publish(work.channel, payloads, work.publisher, grace.token()) != Ending::kDone) {
       spdlog::error("stopped before {} lines, and what follows them, were published", payloads.size());
       return false;
     }
     payloads = encode(tailer.read(Tailer::Clock::now()));
   } while (!payloads.empty());
   if (is_end) payloads = encode(tailer.finish());
-  return publish(payloads, publisher, grace.token()) == Ending::kDone;
+  return publish(work.channel, payloads, work.publisher, grace.token()) == Ending::kDone;
 }
 
 WorkResult run(const LogSettings& settings, const Work& work) {
@@ -66,12 +67,12 @@ WorkResult run(const LogSettings& settings, const Work& work) {
     payloads = encode(tailer.read(Tailer::Clock::now()));
     const bool is_over = payloads.empty() && !settings.follow;
     if (is_over) payloads = encode(tailer.finish());
-    result.ending = publish(payloads, work.publisher, work.stop);
+    result.ending = publish(work.channel, payloads, work.publisher, work.stop);
     if (result.ending == Ending::kGaveUp || (is_over && result.ending == Ending::kDone)) return result;
     if (payloads.empty()) tailer.wait(work.stop);
   }
   result.ending = Ending::kStopped;
-  if (settings.follow && !publish_last(std::move(payloads), settings.common.end, tailer, work.publisher)) {
+  if (settings.follow && !publish_last(std::move(payloads), settings.common.end, tailer, work)) {
     result.wants_end = false;
   }
   return result;

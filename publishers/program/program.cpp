@@ -62,16 +62,19 @@ void set_up_log(const std::string& program, LogLevel level) {
 }
 
 // Publishes the end of the channel if wanted, and returns the exit code.
-int finish(const WorkResult& result, Publisher& publisher, const SignalStop& signals) {
+int finish(const WorkResult& result, Publisher& publisher, const std::string& channel,
+           const SignalStop& signals) {
   using Ending = Publisher::Ending;
   const bool is_cut = result.ending == Ending::kStopped && !result.runs_until_stopped;
-  Ending ending = is_cut || result.ending == Ending::kGaveUp ? result.ending : Ending::kDone;
+  Ending ending = is_cut || result.ending == Ending::kGaveUp || result.ending == Ending::kTooLarge
+                      ? result.ending
+                      : Ending::kDone;
   if (ending == Ending::kDone && result.wants_end) {
     if (signals.signal() == 0) {
-      ending = publisher.publish_end(signals.token());
+      ending = publisher.publish_end(channel, signals.token());
     } else {
       const Grace grace(kGraceTime);
-      ending = publisher.publish_end(grace.token());
+      ending = publisher.publish_end(channel, grace.token());
     }
     if (ending == Ending::kStopped) spdlog::error("stopped before the end of the channel was published");
   }
@@ -81,7 +84,7 @@ int finish(const WorkResult& result, Publisher& publisher, const SignalStop& sig
     spdlog::warn("{} messages were sent again: they may have come twice", counts.repeated);
   if (counts.skipped > 0) spdlog::warn("{} messages may be lost", counts.skipped);
   if (ending == Ending::kDone) return kExitDone;
-  return ending == Ending::kGaveUp ? kExitGaveUp : kExitSignal + signals.signal();
+  return ending == Ending::kStopped ? kExitSignal + signals.signal() : kExitGaveUp;
 }
 
 }  // namespace
@@ -153,9 +156,10 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
                                          .redis_files = settings.redis_files,
                                          .token_file = settings.token_file,
                                          .timeout = settings.timeout}),
-                      {.channel = settings.channel, .retry = settings.retry, .unknown = settings.unknown});
+                      {.retry = settings.retry, .unknown = settings.unknown});
   spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());
-  return finish(work({publisher, signals.token(), outcome->sources}), publisher, signals);
+  return finish(work({publisher, settings.channel, signals.token(), outcome->sources}), publisher,
+                settings.channel, signals);
 }
 
 }  // namespace weir

@@ -44,6 +44,7 @@ struct CommonSettings {
 // The input of a program's work.
 struct Work {
   Publisher& publisher;
+  const std::string& channel;
   const std::stop_token stop;
   const std::map<std::string, std::string>& sources;  // The settings that were set (SettingsTable::Outcome).
 };

@@ -20,8 +20,8 @@ struct Published {
 class ListSink : public Sink {
  public:
   explicit ListSink(Published& published) : published_(published) {}
-  BatchResult publish(const std::string&, std::span<const std::string> payloads,
-                      const std::stop_token&) override {
+  BatchResult publish(const std::string&, std::span<const std::string> payloads, const std::stop_token&,
+                      const WhileWaiting&) override {
     published_.payloads.insert(published_.payloads.end(), payloads.begin(), payloads.end());
     published_.on_publish();
     return {.confirmed = payloads.size(), .error = {}};
@@ -38,7 +38,7 @@ class FileSenderTest : public ::testing::Test {
  protected:
   FileSender::Sent send(FileSender::Options options) {
     options.rate = 0;
-    return FileSender(publisher_, options).send(folder_.path(), stop_.get_token());
+    return FileSender(publisher_, "file", options).send(folder_.path(), stop_.get_token());
   }
   bool starts_with(std::size_t index, const std::string& start) const {
     return published_.payloads.at(index).starts_with(start);
@@ -46,9 +46,8 @@ class FileSenderTest : public ::testing::Test {
 
   LogFolder folder_;
   Published published_;
-  Publisher publisher_{
-      std::make_unique<ListSink>(published_),
-      {.channel = "file", .retry = std::chrono::seconds(0), .unknown = UnknownPolicy::kRepeat}};
+  Publisher publisher_{std::make_unique<ListSink>(published_),
+                       {.retry = std::chrono::seconds(0), .unknown = UnknownPolicy::kRepeat}};
   std::stop_source stop_;
 };
 

@@ -76,7 +76,7 @@ TEST(HttpSink, PostsEachMessageInOrderOnOneConnection) {
   Gateway gateway;
   auto sink = connect(gateway.url());
   const std::vector<std::string> payloads{R"({"msg":"a"})", "b", ""};
-  const auto result = sink.publish("user:42@x", payloads, {});
+  const auto result = sink.publish("user:42@x", payloads, {}, {});
   EXPECT_EQ(result.outcome, Outcome::kPublished);
   EXPECT_EQ(result.confirmed, 3U);
   EXPECT_EQ(gateway.requests(), (Requests{{"/channels/user:42@x", R"({"msg":"a"})"},
@@ -104,7 +104,7 @@ TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
                                                    {413, Outcome::kRefused},   {404, Outcome::kRefused}};
   for (const auto& [status, outcome] : cases) {
     gateway.answer_with(status);
-    const auto result = sink.publish("news", payloads, {});
+    const auto result = sink.publish("news", payloads, {}, {});
     EXPECT_EQ(result.outcome, outcome) << status;
     EXPECT_EQ(result.confirmed, outcome == Outcome::kPublished ? 2U : 0U) << status;
     EXPECT_EQ(result.unknown, outcome == Outcome::kUnknown ? 1U : 0U) << status;
@@ -122,7 +122,7 @@ TEST(HttpSink, FailsForCertainWhileNobodyListens) {
     url = gateway.url();
   }
   auto sink = connect(url);
-  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {});
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {}, {});
   EXPECT_EQ(result.outcome, Outcome::kFailed);
   EXPECT_EQ(result.unknown, 0U);
 }
@@ -131,7 +131,7 @@ TEST(HttpSink, SendsUserAndPasswordAsBasicAuthorizationAndPrintsNeither) {
   Gateway gateway;
   gateway.answer_with(401);
   auto sink = connect("http://ann:secret@" + gateway.url().substr(7));
-  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {});
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, {}, {});
   EXPECT_EQ(gateway.authorization(), "Basic YW5uOnNlY3JldA==");
   EXPECT_EQ(result.error.find("secret"), std::string::npos);
 }
@@ -142,10 +142,10 @@ TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
   HttpSink sink(*parse_target(gateway.url()),
                 {.redis_prefix = "", .token_file = path, .timeout = std::chrono::seconds(10)});
   const std::vector<std::string> payload{"a"};
-  EXPECT_EQ(sink.publish("news", payload, {}).outcome, Outcome::kFailed) << "There is no file yet.";
+  EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kFailed) << "There is no file yet.";
   EXPECT_TRUE(gateway.requests().empty());
   std::ofstream(path) << "a.b.c\n";
-  EXPECT_EQ(sink.publish("news", payload, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kPublished);
   EXPECT_EQ(gateway.authorization(), "Bearer a.b.c");
   std::ofstream(path) << "d.e.f";
   gateway.answer_with(401);
@@ -156,11 +156,11 @@ TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
   for (const std::string& bad :
        {std::string(), std::string(" \n"), std::string("a\r\nX: y"), std::string(9'000, 'x')}) {
     std::ofstream(path) << bad;
-    EXPECT_NE(sink.publish("news", payload, {}).error.find("token-file"), std::string::npos) << bad;
+    EXPECT_NE(sink.publish("news", payload, {}, {}).error.find("token-file"), std::string::npos) << bad;
   }
   ::unlink(path.c_str());
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  EXPECT_NE(sink.publish("news", payload, {}).error.find("is no regular file"), std::string::npos)
+  EXPECT_NE(sink.publish("news", payload, {}, {}).error.find("is no regular file"), std::string::npos)
       << "Nobody writes to it, and nobody waits for that.";
   ::unlink(path.c_str());
 }
@@ -191,7 +191,7 @@ class Listener {
 TEST(HttpSink, DoesNotKnowWhatBecameOfAMessageThatWasNotAnswered) {
   const Listener listener;
   auto sink = connect(listener.url(), std::chrono::milliseconds(200));
-  const auto result = sink.publish("news", std::vector<std::string>{"a", "b"}, {});
+  const auto result = sink.publish("news", std::vector<std::string>{"a", "b"}, {}, {});
   EXPECT_EQ(result.outcome, Outcome::kUnknown);
   EXPECT_EQ(result.unknown, 1U);
 }
@@ -208,7 +208,7 @@ TEST(HttpSink, AStopEndsAWaitForAnAnswer) {
     while (::recv(connection, &byte, 1, 0) > 0) continue;
     ::close(connection);
   });
-  const auto result = sink.publish("news", std::vector<std::string>{"a"}, stop.get_token());
+  const auto result = sink.publish("news", std::vector<std::string>{"a"}, stop.get_token(), {});
   EXPECT_EQ(result.outcome, Outcome::kStopped);
   EXPECT_EQ(result.unknown, 1U);
 }

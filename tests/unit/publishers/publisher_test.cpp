@@ -25,10 +25,11 @@ class ScriptedSink : public Sink {
   explicit ScriptedSink(Record& record) : record_(record) {}
 
   BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                      const std::stop_token&) override {
+                      const std::stop_token&, const WhileWaiting& while_waiting) override {
     EXPECT_EQ(channel, "news");
     record_.batches.emplace_back(payloads.begin(), payloads.end());
     record_.on_publish();
+    if (while_waiting) while_waiting();
     BatchResult result{.confirmed = payloads.size(), .error = {}};
     if (!record_.answers.empty()) {
       result = record_.answers.front();
@@ -50,8 +51,7 @@ class PublisherTest : public ::testing::Test {
  protected:
   Publisher make(UnknownPolicy unknown = UnknownPolicy::kRepeat,
                  std::chrono::seconds retry = std::chrono::seconds(0)) {
-    return Publisher(std::make_unique<ScriptedSink>(sink_), {.channel = "news",
-                                                             .retry = retry,
+    return Publisher(std::make_unique<ScriptedSink>(sink_), {.retry = retry,
                                                              .unknown = unknown,
                                                              .backoff_first = milliseconds(1),
                                                              .backoff_max = milliseconds(2)});
@@ -64,7 +64,7 @@ class PublisherTest : public ::testing::Test {
 
 TEST_F(PublisherTest, PublishesABatchAtOnce) {
   auto publisher = make();
-  const auto progress = publisher.publish(abc_, stop_.get_token());
+  const auto progress = publisher.publish("news", abc_, stop_.get_token());
   EXPECT_EQ(progress.ending, Ending::kDone);
   EXPECT_EQ(progress.settled, 3U);
   EXPECT_EQ(sink_.batches.size(), 1U);
@@ -75,7 +75,7 @@ TEST_F(PublisherTest, TriesAgainWhatIsKnownToHaveFailed) {
   sink_.answers = {{.outcome = Outcome::kFailed, .error = "away"},
                    {.outcome = Outcome::kFailed, .confirmed = 1, .error = "away"}};
   auto publisher = make();
-  EXPECT_EQ(publisher.publish(abc_, stop_.get_token()).ending, Ending::kDone);
+  EXPECT_EQ(publisher.publish("news", abc_, stop_.get_token()).ending, Ending::kDone);
   EXPECT_EQ(sink_.published, abc_);
   EXPECT_EQ(sink_.batches.back(), (std::vector<std::string>{"b", "c"}));
   EXPECT_EQ(publisher.counts().repeated, 0U);
@@ -84,7 +84,7 @@ TEST_F(PublisherTest, TriesAgainWhatIsKnownToHaveFailed) {
 TEST_F(PublisherTest, RepeatsWhatHasAnUnknownOutcome) {
   sink_.answers = {{.outcome = Outcome::kUnknown, .confirmed = 1, .unknown = 1, .error = "lost"}};
   auto publisher = make(UnknownPolicy::kRepeat);
-  EXPECT_EQ(publisher.publish(abc_, stop_.get_token()).ending, Ending::kDone);
+  EXPECT_EQ(publisher.publish("news", abc_, stop_.get_token()).ending, Ending::kDone);
   EXPECT_EQ(sink_.batches.back(), (std::vector<std::string>{"b", "c"}));
   EXPECT_EQ(publisher.counts().repeated, 1U);
   EXPECT_EQ(publisher.counts().skipped, 0U);
@@ -93,7 +93,7 @@ TEST_F(PublisherTest, RepeatsWhatHasAnUnknownOutcome) {
 TEST_F(PublisherTest, SkipsWhatHasAnUnknownOutcomeIfAskedTo) {
   sink_.answers = {{.outcome = Outcome::kUnknown, .confirmed = 1, .unknown = 1, .error = "lost"}};
   auto publisher = make(UnknownPolicy::kSkip);
-  EXPECT_EQ(publisher.publish(abc_, stop_.get_token()).ending, Ending::kDone);
+  EXPECT_EQ(publisher.publish("news", abc_, stop_.get_token()).ending, Ending::kDone);
   EXPECT_EQ(sink_.batches.back(), (std::vector<std::string>{"c"}));
   EXPECT_EQ(publisher.counts().repeated, 0U);
   EXPECT_EQ(publisher.counts().skipped, 1U);
@@ -102,7 +102,7 @@ TEST_F(PublisherTest, SkipsWhatHasAnUnknownOutcomeIfAskedTo) {
 TEST_F(PublisherTest, GivesUpAtOnceWhenItIsRefused) {
   sink_.answers = {{.outcome = Outcome::kRefused, .confirmed = 1, .error = "NOPERM"}};
   auto publisher = make();
-  const auto progress = publisher.publish(abc_, stop_.get_token());
+  const auto progress = publisher.publish("news", abc_, stop_.get_token());
   EXPECT_EQ(progress.ending, Ending::kGaveUp);
   EXPECT_EQ(progress.settled, 1U);
   EXPECT_EQ(sink_.batches.size(), 1U);
@@ -111,7 +111,7 @@ TEST_F(PublisherTest, GivesUpAtOnceWhenItIsRefused) {
 TEST_F(PublisherTest, GivesUpWhenItFailsForTooLong) {
   sink_.answers.resize(10'000, {.outcome = Outcome::kFailed, .error = "away"});
   auto publisher = make(UnknownPolicy::kRepeat, std::chrono::seconds(1));
-  EXPECT_EQ(publisher.publish(abc_, stop_.get_token()).ending, Ending::kGaveUp);
+  EXPECT_EQ(publisher.publish("news", abc_, stop_.get_token()).ending, Ending::kGaveUp);
   EXPECT_GT(sink_.batches.size(), 1U);
 }
 
@@ -121,14 +121,14 @@ TEST_F(PublisherTest, StopsInTheMiddleOfARetry) {
     if (sink_.batches.size() == 3) stop_.request_stop();
   };
   auto publisher = make();
-  EXPECT_EQ(publisher.publish(abc_, stop_.get_token()).ending, Ending::kStopped);
+  EXPECT_EQ(publisher.publish("news", abc_, stop_.get_token()).ending, Ending::kStopped);
   EXPECT_EQ(sink_.batches.size(), 3U);
 }
 
 TEST_F(PublisherTest, BoundsWhatOneAttemptCanLeaveUnknown) {
   const std::vector<std::string> many(1'000, "x");
   auto publisher = make();
-  EXPECT_EQ(publisher.publish(many, stop_.get_token()).settled, 1'000U);
+  EXPECT_EQ(publisher.publish("news", many, stop_.get_token()).settled, 1'000U);
   EXPECT_EQ(sink_.published.size(), 1'000U);
   for (const auto& batch : sink_.batches) EXPECT_LE(batch.size(), 128U);
 }
@@ -136,14 +136,32 @@ TEST_F(PublisherTest, BoundsWhatOneAttemptCanLeaveUnknown) {
 TEST_F(PublisherTest, SendsAMessageThatIsLargerThanABatch) {
   const std::vector<std::string> large(2, std::string(1 << 20, 'x'));
   auto publisher = make();
-  EXPECT_EQ(publisher.publish(large, stop_.get_token()).settled, 2U);
+  EXPECT_EQ(publisher.publish("news", large, stop_.get_token()).settled, 2U);
   EXPECT_EQ(sink_.batches.size(), 2U);
 }
 
 TEST_F(PublisherTest, PublishesTheEnd) {
   auto publisher = make();
-  EXPECT_EQ(publisher.publish_end(stop_.get_token()), Ending::kDone);
+  EXPECT_EQ(publisher.publish_end("news", stop_.get_token()), Ending::kDone);
   EXPECT_EQ(sink_.ends, 1);
+}
+
+TEST_F(PublisherTest, CallsWhileWaitingOnceHoweverOftenTheLastBatchIsTried) {
+  auto publisher = make();
+  sink_.answers = {{.outcome = Outcome::kUnknown, .confirmed = 1, .unknown = 2, .error = "cut"}};
+  const std::vector<std::string> many(300, "x");
+  int calls = 0;
+  EXPECT_EQ(publisher.publish("news", many, stop_.get_token(), [&] { ++calls; }).ending, Ending::kDone);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(PublisherTest, EndsBeforeAMessageThatIsTooLargeAndCanGoOnBehindIt) {
+  auto publisher = make();
+  sink_.answers = {{.outcome = Outcome::kTooLarge, .confirmed = 1, .error = "413"}};
+  const auto progress = publisher.publish("news", abc_, stop_.get_token());
+  EXPECT_EQ(progress.ending, Ending::kTooLarge);
+  EXPECT_EQ(progress.settled, 1U);
+  EXPECT_EQ(publisher.publish("news", "c", stop_.get_token()), Ending::kDone);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class RedisSinkTest : public ::testing::Test {
   }
   BatchResult publish(Sink& sink, std::size_t count = 1) {
     const std::vector<std::string> payloads(count, R"({"msg":"x"})");
-    return sink.publish("news", payloads, stop_.get_token());
+    return sink.publish("news", payloads, stop_.get_token(), {});
   }
   // How many PUBLISH commands the server has carried out.
   static std::string published(const RedisServer& redis) {
@@ -60,7 +60,7 @@ TEST_F(RedisSinkTest, SendsABatchThatIsLargerThanTheSocketsBuffers) {
   const RedisServer redis;
   auto sink = connect(redis.url());
   const std::vector<std::string> payloads(16, std::string(1 << 20, 'x'));
-  EXPECT_EQ(sink.publish("news", payloads, {}).confirmed, 16U);
+  EXPECT_EQ(sink.publish("news", payloads, {}, {}).confirmed, 16U);
 }
 
 TEST_F(RedisSinkTest, LogsInWithAPasswordAlone) {
@@ -159,7 +159,7 @@ TEST_F(RedisSinkTest, SpeaksToAUnixSocket) {
   const RedisServer redis(options);
   auto sink = connect(redis.unix_url());
   EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
-  EXPECT_EQ(connect("unix:///nowhere/at/all").publish("news", std::vector<std::string>{"x"}, {}).outcome,
+  EXPECT_EQ(connect("unix:///nowhere/at/all").publish("news", std::vector<std::string>{"x"}, {}, {}).outcome,
             Outcome::kFailed);
 }
 
@@ -208,7 +208,7 @@ TEST_F(RedisSinkTest, KnowsThatWhatWasNotWhollySentWasNotPublished) {
   EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
   redis.pause();
   const std::vector<std::string> payloads(64, std::string(1 << 20, 'x'));
-  const auto result = sink.publish("news", payloads, {});
+  const auto result = sink.publish("news", payloads, {}, {});
   EXPECT_EQ(result.confirmed, 0U);
   EXPECT_LT(result.unknown, 64U);
   redis.resume();
@@ -229,7 +229,7 @@ TEST_F(RedisSinkTest, IsUsableWithAnotherStopAfterOne) {
   auto sink = connect(redis.url());
   stop_.request_stop();
   EXPECT_EQ(publish(sink).outcome, Outcome::kStopped);
-  EXPECT_EQ(sink.publish("news", std::vector<std::string>{"x"}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish("news", std::vector<std::string>{"x"}, {}, {}).outcome, Outcome::kPublished);
 }
 
 TEST_F(RedisSinkTest, AfterARestartOfRedisWaitsForTheGatewayThatWasSubscribed) {
@@ -322,7 +322,7 @@ TEST_F(RedisSinkTlsTest, SendsABatchThatIsLargerThanTheSocketsBuffers) {
   const RedisServer redis(good_options());
   auto sink = connect(redis);
   const std::vector<std::string> payloads(8, std::string(4 << 20, 'x'));
-  EXPECT_EQ(sink.publish("news", payloads, {}).confirmed, 8U);
+  EXPECT_EQ(sink.publish("news", payloads, {}, {}).confirmed, 8U);
 }
 
 TEST_F(RedisSinkTlsTest, RefusesACertificateThatIsNotForIt) {
