@@ -6,6 +6,7 @@
 
 #include "process/stop.h"
 #include "publishers/file/file_messages.h"
+#include "publishers/program/sha256.h"
 
 namespace weir {
 namespace {

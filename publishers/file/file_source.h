@@ -4,29 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "proto/result.h"
 
 namespace weir {
-
-// SHA-256 of bytes that come in pieces.
-class Sha256 {
- public:
-  Sha256();
-  ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  void add(const std::string& bytes);
-  // Returns the digest in hexadecimal. Call it last.
-  std::string finish();
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
 
 // Holds the file open: if another file takes its name meanwhile, this one is still read.
 class FileSource {
