@@ -24,6 +24,9 @@ std::vector<std::string> reversed_arguments(int argc, const char* const* argv) {
   return result;
 }
 
+// The kernel takes no more than some hundred thousand arguments.
+constexpr int kArgumentsMax = 1 << 24;
+
 // An argument that is left over: a misspelt flag, or one too many, which may be a flag's value.
 Error unexpected(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
@@ -62,8 +65,10 @@ Result<Flags> parse_flags(const std::vector<FlagRow>& rows, int argc, const char
       continue;
     }
     const auto names = (row.is_positional ? row.name + "," : "") + "--" + row.name;
-    options[row.name] =
+    auto* const option =
         app.add_option(names)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    if (row.is_positional && row.is_list) option->expected(1, kArgumentsMax)->allow_extra_args();
+    options[row.name] = option;
   }
 
   try {

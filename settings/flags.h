@@ -13,6 +13,7 @@ struct FlagRow {
   std::string name;
   bool takes_value = true;
   bool is_positional = false;  // May be given without its flag as well.
+  bool is_list = false;        // A positional that takes all arguments without a flag.
 };
 
 struct Flags {

@@ -178,7 +178,7 @@ class SettingsTable {
   // Rows under a heading of --help, in that order.
   void section(std::string title, std::vector<Setting> settings);
   // An argument without a flag, in the order of the calls. --help shows its name in capitals. It also has a
-  // flag, a variable and a key.
+  // flag, a variable and a key. A list takes all arguments that are left, so it comes last.
   void positional(Setting setting);
   // The [[name]] tables of the TOML file. `next` is called for each, after every other setting has its value,
   // and returns the rows for one more element.

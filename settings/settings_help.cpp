@@ -75,7 +75,7 @@ constexpr const char* kRules =
 std::string SettingsTable::help() const {
   std::string result = program_ + " " + kVersion + ": " + summary_ + "\n\nUsage: " + program_ + " [flags]";
   for (const auto& row : positionals_) {
-    const auto name = in_capitals(row.name());
+    const auto name = in_capitals(row.name()) + (row.kind() == Setting::Kind::kList ? "..." : "");
     result += row.is_required() ? " " + name : " [" + name + "]";
   }
   result += "\n\n" + wrapped(kRules, 0) + "\n";

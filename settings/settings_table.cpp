@@ -271,7 +271,8 @@ Result<SettingsTable::Outcome> SettingsTable::read_all(int argc, const char* con
   std::vector<FlagRow> flag_rows{{.name = "config"}};
   for (const auto* row : rows) {
     const bool is_positional = flag_rows.size() <= positionals_.size();  // They come first.
-    flag_rows.push_back({row->name(), row->kind() != Setting::Kind::kFlag, is_positional});
+    flag_rows.push_back({row->name(), row->kind() != Setting::Kind::kFlag, is_positional,
+                         row->kind() == Setting::Kind::kList});
   }
   const auto flags = parse_flags(flag_rows, argc, argv);
   if (!flags) return flags.error();

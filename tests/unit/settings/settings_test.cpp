@@ -161,6 +161,28 @@ TEST_F(SettingsTest, TakesValuesWithBracketsAndDashesAsTheyAre) {
   EXPECT_EQ(file_name, "-x");
 }
 
+TEST(PositionalList, TakesAllArgumentsWithoutAFlag) {
+  const auto files_of = [](std::vector<const char*> words, std::vector<const char*> variables = {}) {
+    std::vector<std::string> files;
+    bool end = false;
+    SettingsTable table("weir-test", "Tries a list.");
+    table.positional(Setting::list("file", files, "What to read.").required());
+    table.section("More", {Setting::flag("end", end, "End.")});
+    words.insert(words.begin(), "weir-test");
+    variables.push_back(nullptr);
+    const auto outcome = table.read(static_cast<int>(words.size()), words.data(), variables.data());
+    if (!outcome) files = {outcome.error().message};
+    return files;
+  };
+  using Files = std::vector<std::string>;
+  EXPECT_EQ(files_of({"a", "--end", "b c", "-"}), (Files{"a", "b c", "-"}));
+  EXPECT_EQ(files_of({"--file", "a", "--file=b"}), (Files{"a", "b"}));
+  EXPECT_EQ(files_of({"--end", "--", "--odd", "a"}), (Files{"--odd", "a"}));
+  EXPECT_EQ(files_of({}, {"WEIR_FILE=a,b"}), (Files{"a", "b"}));
+  EXPECT_NE(files_of({"--end"}).front().find("file"), std::string::npos);
+  EXPECT_NE(files_of({"a", "--ned"}).front().find("--ned"), std::string::npos);
+}
+
 TEST_F(SettingsTest, RefusesUnknownFlagsWithoutTheirValues) {
   const auto error = error_of({"--redis-pasword", "secret"});
   EXPECT_THAT(error, AllOf(HasSubstr("--redis-pasword: no such flag"), Not(HasSubstr("secret"))));
