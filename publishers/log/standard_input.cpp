@@ -1,0 +1,85 @@
+#include "publishers/log/standard_input.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+}  // namespace
+
+StandardInput::StandardInput(int file, std::size_t line_bytes_max, const MakeLineFormat& make_format)
+    : file_(file),
+      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      splitter_(line_bytes_max),
+      format_(make_format ? make_format() : nullptr),
+      bytes_(kReadBytes, '\0') {
+  assert(stop_fd_ >= 0);
+}
+
+StandardInput::~StandardInput() { ::close(stop_fd_); }
+
+Result<bool> StandardInput::read(std::vector<Line>& lines, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] { ::eventfd_write(stop_fd_, 1); });
+  while (!is_at_end_) {
+    std::array<pollfd, 2> fds{{{file_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
+    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) break;
+    if (fds[1].revents != 0) return false;
+    if (fds[0].revents == 0) continue;
+    const long size = read_once(lines);
+    if (is_utf16_) return Error{"is UTF-16: it must be UTF-8"};
+    if (size >= 0) return true;
+    if (errno != EAGAIN && errno != EINTR) break;
+  }
+  if (is_at_end_) return true;
+  return Error{std::strerror(errno)};
+}
+
+void StandardInput::read_rest(std::vector<Line>& lines) {
+  pollfd ready{.fd = file_, .events = POLLIN, .revents = 0};
+  if (is_at_end_ || ::poll(&ready, 1, 0) <= 0) return;
+  read_once(lines);
+}
+
+long StandardInput::read_once(std::vector<Line>& lines) {
+  const auto size = ::read(file_, bytes_.data(), bytes_.size());
+  if (size < 0) return size;
+  std::vector<Line> split;
+  if (size > 0) {
+    splitter_.add(std::string_view(bytes_).substr(0, static_cast<std::size_t>(size)), split);
+  } else {
+    is_at_end_ = true;
+    splitter_.finish(split);
+  }
+  take(std::move(split), lines);
+  if (is_at_end_ && format_) format_->finish(lines);
+  return size;
+}
+
+void StandardInput::take(std::vector<Line> split, std::vector<Line>& lines) {
+  if (!split.empty() && std::exchange(is_first_, false)) {
+    std::string& first = split.front().text;
+    if (first.starts_with(kByteOrderMark)) first.erase(0, kByteOrderMark.size());
+    if (first.starts_with("\xFF\xFE") || first.starts_with("\xFE\xFF")) is_utf16_ = true;
+  }
+  if (is_utf16_) return;
+  for (Line& line : split) {
+    if (format_) {
+      format_->add(std::move(line), lines);
+    } else {
+      lines.push_back(std::move(line));
+    }
+  }
+}
+
+}  // namespace weir
