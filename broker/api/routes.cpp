@@ -44,11 +44,13 @@ void become_stream(Reply& reply) {
   reply.headers.push_back({"X-Accel-Buffering", "no"});
 }
 
+// Of a parameter given twice the last one counts: some clients append to a URL that has it already.
 const std::string* find(const QueryParameters& query, std::string_view name) {
+  const std::string* found = nullptr;
   for (const auto& [key, value] : query) {
-    if (key == name) return &value;
+    if (key == name) found = &value;
   }
-  return nullptr;
+  return found;
 }
 
 // The header wins: a browser reconnects with the old URL. In the query the last id counts: some clients

@@ -18,8 +18,8 @@ void ChunkDecoder::refuse(const char* why) {
   error_ = why;
 }
 
-// Collects up to and including CRLF, then calls on_line() without it.
-std::size_t ChunkDecoder::take_line(std::string_view input) {
+// Collects up to and including CRLF, then calls on_line() without it. The body has `room` for more bytes.
+std::size_t ChunkDecoder::take_line(std::string_view input, std::uint64_t room) {
   const auto end = input.find('\n');
   const std::size_t taken = end == std::string_view::npos ? input.size() : end + 1;
   if (line_.size() + taken > kLineBytesMax) {
@@ -37,12 +37,12 @@ std::size_t ChunkDecoder::take_line(std::string_view input) {
     refuse("a control character in the chunked body");
     return taken;
   }
-  on_line();
+  on_line(room);
   line_.clear();
   return taken;
 }
 
-void ChunkDecoder::on_line() {
+void ChunkDecoder::on_line(std::uint64_t room) {
   switch (part_) {
     case Part::kSizeLine: {
       const auto [end, error] = std::from_chars(line_.data(), line_.data() + line_.size(), left_, 16);
@@ -50,6 +50,7 @@ void ChunkDecoder::on_line() {
       rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
       if (error != std::errc() || (!rest.empty() && rest.front() != ';'))
         return refuse("a chunk's size is not a number");
+      if (left_ > room) state_ = State::kTooLong;
       part_ = left_ == 0 ? Part::kTrailers : Part::kData;
       return;
     }
@@ -69,14 +70,12 @@ void ChunkDecoder::on_line() {
 
 std::size_t ChunkDecoder::feed(std::string_view input, std::string& body, std::size_t body_bytes_max) {
   const std::size_t size = input.size();
-  while (!input.empty() && state_ == State::kOpen && body.size() <= body_bytes_max) {
+  while (!input.empty() && state_ == State::kOpen) {
     if (part_ != Part::kData) {
-      input.remove_prefix(take_line(input));
+      input.remove_prefix(take_line(input, body_bytes_max - body.size()));
       continue;
     }
-    const auto room = static_cast<std::uint64_t>(body_bytes_max - body.size()) + 1;
-    const auto taken =
-        static_cast<std::size_t>(std::min({left_, room, static_cast<std::uint64_t>(input.size())}));
+    const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
     body.append(input.substr(0, taken));
     input.remove_prefix(taken);
     left_ -= taken;

@@ -15,11 +15,16 @@ namespace weir {
 // Limits:  a size line and all trailers together are bounded; the caller bounds the body.
 class ChunkDecoder {
  public:
-  enum class State { kOpen, kDone, kRefused };
+  enum class State {
+    kOpen,
+    kDone,
+    kRefused,  // See error().
+    kTooLong,  // A chunk's size makes the body longer than its limit.
+  };
 
   // Decodes the front of `input` onto `body` and returns the number of bytes it took from `input`. It leaves
-  // the bytes after the end of the body. It stops when `body` has `body_bytes_max` + 1 bytes, so that the
-  // caller sees that it must refuse the body. Requires state() kOpen.
+  // the bytes after the end of the body. It stops at a chunk that would make `body` longer than
+  // `body_bytes_max`, before any of its data. Requires state() kOpen.
   std::size_t feed(std::string_view input, std::string& body, std::size_t body_bytes_max);
   State state() const { return state_; }
   // Why the body was refused, in one line. Lives for ever; empty unless state() is kRefused.
@@ -27,8 +32,8 @@ class ChunkDecoder {
 
  private:
   enum class Part : std::uint8_t { kSizeLine, kData, kDataEnd, kTrailers };
-  std::size_t take_line(std::string_view input);
-  void on_line();
+  std::size_t take_line(std::string_view input, std::uint64_t room);
+  void on_line(std::uint64_t room);
   void refuse(const char* why);
 
   State state_ = State::kOpen;

@@ -265,7 +265,7 @@ std::size_t Connection::collect_body(std::string_view input) {
       refuse({400, collecting_->chunks.error()});
       return taken;
     }
-    if (request.body.size() > bytes_max) {
+    if (collecting_->chunks.state() == ChunkDecoder::State::kTooLong) {
       refuse_long_body();
       return taken;
     }

@@ -97,8 +97,7 @@ Decoded decode(std::string_view input, std::size_t step) {
   while (decoded.taken < input.size() && decoder.state() == ChunkDecoder::State::kOpen) {
     const std::size_t taken = decoder.feed(input.substr(decoded.taken, step), decoded.body, kBodyBytesMax);
     decoded.taken += taken;
-    assert(decoded.body.size() <= kBodyBytesMax + 1);
-    if (decoded.body.size() > kBodyBytesMax) break;
+    assert(decoded.body.size() <= kBodyBytesMax);
     assert(taken > 0);
   }
   decoded.state = decoder.state();

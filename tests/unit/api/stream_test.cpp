@@ -143,7 +143,7 @@ TEST_F(Streams, NameTheParametersThatAreUnknown) {
 
 TEST_F(Streams, MayAskForAReplay) {
   HttpClient client = connect();
-  client.send(request("GET", "/events?channel=a&replay=7", "Accept: */*\r\n"));
+  client.send(request("GET", "/events?channel=a&replay=5&replay=7", "Accept: */*\r\n"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(stream->request.replay, 7U);

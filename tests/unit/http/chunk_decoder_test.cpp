@@ -63,12 +63,17 @@ TEST(Chunks, HaveBoundedExtensionsAndTrailers) {
   EXPECT_EQ(decode("0\r\n" + trailers, 100).state, ChunkDecoder::State::kRefused);
 }
 
-TEST(Chunks, StopPastTheLimit) {
+TEST(Chunks, AreTooLongAsSoonAsTheirSizeIsKnown) {
+  for (const char* sizes : {"5\r\n", "2\r\n01\r\n3\r\n", "ffffffffffffffff\r\n"}) {
+    ChunkDecoder decoder;
+    std::string body;
+    decoder.feed(sizes, body, 4);
+    EXPECT_EQ(decoder.state(), ChunkDecoder::State::kTooLong) << sizes;
+  }
   ChunkDecoder decoder;
   std::string body;
-  decoder.feed("a\r\n0123456789\r\n0\r\n\r\n", body, 4);
-  EXPECT_EQ(body, "01234");
-  EXPECT_EQ(decoder.state(), ChunkDecoder::State::kOpen);
+  decoder.feed("4\r\n0123\r\n0\r\n\r\n", body, 4);
+  EXPECT_EQ(decoder.state(), ChunkDecoder::State::kDone);
 }
 
 }  // namespace

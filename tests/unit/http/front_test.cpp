@@ -66,11 +66,19 @@ TEST_F(FrontLoop, LetsAClientReadWhyItsLongBodyWasRefused) {
   EXPECT_EQ(client.response().status, 413);
 }
 
+TEST_F(FrontLoop, RefusesAChunkThatIsTooLongBeforeItComes) {
+  config.max_message_bytes = 1'000;
+  HttpClient client = connect();
+  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
+  EXPECT_EQ(client.response().status, 413);
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
 TEST_F(FrontLoop, RefusesAChunkedBodyThatGrowsTooLong) {
   config.max_message_bytes = 1'000;
   HttpClient client = connect();
-  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
-              std::string(1'001, 'x') + "\r\n0\r\n\r\n");
+  client.send("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" +
+              std::string(1'000, 'x') + "\r\n1\r\nx\r\n0\r\n\r\n");
   EXPECT_EQ(client.response().status, 413);
   EXPECT_TRUE(client.is_closed_by_peer());
 }
