@@ -218,6 +218,10 @@ std::vector<Setting> stream_rows(Config& config) {
       Setting::duration(
           "retry-ms", config.retry, {1, 30'000},
           "The reconnection time that clients are told; each gets one between this and twice this."),
+      Setting::duration(
+          "drain-retry-ms", config.drain_retry, {0, 30'000},
+          "The reconnection time for clients that a drain ends or turns away, and up to one and a "
+          "half times this: short where another gateway is ready. 0: as retry-ms."),
       Setting::duration("stuck-seconds", config.stuck, {1, 3'600},
                         "A client whose connection takes no byte for so long is closed."),
       Setting::duration(
@@ -226,6 +230,10 @@ std::vector<Setting> stream_rows(Config& config) {
           "0: never."),
       Setting::duration("drain-seconds", config.drain, {0, 3'600},
                         "After SIGTERM the streams are closed one by one over this time."),
+      Setting::duration(
+          "ready-without-redis-seconds", config.ready_without_redis, {0, 3'600},
+          "How long after the start /readyz waits for Redis to be reached. Then it says ready: no "
+          "ready gateway at all ends every EventSource that reconnects."),
       Setting::bytes("socket-unsent-bytes", config.socket_unsent_bytes, {4 * kKiB, kGiB},
                      "Unsent bytes that the kernel may hold for one client (TCP_NOTSENT_LOWAT)."),
   };
@@ -290,6 +298,10 @@ std::vector<Setting> process_rows(Config& config) {
       Setting::flag("healthcheck", config.healthcheck,
                     "Asks the gateway that runs with this admin-listen whether it is ready, and exits with 0 "
                     "or 1: for HEALTHCHECK of a container."),
+      Setting::duration(
+          "sleep", config.sleep, {0, 3'600},
+          "Only waits so long, and exits with 0: for the preStop of a container without a shell. 0: "
+          "doesn't."),
   };
 }
 
@@ -392,8 +404,9 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   line.warnings = std::move(outcome->warnings);
   line.text = std::move(outcome->text);
   line.config_path = std::move(outcome->config_path);
-  // Help and health checks need no more than admin-listen: the gateway itself may have the rest as flags.
-  if (line.text || line.config.healthcheck) return line;
+  // Help, health checks and sleeps need no more than their own settings: the gateway itself may have the rest
+  // as flags.
+  if (line.text || line.config.healthcheck || line.config.sleep.count() > 0) return line;
   if (auto error = check_together(line.config, outcome->sources)) return *error;
   if (line.config.request_memory_bytes < line.config.head_bytes + line.config.max_message_bytes) {
     line.warnings.emplace_back(

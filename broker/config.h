@@ -71,9 +71,12 @@ struct Config {
   std::chrono::seconds heartbeat{15};
   // The reconnection time told to clients: jittered, up to twice this.
   std::chrono::milliseconds retry{2'000};
+  // The same when a drain ends a stream: jittered, up to one and a half times this. 0: as retry.
+  std::chrono::milliseconds drain_retry{0};
   std::chrono::seconds stuck{60};      // A socket that accepts nothing for this long is closed.
   std::chrono::seconds max_stream{0};  // 0: never. Jittered by 20 %.
   std::chrono::seconds drain{10};
+  std::chrono::seconds ready_without_redis{10};  // Since the start.
   std::size_t socket_unsent_bytes = 128 << 10;
 
   std::vector<std::string> cors_origin;
@@ -111,6 +114,7 @@ struct Config {
   bool access_log = true;
   std::size_t access_log_per_second = 20;  // Lines; 0: all.
   bool healthcheck = false;                // Ask a running gateway instead of being one.
+  std::chrono::seconds sleep{0};           // Only wait, and end. 0: don't.
 };
 
 // The result of read_settings().

@@ -12,6 +12,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "broker/api/admin_routes.h"
@@ -163,7 +164,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
   hub.set_bus(**bus);
   const bool has_tokens = has_keys(config);
   Routes routes(route_options(config, random, has_tokens), hub, metrics, has_tokens ? &verifier : nullptr);
-  AdminRoutes admin_routes(is_loopback(config.admin_listen), hub, metrics);
+  AdminRoutes admin_routes(admin_options(config), hub, metrics);
   HttpServer http(server_options(config), routes, admin_routes, metrics);
   metrics.add_source([&](MetricsPage& page) {
     keys.collect(page);
@@ -212,6 +213,10 @@ int main(int argc, char** argv) {
     const auto reason = weir::why_not_ready(command->config.admin_listen);
     if (reason) std::fprintf(stderr, "weir-broker: %s\n", reason->c_str());
     return reason ? weir::kExitNotReady : 0;
+  }
+  if (command->config.sleep.count() > 0) {
+    std::this_thread::sleep_for(command->config.sleep);
+    return 0;
   }
   // Until the main loop handles it: the settings have just been read.
   std::signal(SIGHUP, SIG_IGN);

@@ -63,7 +63,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   if (suffix.empty() || suffix == "b") return n;
   const auto shift = suffix[0] == 'k' ? 10 : suffix[0] == 'm' ? 20 : suffix[0] == 'g' ? 30 : 0;
   const auto rest = suffix.substr(1);
-  if (shift == 0 || !(rest.empty() || rest == "b" || rest == "ib")) return std::nullopt;
+  if (shift == 0 || !(rest.empty() || rest == "b" || rest == "i" || rest == "ib")) return std::nullopt;
   if (*n > std::numeric_limits<std::uint64_t>::max() >> shift) return std::nullopt;
   return *n << shift;
 }

@@ -93,7 +93,7 @@ class Setting {
         .shown_by([&value] { return std::to_string(value); });
   }
 
-  // A number of bytes: 4194304, 4096K or 4M (K, M and G, also as KB or KiB, are 1024, 1024² and 1024³).
+  // A number of bytes: 4194304, 4096K or 4M (K, M and G, also as KB, Ki or KiB, are 1024, 1024² and 1024³).
   template <typename Integer>
   static Setting bytes(std::string name, Integer& value, Range range, std::string help) {
     static_assert(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>);

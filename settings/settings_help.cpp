@@ -66,7 +66,8 @@ constexpr const char* kRules =
     "dashes), "
     "in this order of precedence. A list is a repeated flag, a comma-separated variable, or an array in the "
     "file. "
-    "Numbers of bytes may end in K, M or G (also KB or KiB): 1024, 1024² and 1024³ bytes. An empty variable "
+    "Numbers of bytes may end in K, M or G (also KB, Ki or KiB): 1024, 1024² and 1024³ bytes. An empty "
+    "variable "
     "counts as "
     "not set; of a flag given twice the last one counts.";
 

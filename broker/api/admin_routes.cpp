@@ -53,11 +53,12 @@ Reply on_log_level(const Request& request) {
 
 }  // namespace
 
-AdminRoutes::AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics)
+AdminRoutes::AdminRoutes(const AdminOptions& options, Gateway& gateway, const Metrics& metrics)
     : access_({.anonymous_subscribe = {},
                .anonymous_publish = {},
                .cors_origins = {},
-               .is_loopback = is_loopback}),
+               .is_loopback = options.is_loopback}),
+      ready_at_(std::chrono::steady_clock::now() + options.ready_without_redis),
       gateway_(gateway),
       metrics_(metrics) {}
 
@@ -73,7 +74,7 @@ std::vector<Header> AdminRoutes::cors_headers(const Head&) const { return {}; }
 
 bool AdminRoutes::is_draining() const { return gateway_.is_draining(); }
 
-Reply AdminRoutes::dispatch(const Request& request) const {
+Reply AdminRoutes::dispatch(const Request& request) {
   const Head& head = request.head;
   if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
   const bool is_known = head.path == "/healthz" || head.path == "/readyz" || head.path == "/healthz/redis" ||
@@ -93,10 +94,18 @@ Reply AdminRoutes::dispatch(const Request& request) const {
 
 // Reports only what no reconnect to this pod can heal: without a ready pod behind a Service, every
 // EventSource that reconnects gives up.
-Reply AdminRoutes::ready() const {
+Reply AdminRoutes::ready() {
   if (gateway_.is_draining()) return error_reply(503, "this gateway is draining");
   const BusState state = gateway_.bus_state();
-  if (!state.was_ever_connected) return error_reply(503, "Redis was not reached yet" + reason_of(state));
+  if (!state.was_ever_connected) {
+    if (std::chrono::steady_clock::now() < ready_at_) {
+      return error_reply(503, "Redis was not reached yet" + reason_of(state));
+    }
+    if (!is_ready_told_.exchange(true)) {
+      log_warning("ready without Redis, which was not reached yet" + reason_of(state) +
+                  ": streams are told so, and publishing is refused");
+    }
+  }
   return json_reply(200, status_json("ready"));
 }
 

@@ -1,6 +1,8 @@
 // The URLs of the admin side: probes, metrics, open channels, the slowest clients, the log level.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -17,13 +19,19 @@ class Metrics;
 // GET /channels shows at most this many channels, those with the most subscribers.
 inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
+struct AdminOptions {
+  bool is_loopback;
+  // How long after the start it waits for Redis to be reached before it is ready without.
+  std::chrono::seconds ready_without_redis;
+};
+
 // Answers the requests of the admin side.
 //
 // Threads:   as Handler says.
 // Ownership: gateway and metrics outlive it.
 class AdminRoutes final : public Handler {
  public:
-  AdminRoutes(bool is_loopback, Gateway& gateway, const Metrics& metrics);
+  AdminRoutes(const AdminOptions& options, Gateway& gateway, const Metrics& metrics);
 
   Reply handle(Request& request) override;
   Reply overloaded(const Head& head) override;
@@ -31,12 +39,14 @@ class AdminRoutes final : public Handler {
   bool is_draining() const override;
 
  private:
-  Reply dispatch(const Request& request) const;
-  Reply ready() const;
+  Reply dispatch(const Request& request);
+  Reply ready();
   Reply bus() const;
   Reply channels() const;
 
   const Access access_;
+  const std::chrono::steady_clock::time_point ready_at_;  // Without Redis.
+  std::atomic<bool> is_ready_told_ = false;
   Gateway& gateway_;
   const Metrics& metrics_;
 };

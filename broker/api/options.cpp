@@ -69,7 +69,13 @@ RouteOptions route_options(const Config& config, std::uint64_t random, bool has_
       .channels_per_client_max = config.max_channels_per_client,
       .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
       .cookie_name = config.jwt_cookie,
+      .retry = config.retry,
+      .drain_retry = config.drain_retry,
       .random = random};
+}
+
+AdminOptions admin_options(const Config& config) {
+  return {.is_loopback = is_loopback(config.admin_listen), .ready_without_redis = config.ready_without_redis};
 }
 
 }  // namespace weir

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "broker/api/admin_routes.h"
 #include "broker/api/routes.h"
 #include "broker/config.h"
 #include "broker/http/server.h"
@@ -14,6 +15,7 @@ namespace weir {
 ServerOptions server_options(const Config& config);
 // `random` seeds the jitter of retry times; `has_keys` says whether there is a TokenVerifier.
 RouteOptions route_options(const Config& config, std::uint64_t random, bool has_keys);
+AdminOptions admin_options(const Config& config);
 // True if `listen` ("127.0.0.1:8080") takes connections from this machine alone.
 bool is_loopback(const std::string& listen);
 

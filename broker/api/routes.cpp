@@ -8,6 +8,7 @@
 #include "broker/api/parameters.h"
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
+#include "broker/base/retry_time.h"
 #include "proto/channel_name.h"
 #include "proto/envelope.h"
 #include "proto/event_id.h"
@@ -349,12 +350,16 @@ Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::str
   return reply;
 }
 
-std::chrono::milliseconds Routes::jittered_retry() {
+// Another gateway may be ready while this one drains; a full one needs time.
+std::chrono::milliseconds Routes::retry_after(Refused reason) {
   // splitmix64: spreads the retries of clients that are turned away in one second.
   std::uint64_t z = random_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return std::chrono::milliseconds(10'000 + (z ^ (z >> 31)) % 20'001);
+  z ^= z >> 31;
+  if (reason == Refused::kDraining)
+    return jittered_at_drain(options_.drain_retry, options_.retry, static_cast<std::uint32_t>(z));
+  return std::chrono::milliseconds(10'000 + z % 20'001);
 }
 
 Reply Routes::overloaded(const Head& head) {
@@ -362,7 +367,7 @@ Reply Routes::overloaded(const Head& head) {
 }
 
 Reply Routes::full(bool accepts_stream, Refused reason) {
-  const auto retry = jittered_retry();
+  const auto retry = retry_after(reason);
   Reply reply;
   if (accepts_stream) {
     become_stream(reply);
@@ -370,7 +375,8 @@ Reply Routes::full(bool accepts_stream, Refused reason) {
   } else {
     const int status = reason == Refused::kClientsPerAddress ? 429 : 503;
     reply = error_reply(status, std::string("there is no room for this request: ") + refused_name(reason));
-    reply.headers.push_back({"Retry-After", std::to_string(retry.count() / 1'000)});
+    reply.headers.push_back(
+        {"Retry-After", std::to_string(std::chrono::ceil<std::chrono::seconds>(retry).count())});
   }
   reply.refused = reason;
   reply.closes = true;  // Other clients need its descriptor.

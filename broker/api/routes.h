@@ -29,7 +29,9 @@ struct RouteOptions {
   std::size_t channels_per_client_max;
   bool has_console;
   std::string cookie_name;
-  std::uint64_t random = 0;  // Seeds the jitter of retry times.
+  std::chrono::milliseconds retry;
+  std::chrono::milliseconds drain_retry;  // 0: as retry.
+  std::uint64_t random = 0;               // Seeds the jitter of retry times.
 };
 
 // Answers the requests of the public side.
@@ -73,7 +75,7 @@ class Routes final : public Handler {
   Reply publish(Request& request, std::string channel, bool is_end);
   Reply info(const Head& head, const std::string& channel) const;
   Reply console(const Head& head) const;
-  std::chrono::milliseconds jittered_retry();
+  std::chrono::milliseconds retry_after(Refused reason);
 
   const RouteOptions options_;
   const Access access_;

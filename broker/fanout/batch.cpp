@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "broker/base/retry_time.h"
+
 namespace weir {
 
 std::string_view bytes_of(const Frame& frame, const Encoding& encoding, std::string_view channel) {
@@ -50,13 +52,6 @@ void Batch::write_retries(std::uint32_t jitter) {
 
 std::size_t Batch::frame_at(std::size_t offset) const {
   return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), offset) - ends_.begin());
-}
-
-std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter) {
-  constexpr std::int64_t kMax = 60'000;
-  const std::int64_t value =
-      base.count() + base.count() * static_cast<std::int64_t>(jitter & 0xffff) / 0xffff;
-  return std::chrono::milliseconds(value > kMax ? kMax - (value - kMax) / 2 : value);
 }
 
 }  // namespace weir

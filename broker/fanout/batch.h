@@ -67,8 +67,4 @@ class Batch {
   std::vector<Retry> retries_;
 };
 
-// One client's own reconnection time: `base` lengthened by 16 bits of `jitter` to at most twice its length,
-// and folded back at 60 s, to no less than half of that.
-std::chrono::milliseconds jittered(std::chrono::milliseconds base, std::uint32_t jitter);
-
 }  // namespace weir

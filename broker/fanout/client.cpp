@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/base/retry_time.h"
 #include "broker/fanout/expiry.h"
 #include "broker/fanout/shard.h"
 #include "proto/event_id.h"
@@ -448,7 +449,10 @@ void Client::begin_close(CloseReason reason, Tick deadline) {
 }
 
 void Client::write_last() {
-  const auto retry = jittered(shard_.options().retry, jitter_);
+  const ShardOptions& options = shard_.options();
+  const auto retry = close_reason_ == CloseReason::kDrain
+                         ? jittered_at_drain(options.drain_retry, options.retry, jitter_)
+                         : jittered(options.retry, jitter_);
   const char* reason = kCloseReasonNames[static_cast<std::size_t>(close_reason_)];
   append_own(std::string(": closing: ") + reason + "\nretry: " + std::to_string(retry.count()) + "\n\n");
   if (encoding_.is_chunked) outbox_.append(kLastChunk);

@@ -45,6 +45,7 @@ struct ShardOptions {
   std::string epoch;  // The gateway's, for event ids.
   std::chrono::milliseconds heartbeat;
   std::chrono::milliseconds retry;
+  std::chrono::milliseconds drain_retry;  // 0: as retry.
   std::chrono::milliseconds stuck;
   std::chrono::milliseconds max_stream;  // 0: never.
   std::size_t socket_unsent_bytes;

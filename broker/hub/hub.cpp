@@ -51,6 +51,7 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
   ShardOptions options{.epoch = epoch,
                        .heartbeat = config.heartbeat,
                        .retry = config.retry,
+                       .drain_retry = config.drain_retry,
                        .stuck = config.stuck,
                        .max_stream = config.max_stream,
                        .socket_unsent_bytes = config.socket_unsent_bytes,

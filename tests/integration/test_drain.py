@@ -42,12 +42,22 @@ class Drain(GatewayTest):
         newcomer.wait_for_head()
         self.assertEqual(newcomer.status, 200)
         self.assertEqual([event.type for event in newcomer.rest()], ["weir:overloaded"])
-        self.assertTrue(10_000 <= newcomer.retries[-1] <= 30_000)
+        self.assertTrue(2_000 <= newcomer.retries[-1] <= 4_000)
         response = gateway.request("GET", "/channels/a", {"Accept": "*/*"})
         self.assertIn(response.status, (429, 503))
         self.assertIn("retry-after", response.headers)
         self.assertEqual(gateway.admin("/healthz").status, 200)
         self.loop.until(lambda: not gateway.is_running(), "the end of the drain")
+        self.assertEqual(gateway.wait_for_exit(), 0)
+
+    def test_clients_may_be_told_to_come_back_soon(self):
+        redis, gateway = self.start_both("--drain-seconds", "2", "--drain-retry-ms", "400")
+        streams = self.open_all(gateway, ["/channels/a"] * 20)
+        gateway.signal(signal.SIGTERM)
+        for stream in streams:
+            stream.rest()
+            self.assertTrue(2_000 <= stream.retries[0] <= 4_000, stream.retries)
+            self.assertTrue(400 <= stream.retries[-1] <= 600, stream.retries)
         self.assertEqual(gateway.wait_for_exit(), 0)
 
     def test_what_was_logged_before_arrives_before_the_close(self):

@@ -68,5 +68,11 @@ class Healthcheck(GatewayTest):
         self.assertEqual(run_once("--healthcheck", "--admin-listen", "nonsense").returncode, 2)
 
 
+class Sleep(unittest.TestCase):
+    def test_it_waits_and_ends_whatever_the_other_settings_are(self):
+        result = run_once("--sleep", "1", env={"WEIR_LISTEN": "0.0.0.0:0"})
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -19,6 +19,10 @@ from support.redis import RedisServer
 NOTICED_SECONDS = 45
 
 
+# The gateway is not ready before it has reached Redis, however slow the machine is.
+NOT_WITHOUT_REDIS = ("--ready-without-redis-seconds", "3600")
+
+
 class RedisTest(GatewayTest):
     def assert_gap(self, stream, channel, reason="bus-down"):
         gap = gap_of(stream.next_event())
@@ -404,7 +408,7 @@ class Hung(RedisTest):
     def test_a_redis_that_accepts_and_says_nothing_is_not_ready(self):
         redis = self.start_redis()
         redis.freeze()
-        gateway = self.start_gateway(redis=redis, wait=False)
+        gateway = self.start_gateway(*NOT_WITHOUT_REDIS, redis=redis, wait=False)
         try:
             stream = self.open(gateway, "/channels/a")
             self.assertEqual(gateway.admin("/readyz").status, 503)
@@ -419,11 +423,29 @@ class Hung(RedisTest):
 
 
 class Late(RedisTest):
+    def test_a_gateway_that_waited_long_enough_is_ready_without_redis(self):
+        redis = RedisServer()
+        redis.reserve()
+        self.addCleanup(redis.stop)
+        gateway = self.start_gateway("--ready-without-redis-seconds", "0", redis=redis, wait=False)
+        self.assertEqual(gateway.admin("/readyz").status, 200)
+        self.assertEqual(gateway.admin("/readyz").status, 200)
+        gateway.wait_for_log("ready without Redis")
+        self.assertEqual(sum("ready without Redis" in line for line in gateway.log), 1)
+        stream = self.open(gateway, "/channels/a", keep_bus_events=True)
+        self.assertEqual(stream.next_event("weir:bus").data, '{"state":"down"}')
+        redis.start()
+        self.wait_until_back(gateway)
+        self.assertEqual(stream.next_event("weir:bus").data, '{"state":"up"}')
+        self.assert_gap(stream, "a")
+        redis.publish("a", "live now")
+        self.assertEqual(stream.next_event("message").data, "live now")
+
     def test_a_redis_that_is_started_after_the_gateway(self):
         redis = RedisServer()
         redis.reserve()
         self.addCleanup(redis.stop)
-        gateway = self.start_gateway(redis=redis, wait=False)
+        gateway = self.start_gateway(*NOT_WITHOUT_REDIS, redis=redis, wait=False)
         self.assertEqual(gateway.admin("/readyz").status, 503)
         self.assertEqual(gateway.admin("/healthz/redis").status, 503)
         self.assertEqual(gateway.admin("/healthz").status, 200)
@@ -521,7 +543,7 @@ class Access(RedisTest):
 
     def test_a_wrong_password_is_not_ready_and_says_why_without_the_password(self):
         redis = self.start_redis("--requirepass", "right")
-        gateway = self.start_gateway("--redis-url", f"redis://:wrongsecret@127.0.0.1:{redis.port}", wait=False)
+        gateway = self.start_gateway(*NOT_WITHOUT_REDIS, "--redis-url", f"redis://:wrongsecret@127.0.0.1:{redis.port}", wait=False)
         gateway.wait_for_log(r"(?i)(WRONGPASS|NOAUTH|invalid password|auth)")
         self.assertEqual(gateway.admin("/readyz").status, 503)
         self.assertNotIn("wrongsecret", "\n".join(gateway.log))
@@ -644,7 +666,8 @@ class Tls(RedisTest):
         log = tempfile.NamedTemporaryFile("r")
         self.addCleanup(log.close)
         redis = self.start_redis("--logfile", log.name, tls=self.ca.issue("DNS:other.example"))
-        gateway = self.start_gateway("--redis-url", redis.tls_url, "--redis-ca-file", self.ca.file, wait=False)
+        gateway = self.start_gateway(*NOT_WITHOUT_REDIS, "--redis-url", redis.tls_url, "--redis-ca-file", self.ca.file,
+                                     wait=False)
         self.loop.until(lambda: b"IP address mismatch" in gateway.admin("/healthz/redis").body, "the reason")
         self.assertEqual(gateway.admin("/readyz").status, 503)
         # It goes on trying, and does not go on telling.

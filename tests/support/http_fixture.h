@@ -35,7 +35,7 @@ class HttpTest : public testing::Test {
   std::unique_ptr<HttpServer> make_server(const Config& of) {
     auto& routes =
         routes_.emplace_back(route_options(of, 1, verifier != nullptr), gateway, metrics, verifier);
-    auto& admin_routes = admin_routes_.emplace_back(is_loopback(of.admin_listen), gateway, metrics);
+    auto& admin_routes = admin_routes_.emplace_back(admin_options(of), gateway, metrics);
     return std::make_unique<HttpServer>(server_options(of), routes, admin_routes, metrics);
   }
   // With what the test has set in `config`.

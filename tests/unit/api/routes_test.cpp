@@ -171,6 +171,16 @@ TEST_F(Admin, IsReadyOnceRedisWasReachedAndUntilItDrains) {
   EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 503);
 }
 
+TEST_F(Admin, IsReadyWithoutRedisAfterAWhile) {
+  config.ready_without_redis = std::chrono::seconds(0);
+  gateway.set_state({.is_connected = false, .was_ever_connected = false});
+  HttpClient client = connect_admin();
+  EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 200);
+  EXPECT_EQ(client.send(request("GET", "/healthz/redis")).response().status, 503);
+  gateway.draining = true;
+  EXPECT_EQ(client.send(request("GET", "/readyz")).response().status, 503);
+}
+
 TEST_F(Admin, TellsOfRedis) {
   HttpClient client = connect_admin();
   gateway.set_state({.kind = BusKind::kRedis, .is_connected = false});

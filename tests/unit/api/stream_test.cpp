@@ -193,7 +193,8 @@ TEST_F(Streams, OfAClientThatHalfClosesAreOpened) {
   EXPECT_EQ(client.response().status, 200);
 }
 
-void expect_overloaded(HttpClient& client, const std::string& reason) {
+void expect_overloaded(HttpClient& client, const std::string& reason, int retry_min = 10'000,
+                       int retry_max = 30'000) {
   const Response response = client.response();
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.header("content-type"), "text/event-stream");
@@ -202,8 +203,8 @@ void expect_overloaded(HttpClient& client, const std::string& reason) {
   EXPECT_EQ(event.type, "weir:overloaded");
   EXPECT_EQ(event.data, "{\"reason\":\"" + reason + "\"}");
   ASSERT_TRUE(event.retry);
-  EXPECT_GE(event.retry->count(), 10'000);
-  EXPECT_LE(event.retry->count(), 30'000);
+  EXPECT_GE(event.retry->count(), retry_min);
+  EXPECT_LE(event.retry->count(), retry_max);
   EXPECT_TRUE(client.is_closed_by_peer());
 }
 
@@ -214,8 +215,27 @@ TEST_F(Streams, ThatFindNoPlaceGetAnAnswerThatAnEventSourceComesBackFrom) {
   expect_overloaded(client, "clients");
 }
 
-TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
+TEST_F(Streams, ThatComeToADrainingGatewayComeBackAsSoonAsThoseThatItEnds) {
   gateway.refusal = NoPlace::kDraining;
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a", kEventStream));
+  expect_overloaded(client, "draining", 2'000, 4'000);
+  const Response response = ask("GET", "/channels/a", "Accept: */*\r\n");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_GE(std::stoi(response.header("retry-after")), 2);
+}
+
+TEST_F(Streams, ThatComeToADrainingGatewayMayBeToldToHurry) {
+  config.drain_retry = std::chrono::milliseconds(400);
+  gateway.refusal = NoPlace::kDraining;
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a", kEventStream));
+  expect_overloaded(client, "draining", 400, 600);
+  EXPECT_EQ(ask("GET", "/channels/a", "Accept: */*\r\n").header("retry-after"), "1");
+}
+
+TEST_F(Streams, ThatFindNoPlaceGetAStatusIfTheyAreNoEventSource) {
+  gateway.refusal = NoPlace::kClients;
   for (const char* accept : {"Accept: */*\r\n", ""}) {
     const Response response = ask("GET", "/channels/a", accept);
     EXPECT_EQ(response.status, 503);

@@ -121,6 +121,9 @@ retry-ms = 11
 stuck-seconds = 12
 max-stream-seconds = 13
 drain-seconds = 14
+drain-retry-ms = 33
+ready-without-redis-seconds = 34
+sleep = 35
 socket-unsent-bytes = "15K"
 cors-origin = ["https://a.example"]
 anonymous-subscribe = ["s*"]
@@ -186,6 +189,9 @@ log-format = "json"
   EXPECT_EQ(config.stuck.count(), 12);
   EXPECT_EQ(config.max_stream.count(), 13);
   EXPECT_EQ(config.drain.count(), 14);
+  EXPECT_EQ(config.drain_retry.count(), 33);
+  EXPECT_EQ(config.ready_without_redis.count(), 34);
+  EXPECT_EQ(config.sleep.count(), 35);
   EXPECT_EQ(config.socket_unsent_bytes, 15 << 10);
   EXPECT_THAT(config.cors_origin, ElementsAre("https://a.example"));
   EXPECT_THAT(config.anonymous_subscribe, ElementsAre("s*"));

@@ -33,6 +33,7 @@ inline ShardOptions shard_options() {
   return {.epoch = kEpoch,
           .heartbeat = std::chrono::seconds(15),
           .retry = std::chrono::seconds(2),
+          .drain_retry = std::chrono::milliseconds(0),
           .stuck = std::chrono::seconds(60),
           .max_stream = std::chrono::seconds(0),
           .socket_unsent_bytes = 128 << 10};

@@ -106,15 +106,15 @@ TEST_F(SettingsTest, RefusesWhatIsNotAWholeNumber) {
 
 TEST_F(SettingsTest, TakesBytesWithSuffixes) {
   const std::vector<std::pair<std::string, std::size_t>> good = {
-      {"1024", 1024},     {"1025 B", 1025},    {"64k", 65'536},     {"64K", 65'536},   {"64KB", 65'536},
-      {"64KiB", 65'536},  {"3m", 3 << 20},     {"3MB", 3 << 20},    {"3MiB", 3 << 20}, {"3 MiB", 3 << 20},
-      {"2G", 2ULL << 30}, {"2gb", 2ULL << 30}, {"2GiB", 2ULL << 30}};
+      {"1024", 1024},    {"1025 B", 1025}, {"64k", 65'536},    {"64K", 65'536},     {"64KB", 65'536},
+      {"64KiB", 65'536}, {"3m", 3 << 20},  {"3MB", 3 << 20},   {"3MiB", 3 << 20},   {"3 MiB", 3 << 20},
+      {"3Mi", 3 << 20},  {"64Ki", 65'536}, {"2G", 2ULL << 30}, {"2gb", 2ULL << 30}, {"2GiB", 2ULL << 30}};
   for (const auto& [text, bytes] : good) {
     EXPECT_EQ(error_of({"--queue-bytes", text}), "no error") << text;
     EXPECT_EQ(queue_bytes, bytes) << text;
   }
-  for (const char* text : {"", "K", "B", "64X", "64BB", "64KX", "64KiBs", "-64K", "1.5M", "64  K", "64 ",
-                           "17179869184G", "18446744073709551615K", "1023"}) {
+  for (const char* text : {"", "K", "B", "64X", "64BB", "64KX", "64KiBs", "64i", "64KI B", "-64K", "1.5M",
+                           "64  K", "64 ", "17179869184G", "18446744073709551615K", "1023"}) {
     EXPECT_THAT(error_of({"--queue-bytes", text}), StartsWith("queue-bytes = ")) << text;
   }
 }
