@@ -298,6 +298,10 @@ std::vector<Setting> process_rows(Config& config) {
       Setting::flag("healthcheck", config.healthcheck,
                     "Asks the gateway that runs with this admin-listen whether it is ready, and exits with 0 "
                     "or 1: for HEALTHCHECK of a container."),
+      Setting::flag(
+          "away", config.away,
+          "Answers for gateways that are not ready, and is none: an EventSource gets an empty stream and "
+          "comes back, everything else 503. For the default backend of an ingress."),
       Setting::duration(
           "sleep", config.sleep, {0, 3'600},
           "Only waits so long, and exits with 0: for the preStop of a container without a shell. 0: "
@@ -381,6 +385,17 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
   return std::nullopt;
 }
 
+// What is left of the settings for --away: nobody is let in, and nothing is carried.
+Config without_channels(Config config) {
+  config.bus = BusChoice::kMemory;
+  config.redis_url.clear();
+  config.record.clear();
+  config.jwt_secret_file.clear();
+  config.jwt_public_key_file.clear();
+  config.jwks_file.clear();
+  return config;
+}
+
 // Without a prefix every application on that Redis shares the channels.
 void warn_of_open_redis(const Config& config, std::vector<std::string>& warnings) {
   if (config.redis_url.empty() || !config.redis_prefix.empty()) return;
@@ -407,6 +422,10 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   // Help, health checks and sleeps need no more than their own settings: the gateway itself may have the rest
   // as flags.
   if (line.text || line.config.healthcheck || line.config.sleep.count() > 0) return line;
+  if (line.config.away) {
+    line.config = without_channels(line.config);
+    return line;
+  }
   if (auto error = check_together(line.config, outcome->sources)) return *error;
   if (line.config.request_memory_bytes < line.config.head_bytes + line.config.max_message_bytes) {
     line.warnings.emplace_back(

@@ -114,6 +114,7 @@ struct Config {
   bool access_log = true;
   std::size_t access_log_per_second = 20;  // Lines; 0: all.
   bool healthcheck = false;                // Ask a running gateway instead of being one.
+  bool away = false;                       // Answer for gateways that are not ready, and be none.
   std::chrono::seconds sleep{0};           // Only wait, and end. 0: don't.
 };
 

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "broker/api/admin_routes.h"
+#include "broker/api/away_routes.h"
 #include "broker/api/options.h"
 #include "broker/api/routes.h"
 #include "broker/auth/key_store.h"
@@ -60,6 +61,10 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
   const BusLimits limits{.message_bytes_max = config.max_message_bytes,
                          .publishes_waiting_max = config.max_publishes_waiting,
                          .publishes_waiting_bytes_max = config.request_memory_bytes};
+  if (config.away) {
+    log_info("answering for gateways that are not ready");
+    return make_memory_bus(limits, listener);
+  }
   if (!uses_redis(config)) {
     log_info(
         "messages come from this process alone, without a Redis (bus memory): publish over HTTP, or set "
@@ -164,8 +169,10 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
   hub.set_bus(**bus);
   const bool has_tokens = has_keys(config);
   Routes routes(route_options(config, random, has_tokens), hub, metrics, has_tokens ? &verifier : nullptr);
+  AwayRoutes away_routes(route_options(config, random, has_tokens).access, random);
+  Handler& public_routes = config.away ? static_cast<Handler&>(away_routes) : routes;
   AdminRoutes admin_routes(admin_options(config), hub, metrics);
-  HttpServer http(server_options(config), routes, admin_routes, metrics);
+  HttpServer http(server_options(config), public_routes, admin_routes, metrics);
   metrics.add_source([&](MetricsPage& page) {
     keys.collect(page);
     hub.collect(page);

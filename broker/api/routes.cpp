@@ -38,13 +38,6 @@ Reply other_method(const Head& head, std::string_view allowed) {
 
 Reply not_found() { return error_reply(404, "there is nothing at this path"); }
 
-// Without parameters: cpp-httplib would gzip "text/event-stream; charset=utf-8".
-void become_stream(Reply& reply) {
-  reply.content_type = "text/event-stream";
-  reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
-  reply.headers.push_back({"X-Accel-Buffering", "no"});
-}
-
 // Of a parameter given twice the last one counts: some clients append to a URL that has it already.
 const std::string* find(const QueryParameters& query, std::string_view name) {
   const std::string* found = nullptr;
@@ -78,11 +71,6 @@ void log_refusal(const Head& head, const Reply& reply) {
 
 // True for an EventSource, and for any other client that names text/event-stream.
 bool accepts_stream(const Head& head) { return is_read(head) && read_accept(head.joined("accept")).is_named; }
-
-Reply with_headers(Reply reply, const std::vector<Header>& headers) {
-  reply.headers.insert(reply.headers.end(), headers.begin(), headers.end());
-  return reply;
-}
 
 const char* outcome_name(PublishOutcome outcome) {
   switch (outcome) {

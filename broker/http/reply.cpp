@@ -98,4 +98,16 @@ std::string encode_reply(const Reply& reply, const Delivery& delivery) {
   return out;
 }
 
+// Without parameters: cpp-httplib would gzip "text/event-stream; charset=utf-8".
+void become_stream(Reply& reply) {
+  reply.content_type = "text/event-stream";
+  reply.headers.push_back({"Cache-Control", "no-cache, no-transform"});
+  reply.headers.push_back({"X-Accel-Buffering", "no"});
+}
+
+Reply with_headers(Reply reply, const std::vector<Header>& headers) {
+  reply.headers.insert(reply.headers.end(), headers.begin(), headers.end());
+  return reply;
+}
+
 }  // namespace weir

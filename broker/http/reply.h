@@ -69,6 +69,12 @@ const char* status_text(int status);
 JsonObject error_json(int status, std::string_view detail);
 // error_json() as a reply with that status.
 Reply error_reply(int status, std::string_view detail);
+
+// Gives `reply` the headers of a stream of events.
+void become_stream(Reply& reply);
+
+// `reply` with more headers.
+Reply with_headers(Reply reply, const std::vector<Header>& headers);
 // `body` and a line feed, as application/json.
 Reply json_reply(int status, const JsonObject& body);
 

@@ -276,7 +276,7 @@ test('the notes have the commands to try, and say when to have more replicas', (
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
        const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
-         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'sleep', 'help', 'version'];
+         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual([...schema.properties.config.propertyNames.enum].sort(), known.sort());
      });

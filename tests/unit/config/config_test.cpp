@@ -123,6 +123,7 @@ max-stream-seconds = 13
 drain-seconds = 14
 drain-retry-ms = 33
 ready-without-redis-seconds = 34
+away = true
 sleep = 35
 socket-unsent-bytes = "15K"
 cors-origin = ["https://a.example"]
@@ -192,6 +193,7 @@ log-format = "json"
   EXPECT_EQ(config.drain_retry.count(), 33);
   EXPECT_EQ(config.ready_without_redis.count(), 34);
   EXPECT_EQ(config.sleep.count(), 35);
+  EXPECT_TRUE(config.away);
   EXPECT_EQ(config.socket_unsent_bytes, 15 << 10);
   EXPECT_THAT(config.cors_origin, ElementsAre("https://a.example"));
   EXPECT_THAT(config.anonymous_subscribe, ElementsAre("s*"));
@@ -242,6 +244,17 @@ TEST(Config, TakesZeroWhereItHasAMeaning) {
     EXPECT_THAT(error_of({std::string("--") + name + "=0"}), StartsWith(std::string(name) + " = \"0\""))
         << name;
   }
+}
+
+TEST(Config, AwayTakesTheSettingsOfAGatewayAndNeedsNoneOfThem) {
+  EXPECT_EQ(error_of({"--away", "--listen", "0.0.0.0:0"}), "no error");
+  const auto line = read({"--away", "--redis-url", "redis://h", "--record", "a", "--jwt-secret-file",
+                          "/nowhere", "--cors-origin", "https://page.example"});
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_FALSE(uses_redis(line->config));
+  EXPECT_FALSE(has_keys(line->config));
+  EXPECT_THAT(line->config.record, IsEmpty());
+  EXPECT_THAT(line->config.cors_origin, ElementsAre("https://page.example"));
 }
 
 TEST(Config, RedisIsNeededForItsBusAndRefusedBesideTheOther) {
