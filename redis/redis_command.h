@@ -16,6 +16,8 @@ std::string command_header(std::size_t words);
 std::string word_header(std::size_t bytes);
 inline constexpr std::string_view kWordEnd = "\r\n";
 
+// Appends a word with its header and its end. Takes no other memory.
+void append_word(std::string& to, std::string_view word);
 // Appends the whole command to `to`. Requires at least one word.
 void append_command(std::string& to, std::span<const std::string_view> words);
 

@@ -11,11 +11,10 @@ std::string_view without_arguments(std::string_view error) {
 
 bool may_pass(std::string_view error) {
   constexpr std::array<std::string_view, 9> kPassing = {
-      "LOADING",  "MASTERDOWN", "READONLY",
-      "OOM",      "BUSY",       "CLUSTERDOWN",
-      "TRYAGAIN", "MISCONF",    "ERR max number of clients"};
-  return std::any_of(kPassing.begin(), kPassing.end(),
-                     [error](std::string_view prefix) { return error.starts_with(prefix); });
+      "LOADING", "MASTERDOWN", "READONLY", "OOM", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS"};
+  if (error.starts_with("ERR max number of clients")) return true;
+  const std::string_view code = error.substr(0, error.find(' '));
+  return std::find(kPassing.begin(), kPassing.end(), code) != kPassing.end();
 }
 
 bool is_no_permission(std::string_view error) { return error.starts_with("NOPERM"); }

@@ -21,7 +21,9 @@ std::optional<std::string> why_not_logged_in(const redisReply& reply, bool is_pi
   if (reply.type == REDIS_REPLY_STATUS) return std::nullopt;
   // A connection to oneself gives our own words back: TCP allows one to a port on which nobody listens.
   if (reply.type != REDIS_REPLY_ERROR) return "it does not answer as Redis does";
-  if (is_ping && is_no_permission(text_of(reply))) return std::nullopt;
+  // A Redis that can't write its snapshot answers MISCONF to PING, and publishes none the less.
+  const bool is_alive = is_no_permission(text_of(reply)) || text_of(reply).starts_with("MISCONF ");
+  if (is_ping && is_alive) return std::nullopt;
   return std::string(without_arguments(text_of(reply)));
 }
 

@@ -21,7 +21,8 @@ using RedisWords = std::vector<std::string>;
 std::vector<RedisWords> login_commands(const RedisUrl& url, const std::string& password);
 
 // The reason why a reply to one of these makes the connection useless; nullopt if it does not. The text may
-// be logged. `is_ping` marks the reply to PING, the last one: a Redis that forbids it is alive.
+// be logged. `is_ping` marks the reply to PING, the last one: a Redis that forbids it, or
+// can't write its snapshot, is alive.
 std::optional<std::string> why_not_logged_in(const redisReply& reply, bool is_ping);
 
 }  // namespace weir

@@ -14,12 +14,15 @@ TEST(RedisError, HasNoArgumentsOfACommand) {
 }
 
 TEST(RedisError, MayPassOrNot) {
-  for (const char* error : {"LOADING Redis is loading the dataset in memory", "READONLY You can't write",
-                            "OOM command", "BUSY Redis is busy", "ERR max number of clients reached"}) {
+  for (const char* error :
+       {"LOADING Redis is loading the dataset in memory", "READONLY You can't write", "OOM command",
+        "BUSY Redis is busy", "ERR max number of clients reached", "MASTERDOWN Link with MASTER is down",
+        "NOREPLICAS Not enough good replicas", "CLUSTERDOWN The cluster is down",
+        "TRYAGAIN Multiple keys request", "MISCONF Redis is configured", "LOADING"}) {
     EXPECT_TRUE(may_pass(error)) << error;
   }
-  for (const char* error :
-       {"WRONGPASS invalid", "NOPERM no permissions", "ERR unknown command", "NOAUTH", ""}) {
+  for (const char* error : {"WRONGPASS invalid", "NOPERM no permissions", "ERR unknown command", "NOAUTH",
+                            "BUSYGROUP of a stream", "ERR Protocol error: invalid bulk length", ""}) {
     EXPECT_FALSE(may_pass(error)) << error;
   }
 }

@@ -41,12 +41,13 @@ TEST(RedisLogin, GoesOnAfterAStatus) {
   EXPECT_EQ(verdict("+PONG\r\n", true), "fine");
 }
 
-TEST(RedisLogin, IsOverWithAnErrorButForAPingThatIsNotAllowed) {
+TEST(RedisLogin, IsOverWithAnErrorButForAPingThatIsNotAllowedOrWhoseSnapshotFails) {
   EXPECT_EQ(verdict("-WRONGPASS invalid username-password pair\r\n", false),
             "WRONGPASS invalid username-password pair");
   EXPECT_EQ(verdict("-LOADING Redis is loading\r\n", true), "LOADING Redis is loading");
   EXPECT_EQ(verdict("-NOAUTH Authentication required.\r\n", true), "NOAUTH Authentication required.");
   EXPECT_EQ(verdict("-NOPERM no permissions to run 'ping'\r\n", true), "fine");
+  EXPECT_EQ(verdict("-MISCONF Redis is configured to save RDB snapshots\r\n", true), "fine");
   EXPECT_EQ(verdict("-NOPERM no permissions to run 'select'\r\n", false),
             "NOPERM no permissions to run 'select'");
 }
