@@ -11,7 +11,7 @@ namespace weir {
 namespace {
 
 // The most that one attempt sends: it bounds how many messages can have an unknown outcome at once.
-constexpr std::size_t kBatchMessagesMax = 128;
+constexpr std::size_t kBatchMessagesMax = 1'024;
 constexpr std::size_t kBatchBytesMax = 256 << 10;
 
 // The longest start of `payloads` within the limits, but at least one.

@@ -1,95 +1,77 @@
 #include "publishers/delivery/redis_sink.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cerrno>
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
+#include <charconv>
 #include <utility>
+#include <variant>
 
 #include "redis/redis_command.h"
 #include "redis/redis_error.h"
-#include "redis/redis_login.h"
 #include "redis/redis_reply.h"
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kEndEnvelope = R"({"type":"weir:end"})";
-// After this much silence a PING asks whether the other end is still there. A message sent into a dead
-// connection has an unknown outcome; a PING has none.
-constexpr std::chrono::seconds kIdleMax{5};
 // How long a batch that was sent before a stop may wait for its answers: its outcome is worth knowing.
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
-// How long to wait, after a reconnect, for the subscribers of the lost connection, and how often to ask.
-constexpr std::chrono::seconds kSubscribersMax{5};
-constexpr int kSubscribersPauseMs = 20;
+// How often to ask for the subscribers of the lost connection.
+constexpr std::chrono::milliseconds kSubscribersPause{20};
 
-// The result of an exchange without messages: nullopt if it succeeded, else why to go no further.
-std::optional<BatchResult> without_messages(BatchResult result) {
-  if (result.outcome == Outcome::kPublished) return std::nullopt;
-  result.confirmed = result.unknown = 0;
-  if (result.outcome == Outcome::kUnknown) result.outcome = Outcome::kFailed;
-  return result;
+// A batch is kept in memory of this size at most until the next one.
+constexpr std::size_t kKeptBytesMax = 1 << 20;
+
+// Redis says so of a payload beyond its proto-max-bulk-len, and closes the connection.
+bool is_too_large(std::string_view error) {
+  return error.starts_with("ERR Protocol error: invalid bulk length");
 }
-
-// An eventfd that is readable while a stop is requested.
-class StopSignal {
- public:
-  StopSignal(int fd, const std::stop_token& stop) : fd_(fd) { callback_.emplace(stop, Wake{fd}); }
-  ~StopSignal() {
-    callback_.reset();
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto n = ::read(fd_, &count, sizeof(count));
-  }
-
- private:
-  struct Wake {
-    int fd;
-    void operator()() const {
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const auto n = ::write(fd, &one, sizeof(one));
-    }
-  };
-  int fd_;
-  std::optional<std::stop_callback<Wake>> callback_;
-};
 
 }  // namespace
 
-void RedisSink::FreeContext::operator()(redisContext* context) const { redisFree(context); }
-
-RedisSink::RedisSink(Target target, SinkOptions options)
-    : target_(std::move(target)),
-      options_(std::move(options)),
-      stop_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  assert(stop_fd_ >= 0);
-}
-
-RedisSink::~RedisSink() { ::close(stop_fd_); }
+RedisSink::RedisSink(const Target& target, const SinkOptions& options)
+    : options_(options), link_(target, options) {}
 
 BatchResult RedisSink::publish(const std::string& channel, std::span<const std::string> payloads,
                                const std::stop_token& stop, const WhileWaiting& while_waiting) {
   assert(!payloads.empty());
-  const StopSignal signal(stop_fd_, stop);
+  const auto large = std::find_if(payloads.begin(), payloads.end(), [this](const std::string& payload) {
+    return payload.size() > options_.message_bytes_max;
+  });
+  const auto sendable = static_cast<std::size_t>(large - payloads.begin());
+  const auto too_large = [&] {
+    return link_.failure(Outcome::kTooLarge, "a message of " + std::to_string(large->size()) +
+                                                 " bytes; Redis takes " +
+                                                 std::to_string(options_.message_bytes_max));
+  };
+  if (sendable == 0) return too_large();
+  const RedisLink::StopWatch watch(link_, stop);
   const std::string name = options_.redis_prefix + channel;
-  const bool is_new = !context_;
-  if (const auto why_not = is_new ? connect(stop) : check_idle_connection()) return *why_not;
-  if (is_new && subscribers_ > 0) {
-    if (const auto why_not = await_subscribers(name)) return *why_not;
+  if (link_.is_open()) {
+    if (auto why_not = link_.check()) return *why_not;
+  } else {
+    if (auto why_not = link_.open()) return *why_not;
+    subscribers_.reconnect();
+    subscribers_deadline_ = Clock::now() + options_.subscribers_wait;
   }
-  Exchange exchange;
-  exchange.while_waiting = while_waiting;
-  for (const auto& payload : payloads) append(exchange, {"PUBLISH", name, payload});
-  return run(std::move(exchange));
+  if (subscribers_.awaited(name) > 0) {
+    if (auto why_not = await_subscribers(name)) return *why_not;
+  }
+  fill(name, payloads.first(sendable));
+  BatchResult result = run(while_waiting);
+  // A message may have come to Redis and not be answered: then a new connection is asked.
+  if (result.outcome != Outcome::kPublished) link_.close();
+  if (result.confirmed > 0) subscribers_.set(name, pipeline_.subscribers);
+  if (pipeline_.bytes.capacity() > kKeptBytesMax) pipeline_.bytes = std::string();
+  if (result.outcome != Outcome::kPublished || large == payloads.end()) return result;
+  const std::size_t confirmed = result.confirmed;
+  result = too_large();
+  result.confirmed = confirmed;
+  return result;
 }
 
 BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_token& stop) {
@@ -97,231 +79,132 @@ BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_t
   return publish(channel, {&payload, 1}, stop, {});
 }
 
-std::optional<BatchResult> RedisSink::connect(const std::stop_token& stop) {
-  if (stop.stop_requested()) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
-  const auto password = read_redis_password(target_.redis, options_.redis_files);
-  if (!password) return failure(Outcome::kFailed, password.error().message);
-  const auto why_not = open_connection(*password);
-  if (!why_not) return std::nullopt;
-  disconnect();
-  return without_messages(*why_not);
-}
-
-std::optional<BatchResult> RedisSink::open_connection(const std::string& password) {
-  const RedisUrl& url = target_.redis;
-  const auto deadline = Clock::now() + options_.timeout;
-  // Not blocking, so that a stop can end a slow connect.
-  context_.reset(url.path.empty() ? redisConnectNonBlock(url.host.c_str(), std::stoi(url.port))
-                                  : redisConnectUnixNonBlock(url.path.c_str()));
-  if (!context_) return failure(Outcome::kFailed, "out of memory");
-  if (context_->err != 0) return failure(Outcome::kFailed, context_->errstr);
-  if (auto why_not = await_connected(deadline)) return why_not;
-  if (url.is_tls) {
-    if (auto why_not = start_tls(deadline)) return why_not;
+// After a restart of Redis the gateways reconnect no sooner than we do. A message published
+// before them never reaches them.
+RedisSink::WhyNot RedisSink::await_subscribers(const std::string& name) {
+  while (Clock::now() < subscribers_deadline_) {
+    auto answer = link_.ask(std::array<std::string_view, 3>{"PUBSUB", "NUMSUB", name});
+    if (auto* why_not = std::get_if<BatchResult>(&answer)) return std::move(*why_not);
+    const redisReply& reply = *std::get<RedisLink::Reply>(answer);
+    const bool is_number = reply.type == REDIS_REPLY_ARRAY && reply.elements == 2;
+    // Without permission to ask, don't ask again on this connection.
+    if (!is_number) subscribers_deadline_ = {};
+    if (!is_number || reply.element[1]->integer >= subscribers_.awaited(name)) break;
+    if (!link_.pause(kSubscribersPause)) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
   }
-  return greet(password);
-}
-
-std::optional<BatchResult> RedisSink::await_connected(Clock::time_point deadline) {
-  if (auto why_not = await(POLLOUT, deadline, true)) return why_not;
-  int error = 0;
-  socklen_t size = sizeof(error);
-  ::getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) return failure(Outcome::kFailed, std::strerror(error));
-  if (target_.redis.path.empty()) redisEnableKeepAlive(context_.get());
+  subscribers_.settle(name);
   return std::nullopt;
 }
 
-std::optional<BatchResult> RedisSink::start_tls(Clock::time_point deadline) {
-  auto context = make_tls_context(options_.redis_files);
-  if (!context) return failure(Outcome::kFailed, context.error().message);
-  tls_.emplace(std::move(*context), context_->fd, target_.redis.host);
-  for (;;) {
-    const auto progress = tls_->handshake();
-    if (!progress.why_ended.empty()) return failure(Outcome::kFailed, progress.why_ended);
-    if (progress.events == 0) return std::nullopt;
-    if (auto why_not = await(progress.events, deadline, true)) return why_not;
+// Hot path: once per message.
+void RedisSink::fill(const std::string& name, std::span<const std::string> payloads) {
+  Pipeline& pipeline = pipeline_;
+  pipeline.bytes.clear();
+  pipeline.ends.clear();
+  const std::array<std::string_view, 2> words{"PUBLISH", name};
+  std::string begin = command_header(words.size() + 1);
+  for (const std::string_view word : words) append_word(begin, word);
+  for (const std::string& payload : payloads) {
+    pipeline.bytes += begin;
+    append_word(pipeline.bytes, payload);
+    pipeline.ends.push_back(pipeline.bytes.size());
   }
+  pipeline.limit = pipeline.bytes.size();
+  pipeline.sent = pipeline.answered = pipeline.confirmed = pipeline.confirmed_end = 0;
+  pipeline.refusal.reset();
 }
 
-std::optional<BatchResult> RedisSink::greet(const std::string& password) {
-  Exchange exchange;
-  exchange.is_login = true;
-  for (const RedisWords& words : login_commands(target_.redis, password)) {
-    append(exchange, Arguments(words.begin(), words.end()));
-  }
-  return without_messages(run(std::move(exchange)));
-}
-
-// After a restart of Redis the gateways reconnect no sooner than we do. A message published
-// before them never reaches them.
-std::optional<BatchResult> RedisSink::await_subscribers(const std::string& name) {
-  const auto before = subscribers_;
-  const auto until = Clock::now() + kSubscribersMax;
-  for (;;) {
-    Exchange exchange;
-    append(exchange, {"PUBSUB", "NUMSUB", name});
-    auto why_not = without_messages(run(std::move(exchange)));
-    const auto now = std::exchange(subscribers_, before);
-    if (why_not) {
-      // Without permission to ask, never ask again. The error closed the connection: fail, so that the batch
-      // is tried on a new one.
-      if (why_not->outcome == Outcome::kRefused) {
-        why_not->outcome = Outcome::kFailed;
-        subscribers_ = 0;
-      }
-      return why_not;
-    }
-    if (now >= before || Clock::now() >= until) return std::nullopt;
-    pollfd stop{.fd = stop_fd_, .events = POLLIN, .revents = 0};
-    if (::poll(&stop, 1, kSubscribersPauseMs) > 0)
-      return BatchResult{.outcome = Outcome::kStopped, .error = {}};
-  }
-}
-
-std::optional<BatchResult> RedisSink::check_idle_connection() {
-  // Nothing was asked, so plain bytes mean the end of the connection. TLS may have records of its own.
-  pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
-  if (::poll(&ready, 1, 0) > 0 && (!tls_ || receive())) {
-    disconnect();
-    return failure(Outcome::kFailed, "the connection was closed");
-  }
-  if (Clock::now() - last_reply_ < kIdleMax) return std::nullopt;
-  Exchange exchange;
-  exchange.is_login = true;
-  append(exchange, {"PING"});
-  return without_messages(run(std::move(exchange)));
-}
-
-void RedisSink::append(Exchange& exchange, const Arguments& arguments) {
-  append_command(exchange.bytes, arguments);
-  exchange.ends.push_back(exchange.bytes.size());
-}
-
-BatchResult RedisSink::run(Exchange exchange) {
+BatchResult RedisSink::run(const WhileWaiting& while_waiting) {
+  Pipeline& pipeline = pipeline_;
+  bool is_last = false;  // A stop was requested after something was sent.
   auto deadline = Clock::now() + options_.timeout;
-  while (exchange.result.confirmed < exchange.ends.size()) {
-    const bool has_more = exchange.sent < exchange.bytes.size();
-    const auto before = std::pair(exchange.sent, exchange.result.confirmed);
-    if (auto why = await(has_more ? POLLIN | POLLOUT : POLLIN, deadline, !exchange.is_last)) {
-      if (why->outcome != Outcome::kStopped || exchange.sent == 0) return broken(exchange, *why);
-      exchange.is_last = true;
+  while (pipeline.sent < pipeline.limit || pipeline.answered < pipeline.sent_commands()) {
+    const bool has_more = pipeline.sent < pipeline.limit;
+    const auto before = std::pair(pipeline.sent, pipeline.answered);
+    auto why = link_.await(has_more ? POLLIN | POLLOUT : POLLIN, deadline, !is_last);
+    if (why && why->outcome == Outcome::kStopped && pipeline.sent > 0) {
+      is_last = true;
       deadline = std::min(deadline, Clock::now() + kLastAnswerMax);
       continue;
     }
-    if (has_more) {
-      if (auto why = send_some(exchange)) return broken(exchange, *why);
-      if (exchange.sent == exchange.bytes.size() && exchange.while_waiting) {
-        std::exchange(exchange.while_waiting, {})();
-      }
+    if (!why && has_more) {
+      why = link_.send(std::string_view(pipeline.bytes).substr(0, pipeline.limit).substr(pipeline.sent),
+                       pipeline.sent);
+      const bool is_all_sent = !why && pipeline.sent == pipeline.bytes.size();
+      if (is_all_sent && while_waiting) while_waiting();
     }
-    if (auto why = take_replies(exchange)) return broken(exchange, *why);
-    const bool has_moved = std::pair(exchange.sent, exchange.result.confirmed) != before;
-    if (has_moved && !exchange.is_last) deadline = Clock::now() + options_.timeout;
+    // Even if sending failed: an answer before Redis closed gives the better reason.
+    if (!why || why->outcome == Outcome::kUnknown) {
+      if (auto better = take_replies()) why = std::move(better);
+    }
+    if (why) {
+      if (is_last) why->outcome = Outcome::kStopped;
+      return result(std::move(why));
+    }
+    const bool has_moved = std::pair(pipeline.sent, pipeline.answered) != before;
+    if (has_moved && !is_last) deadline = Clock::now() + options_.timeout;
   }
-  last_reply_ = Clock::now();
-  return exchange.result;
+  return result(std::nullopt);
 }
 
-std::optional<BatchResult> RedisSink::send_some(Exchange& exchange) {
-  const char* const from = exchange.bytes.data() + exchange.sent;
-  const std::size_t size = exchange.bytes.size() - exchange.sent;
-  if (tls_) {
-    const auto progress = tls_->write(from, size);
-    exchange.sent += progress.bytes;
-    if (progress.why_ended.empty()) return std::nullopt;
-    // A reply of Redis before it closed gives the better reason, such as that it wants a certificate.
-    if (auto why = take_replies(exchange)) return why;
-    return failure(Outcome::kUnknown, progress.why_ended);
+RedisSink::WhyNot RedisSink::take_replies() {
+  auto why_ended = link_.receive();
+  while (const auto line = link_.next_line()) {
+    if (auto why = take_reply(*line)) return why;
   }
-  const auto n = ::send(context_->fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (n >= 0) {
-    exchange.sent += static_cast<std::size_t>(n);
-    return std::nullopt;
-  }
-  if (errno == EAGAIN || errno == EINTR) return std::nullopt;
-  return failure(Outcome::kUnknown, std::strerror(errno));
+  return why_ended;
 }
 
-// Reads what has arrived, without waiting.
-std::optional<BatchResult> RedisSink::receive() {
-  if (!tls_) {
-    pollfd ready{.fd = context_->fd, .events = POLLIN, .revents = 0};
-    if (::poll(&ready, 1, 0) <= 0 || redisBufferRead(context_.get()) == REDIS_OK) return std::nullopt;
-    return failure(Outcome::kUnknown, context_->errstr);
-  }
-  std::array<char, 16 << 10> bytes;
-  for (;;) {
-    const auto progress = tls_->read(bytes.data(), bytes.size());
-    if (!progress.why_ended.empty()) return failure(Outcome::kUnknown, progress.why_ended);
-    if (progress.bytes == 0) return std::nullopt;
-    redisReaderFeed(context_->reader, bytes.data(), progress.bytes);
-  }
-}
-
-std::optional<BatchResult> RedisSink::take_replies(Exchange& exchange) {
-  if (auto why = receive()) return why;
-  for (;;) {
-    void* next = nullptr;
-    if (redisGetReplyFromReader(context_.get(), &next) != REDIS_OK) {
-      return failure(Outcome::kUnknown, context_->errstr);
+RedisSink::WhyNot RedisSink::take_reply(std::string_view line) {
+  Pipeline& pipeline = pipeline_;
+  const bool is_awaited = pipeline.answered < pipeline.sent_commands();
+  if (line.starts_with('-')) {
+    const std::string error(without_arguments(line.substr(1)));
+    // Redis reads the length of a message before the message, so this may come before all of it is sent.
+    if (is_too_large(error)) return link_.failure(Outcome::kTooLarge, error);
+    if (is_awaited) {
+      ++pipeline.answered;
+      if (pipeline.refusal) return std::nullopt;
+      pipeline.refusal = link_.failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
+      // The command under way must be sent to its end, and no other is begun.
+      pipeline.limit = *std::lower_bound(pipeline.ends.begin(), pipeline.ends.end(), pipeline.sent);
+      return std::nullopt;
     }
-    if (next == nullptr) return std::nullopt;
-    const RedisReplyPtr reply(static_cast<redisReply*>(next));
-    if (exchange.is_login) {
-      const bool is_ping = exchange.result.confirmed + 1 == exchange.ends.size();
-      const auto why_not = why_not_logged_in(*reply, is_ping);
-      const bool is_refused = reply->type == REDIS_REPLY_ERROR && !may_pass(text_of(*reply));
-      if (why_not) return failure(is_refused ? Outcome::kRefused : Outcome::kFailed, *why_not);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-      const std::string error(without_arguments(text_of(*reply)));
-      return failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
-    }
-    if (reply->type == REDIS_REPLY_INTEGER) subscribers_ = reply->integer;  // The reply to PUBLISH.
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {         // NUMSUB: name, number.
-      subscribers_ = reply->element[1]->integer;
-    }
-    ++exchange.result.confirmed;
   }
-}
-
-std::optional<BatchResult> RedisSink::await(short events, Clock::time_point deadline, bool is_stoppable) {
-  for (;;) {
-    std::array<pollfd, 2> fds{{{context_->fd, events, 0}, {is_stoppable ? stop_fd_ : -1, POLLIN, 0}}};
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    const int n = ::poll(fds.data(), fds.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
-    if (n < 0 && errno == EINTR) continue;
-    if (fds[1].revents != 0) return BatchResult{.outcome = Outcome::kStopped, .error = {}};
-    if (n <= 0) {
-      return failure(Outcome::kUnknown,
-                     "no answer within " + std::to_string(options_.timeout.count()) + " ms");
+  long long subscribers = 0;
+  const char* const end = line.data() + line.size();
+  if (is_awaited && line.starts_with(':')) {
+    const auto [parsed, code] = std::from_chars(line.data() + 1, end, subscribers);
+    if (code == std::errc() && parsed == end) {
+      pipeline.subscribers = subscribers;
+      pipeline.confirmed_end = ++pipeline.answered;
+      if (!pipeline.refusal) ++pipeline.confirmed;
+      return std::nullopt;
     }
-    return std::nullopt;
   }
+  return link_.failure(Outcome::kUnknown, "the answer is not that of a Redis to PUBLISH");
 }
 
 // Redis executes a command only when its last byte has arrived, so a command that was not wholly sent was not
-// published. An error reply to a PUBLISH is about the user, the server or the channel, so it holds for the
-// rest of the batch, too.
-BatchResult RedisSink::broken(const Exchange& exchange, BatchResult why) {
-  disconnect();
-  why.confirmed = exchange.result.confirmed;
-  const bool is_answered = why.outcome == Outcome::kRefused || why.outcome == Outcome::kFailed;
-  const auto sent = static_cast<std::size_t>(
-      std::upper_bound(exchange.ends.begin(), exchange.ends.end(), exchange.sent) - exchange.ends.begin());
-  why.unknown = is_answered ? 0 : sent - why.confirmed;
-  if (why.outcome == Outcome::kUnknown && why.unknown == 0) why.outcome = Outcome::kFailed;
-  if (exchange.is_last) why.outcome = Outcome::kStopped;
-  return why;
+// published.
+BatchResult RedisSink::result(WhyNot why) const {
+  const Pipeline& pipeline = pipeline_;
+  const bool is_too_large = why && why->outcome == Outcome::kTooLarge;
+  // Redis reads nothing behind a message that is too large.
+  const std::size_t unanswered = !why || is_too_large ? 0 : pipeline.sent_commands() - pipeline.answered;
+  BatchResult result{.error = {}};
+  if (why) result = std::move(*why);
+  if (pipeline.refusal && result.outcome != Outcome::kStopped) result = *pipeline.refusal;
+  result.confirmed = pipeline.confirmed;
+  const std::size_t end = unanswered > 0 ? pipeline.sent_commands() : pipeline.confirmed_end;
+  result.unknown = std::max(end, pipeline.confirmed) - pipeline.confirmed;
+  if (result.outcome == Outcome::kUnknown && result.unknown == 0) result.outcome = Outcome::kFailed;
+  return result;
 }
 
-void RedisSink::disconnect() {
-  tls_.reset();
-  context_.reset();
-}
-
-BatchResult RedisSink::failure(Outcome outcome, const std::string& what) const {
-  return {.outcome = outcome, .error = target_.redacted() + ": " + what};
+std::size_t RedisSink::Pipeline::sent_commands() const {
+  if (sent == bytes.size()) return ends.size();
+  return static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), sent) - ends.begin());
 }
 
 }  // namespace weir

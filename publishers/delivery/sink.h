@@ -64,6 +64,12 @@ struct SinkOptions {
   RedisFiles redis_files = {};        // For a Redis; read again for each connection.
   std::string token_file = {};        // For a gateway: the file with the token; empty for none.
   std::chrono::milliseconds timeout;  // For a connect, and for an answer.
+
+  // Not settings: tests lower them.
+  // Redis takes no longer word, unless its proto-max-bulk-len is raised.
+  std::size_t message_bytes_max = 512 << 20;
+  // How long to wait in all, after a reconnect, for the subscribers of the lost connection.
+  std::chrono::milliseconds subscribers_wait{5'000};
 };
 
 std::unique_ptr<Sink> make_sink(const Target& target, const SinkOptions& options);

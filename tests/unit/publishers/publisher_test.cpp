@@ -126,11 +126,11 @@ TEST_F(PublisherTest, StopsInTheMiddleOfARetry) {
 }
 
 TEST_F(PublisherTest, BoundsWhatOneAttemptCanLeaveUnknown) {
-  const std::vector<std::string> many(1'000, "x");
+  const std::vector<std::string> many(3'000, "x");
   auto publisher = make();
-  EXPECT_EQ(publisher.publish("news", many, stop_.get_token()).settled, 1'000U);
-  EXPECT_EQ(sink_.published.size(), 1'000U);
-  for (const auto& batch : sink_.batches) EXPECT_LE(batch.size(), 128U);
+  EXPECT_EQ(publisher.publish("news", many, stop_.get_token()).settled, 3'000U);
+  EXPECT_EQ(sink_.published.size(), 3'000U);
+  for (const auto& batch : sink_.batches) EXPECT_LE(batch.size(), 1'024U);
 }
 
 TEST_F(PublisherTest, SendsAMessageThatIsLargerThanABatch) {
@@ -149,7 +149,7 @@ TEST_F(PublisherTest, PublishesTheEnd) {
 TEST_F(PublisherTest, CallsWhileWaitingOnceHoweverOftenTheLastBatchIsTried) {
   auto publisher = make();
   sink_.answers = {{.outcome = Outcome::kUnknown, .confirmed = 1, .unknown = 2, .error = "cut"}};
-  const std::vector<std::string> many(300, "x");
+  const std::vector<std::string> many(1'500, "x");
   int calls = 0;
   EXPECT_EQ(publisher.publish("news", many, stop_.get_token(), [&] { ++calls; }).ending, Ending::kDone);
   EXPECT_EQ(calls, 1);

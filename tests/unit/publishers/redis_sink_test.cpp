@@ -91,21 +91,36 @@ TEST_F(RedisSinkTest, SelectsTheDatabaseOfTheUrlAsTheGatewayDoes) {
   EXPECT_EQ(publish(beyond).outcome, Outcome::kRefused);
 }
 
-// Gives back what it gets, as a connection to oneself does.
-class Echo {
+// A port of 127.0.0.1 that is listened on.
+class Listener {
  public:
-  Echo() {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_, 1), 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(fd_, 1), 0);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
+  }
+  ~Listener() { ::close(fd_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  int fd() const { return fd_; }
+  std::uint16_t port() const { return port_; }
+
+ private:
+  const int fd_;
+  std::uint16_t port_ = 0;
+};
+
+// Gives back what it gets, as a connection to oneself does.
+class Echo {
+ public:
+  Echo() {
     thread_ = std::thread([this] {
-      const int socket = ::accept(listener_, nullptr, nullptr);
+      const int socket = ::accept(listener_.fd(), nullptr, nullptr);
       char bytes[1'024];
       for (ssize_t n = 0; (n = ::read(socket, bytes, sizeof bytes)) > 0;) {
         if (::send(socket, bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL) != n) break;
@@ -113,15 +128,11 @@ class Echo {
       ::close(socket);
     });
   }
-  ~Echo() {
-    thread_.join();
-    ::close(listener_);
-  }
-  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+  ~Echo() { thread_.join(); }
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(listener_.port()); }
 
  private:
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  Listener listener_;
   std::thread thread_;
 };
 
@@ -270,8 +281,182 @@ TEST_F(RedisSinkTest, WhoMayNotAskForSubscribersGoesOnWithout) {
   EXPECT_EQ(publish(sink).outcome, Outcome::kFailed);
   redis.start();
   redis.command(user);
-  EXPECT_EQ(publish(sink).outcome, Outcome::kFailed);
   EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+}
+
+// How often the server was asked for the subscribers of a channel.
+std::size_t questions(const RedisServer& redis) {
+  const std::string stats = redis.command({"INFO", "commandstats"});
+  const std::string name = "cmdstat_pubsub|numsub:calls=";
+  const auto at = stats.find(name);
+  return at == std::string::npos ? 0 : std::stoul(stats.substr(at + name.size()));
+}
+
+std::unique_ptr<redisContext, void (*)(redisContext*)> subscribe(const RedisServer& redis,
+                                                                 const char* command) {
+  std::unique_ptr<redisContext, void (*)(redisContext*)> gateway(redisConnect("127.0.0.1", redis.port()),
+                                                                 redisFree);
+  freeReplyObject(redisCommand(gateway.get(), command));
+  return gateway;
+}
+
+TEST_F(RedisSinkTest, WaitsForTheSubscribersOfEachChannelAndOnlyOfThoseThatHadSome) {
+  RedisServer redis;
+  auto sink = connect(redis.url());
+  auto gateway = subscribe(redis, "SUBSCRIBE app:news app:other");
+  const std::vector<std::string> payload{"x"};
+  for (const char* channel : {"news", "nobody", "other"}) {
+    EXPECT_EQ(sink.publish(channel, payload, {}, {}).outcome, Outcome::kPublished);
+  }
+  redis.kill();
+  EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kFailed);
+  redis.start();
+  EXPECT_EQ(sink.publish("nobody", payload, {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(questions(redis), 0U);
+  gateway = subscribe(redis, "SUBSCRIBE app:news app:other");
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kPublished);
+    EXPECT_EQ(questions(redis), 1U) << "Once on a connection.";
+  }
+  EXPECT_EQ(sink.publish("other", payload, {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(questions(redis), 2U);
+}
+
+TEST_F(RedisSinkTest, WaitsForTheSubscribersOfAllChannelsTogetherNoLongerThanForOne) {
+  RedisServer redis;
+  RedisSink sink(
+      *parse_target(redis.url()),
+      {.redis_prefix = "app:", .timeout = milliseconds(30'000), .subscribers_wait = milliseconds(300)});
+  const std::vector<std::string> payload{"x"};
+  {
+    const auto gateway = subscribe(redis, "SUBSCRIBE app:news app:other");
+    EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kPublished);
+    EXPECT_EQ(sink.publish("other", payload, {}, {}).outcome, Outcome::kPublished);
+  }
+  redis.kill();
+  EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kFailed);
+  redis.start();
+  EXPECT_EQ(sink.publish("news", payload, {}, {}).outcome, Outcome::kPublished);
+  const auto asked = questions(redis);
+  EXPECT_GT(asked, 0U);
+  EXPECT_EQ(sink.publish("other", payload, {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(questions(redis), asked);
+}
+
+TEST_F(RedisSinkTest, AMessageThatRedisFindsTooLargeStopsNeitherThoseBeforeItNorThoseBehindIt) {
+  const RedisServer redis;
+  redis.command({"CONFIG", "SET", "proto-max-bulk-len", "1048576"});
+  auto sink = connect(redis.url());
+  for (const std::size_t size : {std::size_t{1'048'577}, std::size_t{16} << 20}) {
+    const std::vector<std::string> payloads{"a", "b", std::string(size, 'x'), "d"};
+    const auto result = sink.publish("news", payloads, {}, {});
+    EXPECT_EQ(result.outcome, Outcome::kTooLarge) << result.error;
+    EXPECT_EQ(result.confirmed, 2U);
+    EXPECT_EQ(result.unknown, 0U);
+    EXPECT_NE(result.error.find("invalid bulk length"), std::string::npos) << result.error;
+    EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  }
+  EXPECT_EQ(published(redis), "6");
+}
+
+TEST_F(RedisSinkTest, AMessageBeyondEveryLimitIsNotSent) {
+  const RedisServer redis;
+  RedisSink sink(*parse_target(redis.url()),
+                 {.redis_prefix = "", .timeout = milliseconds(30'000), .message_bytes_max = 10});
+  const std::vector<std::string> payloads{std::string(10, 'a'), std::string(11, 'b'), "c"};
+  const auto result = sink.publish("news", payloads, {}, {});
+  EXPECT_EQ(result.outcome, Outcome::kTooLarge);
+  EXPECT_EQ(result.confirmed, 1U);
+  EXPECT_NE(result.error.find("11 bytes"), std::string::npos) << result.error;
+  const auto first = sink.publish("news", std::span(payloads).subspan(1), {}, {});
+  EXPECT_EQ(first.outcome, Outcome::kTooLarge);
+  EXPECT_EQ(first.confirmed, 0U);
+  EXPECT_EQ(sink.publish("news", std::span(payloads).subspan(2), {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(published(redis), "2");
+}
+
+// A script that never ends holds Redis up: it answers BUSY to whatever else it is asked.
+TEST_F(RedisSinkTest, WhileRedisIsBusyNothingIsUnknownAndLaterAllOfItIsPublishedOnce) {
+  const RedisServer redis;
+  auto sink = connect(redis.url());
+  EXPECT_EQ(publish(sink).outcome, Outcome::kPublished);
+  redis.command({"CONFIG", "SET", "busy-reply-threshold", "1"});
+  std::thread script([&] { redis.command({"EVAL", "while true do end", "0"}); });
+  while (!redis.command({"PING"}).starts_with("-BUSY")) {
+  }
+  for (int attempt = 0; attempt < 2; ++attempt) {  // The second one can't log in.
+    const auto busy = publish(sink, 1'000);
+    EXPECT_EQ(busy.outcome, Outcome::kFailed);
+    EXPECT_EQ(busy.confirmed + busy.unknown, 0U);
+    EXPECT_NE(busy.error.find("BUSY"), std::string::npos) << busy.error;
+  }
+  redis.command({"SCRIPT", "KILL"});
+  script.join();
+  EXPECT_EQ(publish(sink, 1'000).confirmed, 1'000U);
+  EXPECT_NE(redis.command({"INFO", "commandstats"}).find("cmdstat_publish:calls=1001,"), std::string::npos);
+}
+
+// Says PONG, and then what it is told to say to each PUBLISH.
+class ScriptedRedis {
+ public:
+  explicit ScriptedRedis(std::vector<std::string> answers) {
+    thread_ = std::thread([this, answers = std::move(answers)] {
+      const int socket = ::accept(listener_.fd(), nullptr, nullptr);
+      std::string input;
+      std::size_t next = 0;
+      for (char bytes[4'096];;) {
+        const auto n = ::read(socket, bytes, sizeof bytes);
+        if (n <= 0) break;
+        input.append(bytes, static_cast<std::size_t>(n));
+        std::string output;
+        const auto take = [&](const std::string& word) {
+          const auto at = input.find(word);
+          if (at == std::string::npos) return false;
+          input.erase(0, at + word.size());
+          return true;
+        };
+        while (take("PING\r\n")) output += "+PONG\r\n";
+        while (next < answers.size() && take("PUBLISH\r\n")) output += answers[next++];
+        if (::send(socket, output.data(), output.size(), MSG_NOSIGNAL) < 0) break;
+        if (next == answers.size()) ::shutdown(socket, SHUT_WR);
+      }
+      ::close(socket);
+    });
+  }
+  ~ScriptedRedis() { thread_.join(); }
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(listener_.port()); }
+
+ private:
+  Listener listener_;
+  std::thread thread_;
+};
+
+TEST_F(RedisSinkTest, WhatRedisTookBehindAPassingRefusalCountsAsUnknown) {
+  const ScriptedRedis redis({":1\r\n", "-BUSY script\r\n", ":1\r\n", "-BUSY script\r\n"});
+  auto sink = connect(redis.url());
+  const auto result = publish(sink, 4);
+  EXPECT_EQ(result.outcome, Outcome::kFailed);
+  EXPECT_EQ(result.confirmed, 1U);
+  EXPECT_EQ(result.unknown, 2U) << "The refused one, and the one behind it.";
+}
+
+TEST_F(RedisSinkTest, WhatWasNotAnsweredBehindAPassingRefusalCountsAsUnknown) {
+  const ScriptedRedis redis({":1\r\n", "-BUSY script\r\n"});
+  auto sink = connect(redis.url());
+  const auto result = publish(sink, 4);
+  EXPECT_EQ(result.outcome, Outcome::kFailed);
+  EXPECT_EQ(result.confirmed, 1U);
+  EXPECT_EQ(result.unknown, 3U);
+}
+
+TEST_F(RedisSinkTest, TakesNothingButANumberForAConfirmation) {
+  for (const char* answer : {"+OK\r\n", ":\r\n", ":1x\r\n", "$2\r\nhi\r\n"}) {
+    const ScriptedRedis redis({answer});
+    auto sink = connect(redis.url());
+    const auto result = publish(sink, 2);
+    EXPECT_EQ(result.outcome, Outcome::kUnknown) << answer;
+    EXPECT_EQ(result.confirmed + result.unknown, 2U) << answer;
+  }
 }
 
 TEST_F(RedisSinkTest, PublishesTheEndAsAnEnvelope) {
