@@ -11,10 +11,10 @@
 #include <thread>
 #include <utility>
 
-#include "process/readable.h"
 #include "process/small_file.h"
 #include "process/stop.h"
 #include "proto/text.h"
+#include "publishers/delivery/gateway_answer.h"
 
 namespace weir {
 namespace {
@@ -23,21 +23,6 @@ namespace {
 constexpr std::chrono::seconds kLastAnswerMax{1};
 
 constexpr std::size_t kTokenBytesMax = 8'192;
-// How much of a refusal's body is logged.
-constexpr std::size_t kShownBytesMax = 200;
-
-// What became of the posted message, by the status of the answer.
-Outcome outcome_of(int status, bool has_token_file) {
-  if (status >= 200 && status < 300) return Outcome::kPublished;
-  // The token has expired, and a new one may be on its way.
-  if (status == 401 && has_token_file) return Outcome::kFailed;
-  // Redis is away, or too many publishes wait: the gateway has not passed the message on.
-  if (status == 503 || status == 429) return Outcome::kFailed;
-  // 504 says in words that the outcome is unknown; a 500 or a proxy's 502 leaves it open as well.
-  if (status >= 500) return Outcome::kUnknown;
-  return Outcome::kRefused;
-}
-
 // The token in a file, without surrounding white space. Refused if it can't stand in a header.
 Result<std::string> read_token(const std::string& path) {
   auto text = read_small_file(path, kTokenBytesMax);
@@ -48,14 +33,34 @@ Result<std::string> read_token(const std::string& path) {
   return token;
 }
 
-// The start of an answer's body: {"error":"…","detail":"…"}.
-std::string shown(const std::string& body) {
-  return one_line(std::string_view(body).substr(0, kShownBytesMax));
-}
-
 bool was_never_sent(httplib::Error error) {
   return error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout ||
          error == httplib::Error::BindIPAddress;
+}
+
+// The library's own limits are for each read, and it takes a body of any size: what is no answer of a gateway
+// ends after the first kilobytes, or when it has taken too long.
+httplib::Error exchange(httplib::Client& http, httplib::Request& request, std::chrono::milliseconds timeout,
+                        GatewayAnswer& answer) {
+  std::chrono::steady_clock::time_point deadline;
+  request.response_handler = [&](const httplib::Response& response) {
+    answer.status = response.status;
+    answer.state = GatewayAnswer::Body::kCut;
+    deadline = std::chrono::steady_clock::now() + timeout;
+    return true;
+  };
+  request.content_receiver = [&](const char* data, std::size_t size, auto, auto) {
+    const std::size_t room = kAnswerBytesMax - answer.body.size();
+    answer.body.append(data, std::min(size, room));
+    if (size > room) answer.state = GatewayAnswer::Body::kLonger;
+    return size <= room && std::chrono::steady_clock::now() < deadline;
+  };
+  const auto result = http.send(request);
+  if (!result) return result.error();
+  // Without a body the library calls neither function in some versions.
+  answer.status = result->status;
+  answer.state = GatewayAnswer::Body::kWhole;
+  return httplib::Error::Success;
 }
 
 }  // namespace
@@ -68,6 +73,7 @@ struct HttpSink::Client {
 HttpSink::HttpSink(Target target, SinkOptions options)
     : target_(std::move(target)),
       token_file_(std::move(options.token_file)),
+      timeout_(options.timeout),
       client_(std::make_unique<Client>(target_.host, target_.port)) {
   auto& http = client_->http;
   http.set_keep_alive(true);
@@ -83,11 +89,10 @@ HttpSink::~HttpSink() = default;
 BatchResult HttpSink::publish(const std::string& channel, std::span<const std::string> payloads,
                               const std::stop_token& stop, const WhileWaiting&) {
   assert(!payloads.empty());
-  const std::string path = path_of(channel);
   BatchResult result;
   for (const auto& payload : payloads) {
     const std::size_t before = result.confirmed;
-    result = post(path, payload, stop);
+    result = post(channel, "", payload, stop);
     result.confirmed += before;
     if (result.outcome != Outcome::kPublished) break;
   }
@@ -95,49 +100,51 @@ BatchResult HttpSink::publish(const std::string& channel, std::span<const std::s
 }
 
 BatchResult HttpSink::publish_end(const std::string& channel, const std::stop_token& stop) {
-  return post(path_of(channel) + "/end", "", stop);
+  return post(channel, "/end", "", stop);
 }
 
-BatchResult HttpSink::post(const std::string& path, const std::string& body, const std::stop_token& stop) {
+BatchResult HttpSink::post(const std::string& channel, const char* action, const std::string& body,
+                           const std::stop_token& stop) {
   if (stop.stop_requested()) return {.outcome = Outcome::kStopped, .error = {}};
   std::jthread last_answer;
   const std::stop_callback interrupt(stop, [&] {
     try {
       last_answer = std::jthread([this](const std::stop_token& answered) {
-        if (wait_until(std::chrono::steady_clock::now() + kLastAnswerMax, answered)) client_->http.stop();
+        if (wait_until(Clock::now() + kLastAnswerMax, answered)) client_->http.stop();
       });
     } catch (const std::system_error&) {
       // Without a thread to measure the time, do not wait for the answer.
       client_->http.stop();
     }
   });
-  const std::string name = target_.redacted() + ": ";
-  httplib::Headers headers;
+  httplib::Request request;
+  request.method = "POST";
+  // A channel name has no character that needs an escape in a path.
+  request.path = target_.path + "/channels/" + channel + action;
+  request.body = body;
+  request.headers.emplace("Content-Type", "application/json");
   if (!token_file_.empty()) {
     const auto token = read_token(token_file_);
     if (!token) return {.outcome = Outcome::kFailed, .error = token.error().message};
-    headers.emplace("Authorization", "Bearer " + *token);
+    request.headers.emplace("Authorization", "Bearer " + *token);
   }
-  const auto answer = client_->http.Post(path, headers, body, "application/json");
-  if (answer) {
-    const Outcome outcome = outcome_of(answer->status, !token_file_.empty());
-    if (outcome == Outcome::kPublished) return {.outcome = outcome, .confirmed = 1, .error = {}};
-    return {.outcome = outcome,
-            .unknown = outcome == Outcome::kUnknown ? 1U : 0U,
-            .error = name + "status " + std::to_string(answer->status) + " " + shown(answer->body)};
+  GatewayAnswer answer;
+  const auto error = exchange(client_->http, request, timeout_, answer);
+  const std::string name = target_.redacted() + ": ";
+  if (answer.status != 0) {
+    const Verdict verdict = judge(answer, channel, !token_file_.empty());
+    BatchResult result{.outcome = verdict.outcome, .error = {}};
+    result.confirmed = verdict.outcome == Outcome::kPublished ? 1 : 0;
+    result.unknown = verdict.outcome == Outcome::kUnknown ? 1 : 0;
+    if (verdict.outcome != Outcome::kPublished) result.error = name + verdict.why;
+    if (result.unknown > 0 && stop.stop_requested()) result.outcome = Outcome::kStopped;
+    return result;
   }
-  const bool is_failed = was_never_sent(answer.error());
+  const bool is_failed = was_never_sent(error);
   if (stop.stop_requested())
     return {.outcome = Outcome::kStopped, .unknown = is_failed ? 0U : 1U, .error = {}};
   if (is_failed) return {.outcome = Outcome::kFailed, .error = name + "cannot connect"};
-  return {.outcome = Outcome::kUnknown,
-          .unknown = 1,
-          .error = name + "no answer (" + to_string(answer.error()) + ")"};
-}
-
-// A channel name has no character that needs an escape in a path.
-std::string HttpSink::path_of(const std::string& channel) const {
-  return target_.path + "/channels/" + channel;
+  return {.outcome = Outcome::kUnknown, .unknown = 1, .error = name + "no answer (" + to_string(error) + ")"};
 }
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 // POST /channels/{channel} over one kept-alive connection to a gateway.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -20,13 +21,16 @@ class HttpSink : public Sink {
   BatchResult publish_end(const std::string& channel, const std::stop_token& stop) override;
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Client;  // Keeps httplib.h out of this header.
 
-  BatchResult post(const std::string& path, const std::string& body, const std::stop_token& stop);
-  std::string path_of(const std::string& channel) const;
+  // Posts to the channel, or to its `action`.
+  BatchResult post(const std::string& channel, const char* action, const std::string& body,
+                   const std::stop_token& stop);
 
   const Target target_;
   const std::string token_file_;
+  const std::chrono::milliseconds timeout_;
   std::unique_ptr<Client> client_;
 };
 

@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <fstream>
 #include <latch>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,7 +28,10 @@ class Gateway {
       authorization_ = request.get_header_value("Authorization");
       ports_.push_back(request.remote_port);
       response.status = status_;
-      response.set_content("{\"error\":\"because\"}\n", "application/json");
+      const std::string name = request.path.substr(request.path.find("/channels/") + 10);
+      const std::string accepted = R"({"channel":")" + name.substr(0, name.find('/')) + R"(","receivers":1})";
+      const std::string body = status_ == 202 ? accepted : R"({"error":"because"})";
+      if (status_ != 204) response.set_content(body_.value_or(body) + "\n", "application/json");
     });
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
@@ -40,7 +43,11 @@ class Gateway {
   }
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  void answer_with(int status) { status_ = status; }
+  void answer_with(int status, std::optional<std::string> body = {}) {
+    const std::lock_guard lock(mutex_);
+    status_ = status;
+    body_ = std::move(body);
+  }
   std::vector<std::pair<std::string, std::string>> requests() {
     const std::lock_guard lock(mutex_);
     return requests_;
@@ -58,8 +65,9 @@ class Gateway {
   httplib::Server server_;
   std::thread thread_;
   int port_ = 0;
-  std::atomic<int> status_{202};
   std::mutex mutex_;
+  int status_ = 202;
+  std::optional<std::string> body_;  // Instead of a gateway's own.
   std::vector<std::pair<std::string, std::string>> requests_;
   std::vector<int> ports_;
   std::string authorization_;
@@ -97,11 +105,11 @@ TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
   Gateway gateway;
   auto sink = connect(gateway.url());
   const std::vector<std::string> payloads{"a", "b"};
-  const std::vector<std::pair<int, Outcome>> cases{{200, Outcome::kPublished}, {503, Outcome::kFailed},
-                                                   {429, Outcome::kFailed},    {504, Outcome::kUnknown},
-                                                   {502, Outcome::kUnknown},   {500, Outcome::kUnknown},
-                                                   {401, Outcome::kRefused},   {403, Outcome::kRefused},
-                                                   {413, Outcome::kRefused},   {404, Outcome::kRefused}};
+  const std::vector<std::pair<int, Outcome>> cases{
+      {202, Outcome::kPublished}, {503, Outcome::kFailed},  {429, Outcome::kFailed},
+      {504, Outcome::kUnknown},   {502, Outcome::kUnknown}, {500, Outcome::kUnknown},
+      {401, Outcome::kRefused},   {403, Outcome::kRefused}, {413, Outcome::kTooLarge},
+      {404, Outcome::kRefused},   {408, Outcome::kFailed}};
   for (const auto& [status, outcome] : cases) {
     gateway.answer_with(status);
     const auto result = sink.publish("news", payloads, {}, {});
@@ -113,6 +121,60 @@ TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
     EXPECT_NE(result.error.find("because"), std::string::npos);
     EXPECT_EQ(result.error.find('\n'), std::string::npos);
   }
+}
+
+TEST(HttpSink, TakesNothingButAGatewaysOwnAnswerForAConfirmation) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  const std::string own = R"({"channel":"news","receivers":0,"subscribers":0})";
+  const std::vector<std::pair<int, std::string>> cases{
+      {200, own},
+      {200, "<html>It works!</html>"},
+      {204, ""},
+      {201, "{}"},
+      {301, ""},
+      {302, "<html>Log in</html>"},
+      {202, ""},
+      {202, "{}"},
+      {202, "<html>Accepted</html>"},
+      {202, R"({"channel":"other","receivers":0})"},
+      {202, R"({"channel":7})"},
+      {202, R"(["channel","news"])"},
+      {202, own + own},
+      {202, own + std::string(100'000, ' ')},
+  };
+  for (const auto& [status, body] : cases) {
+    gateway.answer_with(status, body);
+    const auto result = sink.publish("news", std::vector<std::string>{"a", "b"}, {}, {});
+    EXPECT_EQ(result.outcome, Outcome::kRefused) << status << body;
+    EXPECT_EQ(result.confirmed + result.unknown, 0U) << status << body;
+    const std::string why = ": this is no weir gateway (status " + std::to_string(status) + ")";
+    EXPECT_EQ(result.error, gateway.url() + why);
+  }
+  gateway.answer_with(202, " { \"receivers\" : 0, \"channel\" : \"news\" } ");
+  EXPECT_EQ(sink.publish("news", std::vector<std::string>{"a"}, {}, {}).outcome, Outcome::kPublished);
+}
+
+TEST(HttpSink, AMessageThatIsTooLargeStopsNeitherThoseBeforeItNorThoseBehindIt) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  gateway.answer_with(413);
+  const std::vector<std::string> payloads{"a", "b"};
+  const auto result = sink.publish("news", payloads, {}, {});
+  EXPECT_EQ(result.outcome, Outcome::kTooLarge);
+  EXPECT_EQ(result.unknown, 0U);
+  EXPECT_EQ(gateway.requests().size(), 1U);
+  gateway.answer_with(202);
+  EXPECT_EQ(sink.publish("news", std::span(payloads).subspan(1), {}, {}).outcome, Outcome::kPublished);
+}
+
+TEST(HttpSink, AGatewaysOwn502IsARefusal) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  gateway.answer_with(502, R"({"error":"Bad Gateway","detail":"nothing was published: the bus refused it"})");
+  EXPECT_EQ(sink.publish("news", std::vector<std::string>{"a"}, {}, {}).outcome, Outcome::kRefused);
+  gateway.answer_with(502, "<html>Bad Gateway</html>");
+  EXPECT_EQ(sink.publish("news", std::vector<std::string>{"a"}, {}, {}).outcome, Outcome::kUnknown);
 }
 
 TEST(HttpSink, FailsForCertainWhileNobodyListens) {
@@ -194,6 +256,43 @@ TEST(HttpSink, DoesNotKnowWhatBecameOfAMessageThatWasNotAnswered) {
   const auto result = sink.publish("news", std::vector<std::string>{"a", "b"}, {}, {});
   EXPECT_EQ(result.outcome, Outcome::kUnknown);
   EXPECT_EQ(result.unknown, 1U);
+}
+
+// Gives one answer, whatever is asked, and closes.
+BatchResult result_of(const std::string& answer) {
+  const Listener listener;
+  auto sink = connect(listener.url());
+  const std::jthread other([&] {
+    const int connection = listener.accept();
+    std::string request;
+    for (char byte = 0; !request.ends_with("\r\n\r\nhello") && ::recv(connection, &byte, 1, 0) == 1;) {
+      request += byte;
+    }
+    for (std::string_view rest = answer; !rest.empty();) {
+      const auto n = ::send(connection, rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (n <= 0) break;
+      rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    ::close(connection);
+  });
+  return sink.publish("news", std::vector<std::string>{"hello"}, {}, {});
+}
+
+TEST(HttpSink, DoesNotKnowWhatBecameOfAMessageWhoseAnswerIsCutOff) {
+  for (const char* answer : {"HTTP/1.1 202 Accepted\r\nContent-Length: 46\r\n\r\n{\"channel\":\"news\"",
+                             "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n{\"channel",
+                             "HTTP/1.1 202 Acc", ""}) {
+    const auto result = result_of(answer);
+    EXPECT_EQ(result.outcome, Outcome::kUnknown) << answer;
+    EXPECT_EQ(result.unknown, 1U) << answer;
+  }
+}
+
+TEST(HttpSink, ReadsNoMoreOfAnAnswerThanAGatewaySays) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 68719476736\r\n\r\n";
+  const auto result = result_of(head + std::string(32 << 20, 'x'));
+  EXPECT_EQ(result.outcome, Outcome::kRefused);
+  EXPECT_NE(result.error.find("no weir gateway (status 200)"), std::string::npos) << result.error;
 }
 
 TEST(HttpSink, AStopEndsAWaitForAnAnswer) {
