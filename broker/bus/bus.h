@@ -53,7 +53,7 @@ struct BusLimits {
 
 enum class PublishOutcome {
   kDelivered,    // The bus has it; `receivers` is known.
-  kUnavailable,  // The bus is away, or too many publishes wait. Nothing was sent.
+  kUnavailable,  // The bus is away or busy, or too many publishes wait. Nothing was delivered.
   kUnknown,      // Sent, but not confirmed in time, or the connection was lost first.
   kForbidden,    // The bus forbids publishing to this channel (Redis ACL: NOPERM). Nothing was delivered.
   kRefused,      // The bus refused for another reason (see `detail`). Nothing was delivered.

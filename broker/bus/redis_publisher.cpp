@@ -7,6 +7,14 @@
 #include "redis/redis_reply.h"
 
 namespace weir {
+namespace {
+
+PublishOutcome outcome_of(std::string_view error) {
+  if (is_no_permission(error)) return PublishOutcome::kForbidden;
+  return may_pass(error) ? PublishOutcome::kUnavailable : PublishOutcome::kRefused;
+}
+
+}  // namespace
 
 RedisPublisher::RedisPublisher(asio::io_context& io, const RedisBusOptions& options, JobQueue& queue)
     : options_(options), queue_(queue), deadline_timer_(io), connection_(io, options, "publisher", *this) {}
@@ -43,8 +51,7 @@ void RedisPublisher::on_reply(const redisReply& reply) {
   }
   if (reply.type == REDIS_REPLY_ERROR) {
     const std::string_view text = text_of(reply);
-    const auto outcome = is_no_permission(text) ? PublishOutcome::kForbidden : PublishOutcome::kRefused;
-    return complete(std::move(waiting), {outcome, 0, std::string(without_arguments(text))});
+    return complete(std::move(waiting), {outcome_of(text), 0, std::string(without_arguments(text))});
   }
   complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});
   connection_.fail("the answers are out of step");

@@ -1,7 +1,8 @@
 // The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
 //
-// Failures:  kUnavailable at once while the connection is away; nothing was sent. kForbidden if an ACL
-//            refuses, kRefused if Redis refuses for another reason. kUnknown without a reply within
+// Failures:  kUnavailable at once while the connection is away; nothing was sent. kUnavailable also if Redis
+//            refuses for now (BUSY, LOADING), kForbidden if an ACL refuses, kRefused if Redis refuses for
+//            another reason. kUnknown without a reply within
 //            publish_timeout, or if the connection is lost first: Redis may have the message. A connection
 //            that is late once is taken to hang, and is closed.
 // Threads:   any for is_up(), was_ever_up() and why_not_up(); the bus thread for everything else.

@@ -141,6 +141,7 @@ struct Outcome {
 TEST_F(Publishing, TellsWhatCameOfIt) {
   const std::vector<Outcome> outcomes = {
       {{PublishOutcome::kUnavailable, 0, "not connected"}, 503},
+      {{PublishOutcome::kUnavailable, 0, "BUSY Redis is busy running a script"}, 503},
       {{PublishOutcome::kUnknown, 0, ""}, 504},
       {{PublishOutcome::kForbidden, 0, "NOPERM this user has no permissions"}, 403},
       {{PublishOutcome::kRefused, 0, "ERR something like NOPERM"}, 502},
@@ -154,9 +155,9 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
     const Response response = client.response();
     EXPECT_EQ(response.status, outcomes[i].status);
     EXPECT_NE(response.body.find(outcomes[i].result.detail), std::string::npos) << response.body;
-    if (response.status == 504) {
-      EXPECT_NE(response.body.find("unknown"), std::string::npos) << response.body;
-    }
+    const char* const said = response.status == 504 ? "unknown" : "nothing was published";
+    EXPECT_NE(response.body.find(said), std::string::npos) << response.body;
+    EXPECT_EQ(response.has("retry-after"), response.status == 503);
   }
 }
 

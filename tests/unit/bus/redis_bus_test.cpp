@@ -675,6 +675,23 @@ TEST_F(RedisBusTest, IsRefusedAPublishThatTheAclForbids) {
   EXPECT_EQ(publish_and_wait(*bus_, "are-you-there", "x").outcome, PublishOutcome::kDelivered);
 }
 
+TEST_F(RedisBusTest, IsUnavailableWhileAScriptKeepsRedisBusy) {
+  RedisServer server;
+  start(server.url());
+  ASSERT_TRUE(wait_until_publishing());
+  server.command({"CONFIG", "SET", "busy-reply-threshold", "1"});
+  std::thread script([&] { server.command({"EVAL", "while true do end", "0"}); });
+  while (!server.command({"PING"}).starts_with("-BUSY")) {
+  }
+  const PublishResult busy = publish_and_wait(*bus_, "news", "x");
+  EXPECT_EQ(busy.outcome, PublishOutcome::kUnavailable);
+  EXPECT_THAT(busy.detail, StartsWith("BUSY"));
+  server.command({"SCRIPT", "KILL"});
+  script.join();
+  ASSERT_TRUE(wait_until_publishing());
+  EXPECT_EQ(publish_and_wait(*bus_, "news", "x").outcome, PublishOutcome::kDelivered);
+}
+
 TEST_F(RedisBusTest, RefusesToPublishATooLargeMessage) {
   RedisServer server;
   RedisBusOptions options = options_for(server.url());
