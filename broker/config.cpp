@@ -1,9 +1,6 @@
 #include "broker/config.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -35,12 +32,6 @@ bool is_everything(const std::string& pattern) {
   return pattern.find_first_not_of('*') == std::string::npos && !pattern.empty();
 }
 
-std::string check_listen(const std::string& text) {
-  const auto address = parse_listen_address(text);
-  return address ? std::string()
-                 : "must be address:port, such as 127.0.0.1:8080, [::1]:8080 or :8080 (all addresses)";
-}
-
 std::string check_redis_url(const std::string& text) {
   if (text.empty()) return "";
   const auto url = parse_redis_url(text);
@@ -57,13 +48,6 @@ std::string check_prefix(const std::string& text) {
 
 bool consists_of(std::string_view text, std::string_view characters) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
-}
-
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return port;
 }
 
 // Accepts only the browsers' spelling: origins are compared byte by byte, so no other one would ever match.
@@ -288,9 +272,7 @@ std::vector<Setting> process_rows(Config& config) {
                        "Threads that answer HTTP requests."),
       log_level_setting(config.log_level,
                         "The least that is logged, on the standard error stream; read again at SIGHUP."),
-      Setting::choice("log-format", config.log_format,
-                      {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
-                      "Lines of text, or a JSON object a line."),
+      log_format_setting(config.log_format),
       Setting::choice("access-log", config.access_log, {{"on", true}, {"off", false}},
                       "A line (level info) for each stream's start, and one for its end with what it got."),
       Setting::integer("access-log-per-second", config.access_log_per_second, {0, 1'000'000}, "lines",
@@ -471,36 +453,6 @@ const ChannelSettings& settings_of(const Config& config, std::string_view channe
 std::string settings_markdown() {
   Config config;
   return make_table(config).markdown();
-}
-
-bool ListenAddress::is_loopback() const {
-  in_addr v4{};
-  in6_addr v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return host == "localhost";
-  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-}
-
-Result<ListenAddress> parse_listen_address(const std::string& text) {
-  const Error error{"\"" + text + "\" is no address:port"};
-  const auto colon = text.rfind(':');
-  // A TOML string may hold a NUL, at which inet_pton() would stop reading.
-  if (colon == std::string::npos || text.find('\0') != std::string::npos) return error;
-  const auto port = parse_port(std::string_view(text).substr(colon + 1));
-  if (!port) return error;
-  std::string host = text.substr(0, colon);
-  in_addr v4{};
-  in6_addr v6{};
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-    if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
-  } else if (host == "localhost") {
-    // Certainly loopback, whatever /etc/hosts says.
-    host = "127.0.0.1";
-  } else if (!host.empty() && inet_pton(AF_INET, host.c_str(), &v4) != 1) {
-    return error;
-  }
-  return ListenAddress{std::move(host), *port};
 }
 
 }  // namespace weir

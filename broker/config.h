@@ -18,6 +18,7 @@
 #include "proto/envelope.h"
 #include "proto/result.h"
 #include "redis/redis_files.h"
+#include "settings/listen_address.h"
 
 namespace weir {
 
@@ -150,13 +151,5 @@ const ChannelSettings& settings_of(const Config& config, std::string_view channe
 
 // The content of docs/settings.md: --help in Markdown.
 std::string settings_markdown();
-
-// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).
-struct ListenAddress {
-  std::string host;  // An IP address without brackets; empty for all addresses.
-  std::uint16_t port = 0;
-  bool is_loopback() const;
-};
-Result<ListenAddress> parse_listen_address(const std::string& text);
 
 }  // namespace weir

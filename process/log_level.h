@@ -1,5 +1,5 @@
 // How much a program logs, in the words that the setting log-level, PUT /log-level and the lines
-// of all programs use.
+// of all programs use, and in which form.
 //
 // Threads: any; pure functions.
 #pragma once
@@ -30,6 +30,11 @@ inline constexpr std::array<LogLevelName, 7> kLogLevelNames{{
     {"warn", LogLevel::kWarning, true},
     {"trace", LogLevel::kDebug, true},
 }};
+
+enum class LogFormat {
+  kText,
+  kJson,  // An object a line.
+};
 
 // nullopt for a word that is not in the table.
 std::optional<LogLevel> parse_log_level(std::string_view name);

@@ -14,4 +14,9 @@ Setting log_level_setting(LogLevel& level, std::string help) {
                          std::move(help) + " (warn means warning, trace means debug)");
 }
 
+Setting log_format_setting(LogFormat& format) {
+  return Setting::choice("log-format", format, {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
+                         "Lines of text, or a JSON object a line.");
+}
+
 }  // namespace weir

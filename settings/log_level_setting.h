@@ -1,4 +1,4 @@
-// The setting log-level, which all programs have.
+// The settings log-level and log-format, which all programs have.
 #pragma once
 
 #include "process/log_level.h"
@@ -8,5 +8,7 @@ namespace weir {
 
 // Takes the words of kLogLevelNames. `level` holds the default and outlives the row.
 Setting log_level_setting(LogLevel& level, std::string help);
+// text or json. `format` holds the default and outlives the row.
+Setting log_format_setting(LogFormat& format);
 
 }  // namespace weir

@@ -16,11 +16,6 @@
 
 namespace weir {
 
-enum class LogFormat {
-  kText,
-  kJson,  // An object a line.
-};
-
 void start_logging(LogLevel level, LogFormat format);
 
 // From now on a thread writes the lines, and logging never waits for the reader of the log. Lines past the

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
+#include "settings/listen_address.h"
 
-#include "broker/config.h"
+#include <gtest/gtest.h>
 
 namespace weir {
 namespace {
