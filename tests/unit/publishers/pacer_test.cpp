@@ -28,6 +28,24 @@ TEST_F(PacerTest, DoesNotMakeUpForAPause) {
   EXPECT_EQ(pacer.take(1'000, now_) - now_, milliseconds(1'000) - Pacer::kBurst);
 }
 
+TEST_F(PacerTest, SavesUpItsBurstAndNoMore) {
+  Pacer pacer(1'000, 4'000);
+  EXPECT_EQ(pacer.take(4'000, now_), now_);
+  EXPECT_EQ(pacer.take(500, now_), now_) << "The burst is over, and nothing waits yet.";
+  EXPECT_EQ(pacer.take(1, now_) - now_, milliseconds(500));
+  now_ += std::chrono::hours(1);
+  EXPECT_EQ(pacer.take(4'000, now_), now_);
+  EXPECT_EQ(pacer.take(500, now_), now_);
+  EXPECT_EQ(pacer.take(1, now_) - now_, milliseconds(500));
+}
+
+TEST_F(PacerTest, AHugeMessageAtTheLowestRateOverflowsNothing) {
+  Pacer pacer(1, 1ULL << 40);
+  pacer.take(1ULL << 60, now_);
+  EXPECT_GT(pacer.take(1, now_), now_);
+  EXPECT_EQ(Pacer(0, 1ULL << 40).take(1ULL << 40, now_), now_);
+}
+
 TEST_F(PacerTest, WithoutARateNeverWaits) {
   Pacer pacer(0);
   EXPECT_EQ(pacer.take(1ULL << 40, now_), now_);
