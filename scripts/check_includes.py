@@ -43,7 +43,7 @@ LIBRARIES = {
     "nlohmann/": "broker/base/json proto",
     "CLI/": "settings",
     "toml++": "settings",
-    "prometheus/": "broker/base/metrics",
+    "prometheus/": "broker/base/metrics publishers/program/metrics",
     "spdlog/": "broker/base/logging* publishers",
     "openssl/": "broker/auth broker/bus broker/api/console redis publishers",
 }

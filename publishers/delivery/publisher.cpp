@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "process/stop.h"
@@ -26,6 +27,11 @@ std::span<const std::string> batch_of(std::span<const std::string> payloads) {
   return payloads.first(count);
 }
 
+std::uint64_t bytes_of(std::span<const std::string> payloads) {
+  return std::accumulate(payloads.begin(), payloads.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const std::string& payload) { return sum + payload.size(); });
+}
+
 }  // namespace
 
 Publisher::Publisher(std::unique_ptr<Sink> sink, Options options)
@@ -42,11 +48,16 @@ Publisher::Progress Publisher::publish(const std::string& channel, std::span<con
       [&](std::size_t settled) {
         const auto batch = batch_of(payloads.subspan(settled));
         const bool is_last = settled + batch.size() == payloads.size();
-        if (!while_waiting || !is_last || has_waited) return sink_->publish(channel, batch, stop, {});
-        return sink_->publish(channel, batch, stop, [&] {
-          has_waited = true;
-          while_waiting();
-        });
+        WhileWaiting once;
+        if (while_waiting && is_last && !has_waited) {
+          once = [&] {
+            has_waited = true;
+            while_waiting();
+          };
+        }
+        const BatchResult result = sink_->publish(channel, batch, stop, once);
+        counters_.published_bytes += bytes_of(batch.first(result.confirmed));
+        return result;
       },
       stop);
 }
@@ -77,14 +88,29 @@ Publisher::Progress Publisher::run(std::size_t total, const Attempt& attempt, co
 }
 
 std::size_t Publisher::account(const BatchResult& result) {
-  counts_.published += result.confirmed;
+  counters_.published += result.confirmed;
+  // A stop is no failure, and neither is a message of the wrong size.
+  if (result.outcome != Outcome::kStopped) {
+    const bool is_up = result.outcome == Outcome::kPublished || result.outcome == Outcome::kTooLarge;
+    counters_.is_up = is_up;
+    if (!is_up) ++counters_.failures;
+  }
   if (result.unknown == 0) return result.confirmed;
   const bool is_repeated = options_.unknown == UnknownPolicy::kRepeat && result.outcome != Outcome::kStopped;
-  (is_repeated ? counts_.repeated : counts_.skipped) += result.unknown;
+  (is_repeated ? counters_.repeated : counters_.skipped) += result.unknown;
   spdlog::warn("the outcome of {} messages is unknown: {}", result.unknown,
                is_repeated ? "publishing them again, they may come twice"
                            : "not publishing them again, they may be lost");
   return result.confirmed + (is_repeated ? 0 : result.unknown);
+}
+
+Publisher::Counts Publisher::counts() const {
+  return {.published = counters_.published,
+          .published_bytes = counters_.published_bytes,
+          .repeated = counters_.repeated,
+          .skipped = counters_.skipped,
+          .failures = counters_.failures,
+          .is_up = counters_.is_up};
 }
 
 std::optional<Publisher::Ending> Publisher::wait_after(const BatchResult& result,

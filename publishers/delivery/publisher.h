@@ -1,6 +1,7 @@
 // Publishes messages to channels, across the sink's losses of its connection.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +25,7 @@ enum class UnknownPolicy {
   kSkip,    // Go on after them: none comes twice, some may be lost (at most once).
 };
 
-// Threads:  one. Any other may request a stop.
+// Threads:  one. Any other may request a stop, and ask for the counts.
 // Failures: logged, each new reason once. Waits between attempts for a doubling, jittered time.
 class Publisher {
  public:
@@ -50,9 +51,12 @@ class Publisher {
     std::size_t settled = 0;  // The first payloads, published or given up.
   };
   struct Counts {
-    std::uint64_t published = 0;  // Confirmed.
-    std::uint64_t repeated = 0;   // Sent again after an unknown outcome: may be there twice.
-    std::uint64_t skipped = 0;    // Not sent again after an unknown outcome: may be lost.
+    std::uint64_t published = 0;        // Confirmed.
+    std::uint64_t published_bytes = 0;  // Their payloads; the end of a channel has none.
+    std::uint64_t repeated = 0;         // Sent again after an unknown outcome: may be there twice.
+    std::uint64_t skipped = 0;          // Not sent again after an unknown outcome: may be lost.
+    std::uint64_t failures = 0;         // Attempts that did not publish all they had.
+    bool is_up = true;                  // False from such an attempt until the next one that succeeds.
   };
 
   Publisher(std::unique_ptr<Sink> sink, Options options);
@@ -67,7 +71,8 @@ class Publisher {
   }
   Ending publish_end(const std::string& channel, const std::stop_token& stop);
 
-  const Counts& counts() const { return counts_; }
+  // Any thread may ask.
+  Counts counts() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -81,7 +86,14 @@ class Publisher {
 
   const std::unique_ptr<Sink> sink_;
   const Options options_;
-  Counts counts_;
+  struct Counters {
+    std::atomic<std::uint64_t> published = 0;
+    std::atomic<std::uint64_t> published_bytes = 0;
+    std::atomic<std::uint64_t> repeated = 0;
+    std::atomic<std::uint64_t> skipped = 0;
+    std::atomic<std::uint64_t> failures = 0;
+    std::atomic<bool> is_up = true;
+  } counters_;
   Backoff backoff_;
   std::minstd_rand random_;
   std::optional<Clock::time_point> failing_since_;

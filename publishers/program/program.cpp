@@ -1,8 +1,6 @@
 #include "publishers/program/program.h"
 
 #include <signal.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -10,13 +8,14 @@
 #include <memory>
 #include <utility>
 
-#include "process/readable.h"
 #include "process/standard_descriptors.h"
 #include "proto/channel_name.h"
-#include "proto/redact.h"
 #include "publishers/delivery/sink.h"
 #include "publishers/delivery/target.h"
+#include "publishers/program/metrics_server.h"
+#include "publishers/program/program_log.h"
 #include "redis/redis_settings.h"
+#include "settings/listen_address.h"
 #include "settings/log_level_setting.h"
 
 namespace weir {
@@ -27,8 +26,6 @@ std::string check_target(const std::string& text) {
   return target ? "" : target.error().message;
 }
 
-std::string check_channel(const std::string& name) { return is_channel_name(name) ? "" : kChannelNameRule; }
-
 // Checks that the files fit the URL.
 std::optional<Error> check_files(const Target& target, const RedisFiles& files) {
   if (target.kind == Target::Kind::kRedis) return check_redis_files(target.redis, files);
@@ -36,29 +33,6 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
     return Error{std::string(name) + " = \"" + path + "\": is for a Redis, and --to is a gateway"};
   }
   return std::nullopt;
-}
-
-// The message of a line. Tokens and passwords are hidden, and control characters (in a file's name, in an
-// answer) make no second line.
-class ShownMessage : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const std::string text = one_line(redacted({message.payload.data(), message.payload.size()}));
-    out.append(text.data(), text.data() + text.size());
-  }
-  std::unique_ptr<spdlog::custom_flag_formatter> clone() const override {
-    return std::make_unique<ShownMessage>();
-  }
-};
-
-void set_up_log(const std::string& program, LogLevel level) {
-  auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<ShownMessage>('*').set_pattern("%n: %l: %*");
-  logger->set_formatter(std::move(formatter));
-  logger->set_level(spdlog::level::from_str(log_level_name(level)));
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
 }
 
 // Publishes the end of the channel if wanted, and returns the exit code.
@@ -89,6 +63,10 @@ int finish(const WorkResult& result, Publisher& publisher, const std::string& ch
 
 }  // namespace
 
+std::string check_channel_name(const std::string& name) {
+  return is_channel_name(name) ? "" : kChannelNameRule;
+}
+
 std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
   std::vector<Setting> rows{
       Setting::url(
@@ -98,7 +76,7 @@ std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
           "in redis-password-file, or the whole URL in WEIR_TO.",
           check_target)
           .required(),
-      Setting::text("channel", channel, "The channel to publish to.", check_channel).required(),
+      Setting::text("channel", channel, channel_help, check_channel_setting).required(),
       Setting::text("redis-prefix", redis_prefix, "Put before the channel's name on the Redis side."),
       Setting::text("token-file", token_file,
                     "A file with the token that a gateway asks for; it is read again for each message."),
@@ -117,7 +95,12 @@ std::vector<Setting> CommonSettings::delivery() {
           "on-unknown", unknown, {{"repeat", UnknownPolicy::kRepeat}, {"skip", UnknownPolicy::kSkip}},
           "What to do with messages that were sent when the connection broke, before an answer came: "
           "repeat them (some may come twice) or skip them (some may be lost)."),
+      Setting::text("metrics-listen", metrics_listen,
+                    "Address and port for GET /metrics (Prometheus) and /healthz; port 0 picks a free one; "
+                    "empty: none.",
+                    [](const std::string& text) { return text.empty() ? "" : check_listen(text); }),
       log_level_setting(log_level, "The least that is logged, on the standard error stream."),
+      log_format_setting(log_format),
   };
 }
 
@@ -147,7 +130,7 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
                  program.c_str(), settings.token_file.c_str());
     return kExitUsage;
   }
-  set_up_log(program, settings.log_level);
+  start_program_log(program, settings.log_level, settings.log_format);
   for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
 
   ::signal(SIGPIPE, SIG_IGN);
@@ -157,8 +140,20 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
                                          .token_file = settings.token_file,
                                          .timeout = settings.timeout}),
                       {.retry = settings.retry, .unknown = settings.unknown});
+  ProgramMetrics metrics(publisher);
+  std::unique_ptr<MetricsServer> server;
+  if (!settings.metrics_listen.empty()) {
+    auto started = MetricsServer::start(settings.metrics_listen, metrics);
+    if (!started) {
+      std::fprintf(stderr, "%s: metrics-listen = \"%s\": %s\n", program.c_str(),
+                   settings.metrics_listen.c_str(), started.error().message.c_str());
+      return kExitUsage;
+    }
+    server = std::move(*started);
+    spdlog::info("metrics at http://{}/metrics", server->address());
+  }
   spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());
-  return finish(work({publisher, settings.channel, signals.token(), outcome->sources}), publisher,
+  return finish(work({publisher, settings.channel, signals.token(), outcome->sources, metrics}), publisher,
                 settings.channel, signals);
 }
 

@@ -11,6 +11,7 @@
 #include "process/log_level.h"
 #include "process/stop.h"
 #include "publishers/delivery/publisher.h"
+#include "publishers/program/metrics.h"
 #include "redis/redis_files.h"
 #include "settings/settings.h"
 
@@ -23,6 +24,9 @@ enum ExitCode : int {
   kExitSignal = 128,  // Plus the number of the signal that cut the work short.
 };
 
+// The check of a setting: the rule for names, if `name` is none of a channel; else empty.
+std::string check_channel_name(const std::string& name);
+
 // The settings that every publisher has. The members hold the defaults.
 struct CommonSettings {
   std::string to;
@@ -34,7 +38,13 @@ struct CommonSettings {
   std::chrono::seconds retry{60};
   std::chrono::milliseconds timeout{10'000};
   UnknownPolicy unknown = UnknownPolicy::kRepeat;
+  std::string metrics_listen;  // Empty for none.
   LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+
+  // A program for which the channel may be a template replaces these before it calls destination().
+  std::string channel_help = "The channel to publish to.";
+  std::function<std::string(const std::string&)> check_channel_setting = check_channel_name;
 
   // The rows of the table, for two sections of --help. `end_help` says when the end is published.
   std::vector<Setting> destination(const std::string& end_help);
@@ -47,6 +57,7 @@ struct Work {
   const std::string& channel;
   const std::stop_token stop;
   const std::map<std::string, std::string>& sources;  // The settings that were set (SettingsTable::Outcome).
+  ProgramMetrics& metrics;
 };
 
 // How the work ended. kStopped gives kExitDone if the work runs until it is stopped; otherwise

@@ -25,6 +25,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  pid_t pid() const { return pid_; }
   // Its exit code; -signal if a signal ended it.
   int wait();
   void signal(int number) const;

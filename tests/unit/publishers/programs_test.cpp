@@ -1,10 +1,13 @@
 // What the three programs have in common, and the demo.
+#include <httplib.h>
+
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/support/certificates.h"
@@ -87,6 +90,11 @@ TEST_F(ProgramTest, WrongUsageIsOneLineAndExitCodeTwo) {
       {WEIR_PUBLISH_DEMO, {"--to", "redis://secret@host", "--channel", "news"}},
       {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--nonsense"}},
       {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "news", "--words-per-second", "0"}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", "."}},
+      {WEIR_PUBLISH_DEMO, {"--to", redis_.url(), "--channel", ".."}},
+      {WEIR_PUBLISH_DEMO, arguments({"--metrics-listen", "here"})},
+      {WEIR_PUBLISH_DEMO, arguments({"--metrics-listen", redis_.url().substr(8)})},
+      {WEIR_PUBLISH_DEMO, arguments({"--log-format", "xml"})},
       {WEIR_PUBLISH_LOG, {"--to", redis_.url(), "--channel", "news"}},
       {WEIR_PUBLISH_FILE, {"--to", redis_.url(), "--channel", "news"}},
       {WEIR_PUBLISH_FILE, {"--to", redis_.url(), "--channel", "news", "--form", "scroll", "file"}},
@@ -154,6 +162,58 @@ TEST_F(ProgramTest, ANameOfAFileMakesNoSecondLineOfTheLog) {
     EXPECT_EQ(program.wait(), 1);
     EXPECT_NE(program.errors().find("missing\\nweir: error: forged"), std::string::npos) << program.errors();
     EXPECT_EQ(program.errors().find("\nweir: error: "), std::string::npos) << program.errors();
+  }
+}
+
+TEST_F(ProgramTest, ShowsItsMetrics) {
+  folder_.append("one two three", "text");
+  Program demo(WEIR_PUBLISH_DEMO,
+               arguments({"--words", folder_.path("text"), "--words-per-second", "1000", "--repeat",
+                          "--repeat-pause-seconds", "3600", "--metrics-listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(demo.await_error("metrics at http://"));
+  const std::string errors = demo.errors();
+  const auto at = errors.find("http://127");
+  httplib::Client client(errors.substr(at, errors.find("/metrics", at) - at));
+  EXPECT_TRUE(eventually([&] {
+    const auto page = client.Get("/metrics");
+    return page && page->body.find("\nweir_publisher_messages_published_total 3\n") != std::string::npos;
+  }));
+  EXPECT_EQ(client.Get("/healthz")->status, 200);
+  demo.signal(SIGTERM);
+  EXPECT_EQ(demo.wait(), 0);
+}
+
+TEST_F(ProgramTest, LogsAJsonObjectALineIfAskedTo) {
+  const std::string missing = folder_.path("missing\n\"x\"");
+  Program demo(WEIR_PUBLISH_DEMO, arguments({"--words", missing, "--log-format", "json"}));
+  EXPECT_EQ(demo.wait(), 1);
+  std::istringstream lines(demo.errors());
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  ASSERT_GE(objects.size(), 2U);
+  const auto& error = objects[1];
+  EXPECT_EQ(error["level"], "error");
+  EXPECT_EQ(error["program"], "weir-publish-demo");
+  EXPECT_NE(error["msg"].get<std::string>().find("missing\\n\"x\""), std::string::npos) << error;
+  EXPECT_EQ(error["time"].get<std::string>().size(), std::string("2026-05-01T12:34:56.789Z").size()) << error;
+}
+
+TEST_F(ProgramTest, AStandardDescriptorThatIsClosedBecomesNoSocket) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"0<&-", "0"}, {"1>&-", "1"}, {"2>&-", "2"}, {"0<&- 1>&- 2>&-", "012"}};
+  for (const auto& [redirection, closed] : cases) {
+    Subscriber subscriber(redis_, "news");
+    std::string command = std::string("exec ") + WEIR_PUBLISH_DEMO;
+    for (const auto& word : arguments({"--repeat"})) command += " " + word;
+    Program demo("/bin/sh", {"-c", command + " " + redirection});
+    EXPECT_EQ(subscriber.take(1), Payloads{R"({"msg":"aaa"})"}) << redirection;
+    for (const char descriptor : closed) {
+      const std::string path = "/proc/" + std::to_string(demo.pid()) + "/fd/" + descriptor;
+      std::error_code none;
+      EXPECT_EQ(std::filesystem::read_symlink(path, none), "/dev/null") << redirection << " " << path;
+    }
+    demo.signal(SIGTERM);
+    EXPECT_EQ(demo.wait(), 0) << redirection;
   }
 }
 

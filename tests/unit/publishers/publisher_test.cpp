@@ -140,6 +140,18 @@ TEST_F(PublisherTest, SendsAMessageThatIsLargerThanABatch) {
   EXPECT_EQ(sink_.batches.size(), 2U);
 }
 
+TEST_F(PublisherTest, CountsBytesOfConfirmedMessagesAndFailures) {
+  sink_.answers = {{.outcome = Outcome::kFailed, .confirmed = 1, .error = "away"}};
+  auto publisher = make();
+  publisher.publish("news", std::vector<std::string>{"12345", "123"}, stop_.get_token());
+  publisher.publish_end("news", stop_.get_token());
+  const auto counts = publisher.counts();
+  EXPECT_EQ(counts.published, 3U);
+  EXPECT_EQ(counts.published_bytes, 8U);
+  EXPECT_EQ(counts.failures, 1U);
+  EXPECT_TRUE(counts.is_up);
+}
+
 TEST_F(PublisherTest, PublishesTheEnd) {
   auto publisher = make();
   EXPECT_EQ(publisher.publish_end("news", stop_.get_token()), Ending::kDone);
