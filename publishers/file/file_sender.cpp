@@ -2,85 +2,144 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "process/readable.h"
 #include "process/stop.h"
 #include "publishers/file/file_messages.h"
-#include "publishers/program/sha256.h"
+#include "publishers/file/part_windows.h"
 
 namespace weir {
 namespace {
 
-Publisher::Ending failed(const std::string& why) {
-  spdlog::error("{}", why);
-  return Publisher::Ending::kGaveUp;
+constexpr std::uint64_t kWindowBytesMax = 256 << 10;
+
+FileSender::Sent file_failed(std::string why) {
+  return {.ending = Publisher::Ending::kGaveUp, .file_error = std::move(why)};
+}
+
+// At a low rate a window is a tenth of a second, so that its messages leave evenly.
+std::uint64_t window_bytes_max(std::uint64_t rate) {
+  return rate == 0 ? kWindowBytesMax : std::min(kWindowBytesMax, rate / 10);
 }
 
 }  // namespace
 
-FileSender::FileSender(Publisher& publisher, std::string channel, const Options& options)
-    : publisher_(publisher), channel_(std::move(channel)), options_(options), pacer_(options.rate) {}
+FileSender::FileSender(Publisher& publisher, std::string channel, const Options& options,
+                       OnProgress on_progress)
+    : publisher_(publisher),
+      channel_(std::move(channel)),
+      options_(options),
+      on_progress_(std::move(on_progress)),
+      pacer_(options.rate) {}
 
 FileSender::Sent FileSender::send(const std::string& path, const std::stop_token& stop) {
   const auto file = FileSource::open(path);
-  if (!file) return {failed(file.error().message), false};
+  if (!file) return file_failed(file.error().message);
   const bool fits = file->size() <= kBufferFormBytesMax;
   const bool in_parts = options_.form == FileForm::kParts || (options_.form == FileForm::kAuto && !fits);
   if (!in_parts && !fits) {
-    return {failed(path + " has " + std::to_string(file->size()) + " bytes: --form buffer takes at most " +
-                   std::to_string(kBufferFormBytesMax) + ", --form parts any number"),
-            false};
+    return file_failed(one_line(path) + " has " + std::to_string(file->size()) +
+                       " bytes: --form buffer takes at most " + std::to_string(kBufferFormBytesMax) +
+                       ", --form parts any number");
   }
-  return {send_rounds(*file, in_parts, stop), in_parts};
+  done_ = 0;
+  total_ = file->size() * options_.rounds;
+  auto sent = in_parts ? send_parts(*file, stop) : send_buffer(*file, stop);
+  sent.in_parts = in_parts;
+  return sent;
 }
 
-FileSender::Ending FileSender::send_rounds(const FileSource& file, bool in_parts,
-                                           const std::stop_token& stop) {
-  std::string sha256;
-  if (in_parts) {
-    const auto digest = file.sha256(stop);
-    if (!digest) return failed(digest.error().message);
-    if (stop.stop_requested()) return Ending::kStopped;
-    sha256 = *digest;
-  }
-  for (std::uint32_t round = 0; round < options_.rounds; ++round) {
-    if (round > 0 && !wait_until(Pacer::Clock::now() + options_.round_pause, stop)) return Ending::kStopped;
-    const auto ending = in_parts ? send_parts(file, sha256, stop) : send_buffer(file, stop);
-    if (ending != Ending::kDone) return ending;
+FileSender::Sent FileSender::repeat(const FileSource& file, const std::function<Sent()>& round,
+                                    const std::stop_token& stop) {
+  add_progress(0);
+  for (std::uint32_t n = 0; n < options_.rounds; ++n) {
+    if (n > 0 && !wait_until(Pacer::Clock::now() + options_.round_pause, stop)) {
+      return {.ending = Ending::kStopped};
+    }
+    auto sent = round();
+    if (sent.ending != Ending::kDone) return sent;
     spdlog::info("{}: {} bytes published", file.name(), file.size());
   }
-  return Ending::kDone;
+  return {};
 }
 
-FileSender::Ending FileSender::send_buffer(const FileSource& file, const std::stop_token& stop) {
+FileSender::Sent FileSender::send_buffer(const FileSource& file, const std::stop_token& stop) {
   const auto bytes = file.read(0, static_cast<std::size_t>(file.size()));
-  if (!bytes) return failed(bytes.error().message);
-  if (!file.is_unchanged()) return failed(file.name() + " was written to while it was being read");
-  return publish_paced(encode_buffer(*bytes), stop);
+  if (!bytes) return file_failed(bytes.error().message);
+  // Read again: half of it may have been written anew while it was read.
+  const auto again = file.read(0, static_cast<std::size_t>(file.size()));
+  if (!again || *again != *bytes || !file.has_its_size()) {
+    return file_failed(one_line(file.name()) + " was written to while it was being read");
+  }
+  const std::string payload = encode_buffer(*bytes);
+  return repeat(
+      file,
+      [&]() -> Sent {
+        const auto ending = publish({&payload, 1}, payload.size(), stop, {});
+        if (ending == Ending::kDone) add_progress(file.size());
+        if (ending == Ending::kTooLarge) {
+          spdlog::error("{}: its message of {} bytes is larger than the receiver takes: --form parts",
+                        file.name(), payload.size());
+        }
+        return {.ending = ending};
+      },
+      stop);
 }
 
-FileSender::Ending FileSender::send_parts(const FileSource& file, const std::string& sha256,
-                                          const std::stop_token& stop) {
-  const auto parts = count_parts(file.size(), options_.part_bytes);
-  auto ending = publish_paced(encode_file(file.name(), file.size(), sha256, parts), stop);
-  Sha256 sum;
-  for (std::uint64_t n = 0; n < parts && ending == Ending::kDone; ++n) {
-    const auto bytes = file.read(n * options_.part_bytes, options_.part_bytes);
-    if (!bytes) return failed(bytes.error().message);
-    sum.add(*bytes);
-    ending = publish_paced(encode_part(n, n * options_.part_bytes, *bytes), stop);
-  }
-  if (ending != Ending::kDone) return ending;
-  if (sum.finish() != sha256 || !file.is_unchanged()) {
-    return failed(file.name() +
-                  " was written to while it was being published: what was sent doesn't fit its sha256");
-  }
-  return Ending::kDone;
+FileSender::Sent FileSender::send_parts(const FileSource& file, const std::stop_token& stop) {
+  const auto sha256 = file.sha256(stop);
+  if (!sha256) return file_failed(sha256.error().message);
+  if (stop.stop_requested()) return {.ending = Ending::kStopped};
+  return repeat(
+      file, [&] { return send_round(file, *sha256, stop); }, stop);
 }
 
-FileSender::Ending FileSender::publish_paced(const std::string& payload, const std::stop_token& stop) {
-  if (!wait_until(pacer_.take(payload.size(), Pacer::Clock::now()), stop)) return Ending::kStopped;
-  return publisher_.publish(channel_, payload, stop);
+FileSender::Sent FileSender::send_round(const FileSource& file, const std::string& sha256,
+                                        const std::stop_token& stop) {
+  PartWindows parts(file, options_.part_bytes, window_bytes_max(options_.rate));
+  PartWindow window;
+  PartWindow following;
+  window.payloads.push_back(
+      encode_file(file.name(), file.size(), sha256, count_parts(file.size(), options_.part_bytes)));
+  window.encoded_bytes = window.payloads.front().size();
+  while (!window.payloads.empty()) {
+    std::optional<std::optional<Error>> read;
+    const auto ending =
+        publish(window.payloads, window.encoded_bytes, stop, [&] { read = parts.next(following); });
+    if (ending == Ending::kTooLarge) {
+      spdlog::error(
+          "{}: a part of {} bytes makes a larger message than the receiver takes: lower --part-bytes",
+          file.name(), options_.part_bytes);
+    }
+    if (ending != Ending::kDone) return {.ending = ending};
+    add_progress(window.file_bytes);
+    if (!read) read = parts.next(following);
+    if (*read) return file_failed((*read)->message);
+    std::swap(window, following);
+  }
+  if (parts.digest() != sha256) {
+    return file_failed(one_line(file.name()) +
+                       " was written to while it was being published: what was sent doesn't fit its sha256");
+  }
+  if (!file.has_its_size()) {
+    return file_failed(one_line(file.name()) + " changed its size while it was being published: it had " +
+                       std::to_string(file.size()) + " bytes");
+  }
+  return {};
+}
+
+FileSender::Ending FileSender::publish(std::span<const std::string> payloads, std::uint64_t bytes,
+                                       const std::stop_token& stop, const WhileWaiting& while_waiting) {
+  if (!wait_until(pacer_.take(bytes, Pacer::Clock::now()), stop)) return Ending::kStopped;
+  return publisher_.publish(channel_, payloads, stop, while_waiting).ending;
+}
+
+void FileSender::add_progress(std::uint64_t bytes) {
+  done_ += bytes;
+  if (on_progress_) on_progress_(done_, total_);
 }
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -19,7 +20,9 @@ enum class FileForm {
   kParts,   // A message `file`, then one for each part.
 };
 
-// Memory: one part, or one file of at most kBufferFormBytesMax.
+// Threads: one. Any other may request a stop.
+// Memory:  two windows of parts of at most 256 KiB each (or of one part, if it is larger), or one file of at
+//          most kBufferFormBytesMax.
 class FileSender {
  public:
   struct Options {
@@ -32,26 +35,40 @@ class FileSender {
   struct Sent {
     Publisher::Ending ending = Publisher::Ending::kDone;
     bool in_parts = false;
+    // The file can't be read, doesn't fit the form, or changed while it was sent: one line. Then the ending
+    // is kGaveUp, and another attempt may succeed.
+    std::string file_error = {};
   };
+  // Told the bytes of the file that are published, and how many will be in all rounds.
+  using OnProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-  FileSender(Publisher& publisher, std::string channel, const Options& options);
+  FileSender(Publisher& publisher, std::string channel, const Options& options, OnProgress on_progress = {});
 
-  // Publishes the file `rounds` times. Logs a failure to read the file and ends with kGaveUp.
+  // Publishes the file `rounds` times. Goes on across losses of the connection with the first message that
+  // was not confirmed. Logs what is wrong with the delivery; the caller says what is wrong with the file.
   Sent send(const std::string& path, const std::stop_token& stop);
 
  private:
   using Ending = Publisher::Ending;
 
-  Ending send_buffer(const FileSource& file, const std::stop_token& stop);
-  // Takes the digest again on the way: if the file was written to meanwhile, its parts fit no digest.
-  Ending send_parts(const FileSource& file, const std::string& sha256, const std::stop_token& stop);
-  Ending publish_paced(const std::string& payload, const std::stop_token& stop);
-  Ending send_rounds(const FileSource& file, bool in_parts, const std::stop_token& stop);
+  Sent send_buffer(const FileSource& file, const std::stop_token& stop);
+  Sent send_parts(const FileSource& file, const std::stop_token& stop);
+  // Takes the digest again on the way: if the file was written to meanwhile, its parts don't fit `sha256`.
+  Sent send_round(const FileSource& file, const std::string& sha256, const std::stop_token& stop);
+  // Calls `round` for each round.
+  Sent repeat(const FileSource& file, const std::function<Sent()>& round, const std::stop_token& stop);
+  // Waits for the payloads' turn and publishes them.
+  Ending publish(std::span<const std::string> payloads, std::uint64_t bytes, const std::stop_token& stop,
+                 const WhileWaiting& while_waiting);
+  void add_progress(std::uint64_t bytes);
 
   Publisher& publisher_;
   const std::string channel_;
   const Options options_;
+  const OnProgress on_progress_;
   Pacer pacer_;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace weir

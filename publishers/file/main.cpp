@@ -1,4 +1,7 @@
 // weir-publish-file: a file as messages.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -19,20 +22,46 @@ struct FileSettings {
   std::chrono::seconds repeat_pause{5};
 };
 
+// The least pause after a file that can't be sent, if --repeat-pause-seconds is 0.
+constexpr std::chrono::milliseconds kHitchPause{200};
+
+std::string check_file(const std::string& path) {
+  if (path != "-") return {};
+  return "must be a file, since it is read twice (\"./-\" is a file of that name); weir-publish-log "
+         "publishes "
+         "the lines of standard input";
+}
+
+// Sends the file again and again until it is stopped. A file that is missing or changes under its reader (a
+// camera's snapshot) may be there in the next round.
+Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const std::stop_token& stop) {
+  std::string last_error;
+  for (;;) {
+    const auto sent = sender.send(settings.file, stop);
+    if (sent.ending != Ending::kDone && sent.file_error.empty()) return sent.ending;
+    // One line for each new reason, not one for each round.
+    if (!sent.file_error.empty() && sent.file_error != last_error) {
+      spdlog::warn("{}; trying again", sent.file_error);
+    }
+    last_error = sent.file_error;
+    std::chrono::milliseconds pause = settings.repeat_pause;
+    if (!sent.file_error.empty()) pause = std::max(pause, kHitchPause);
+    if (!wait_until(std::chrono::steady_clock::now() + pause, stop)) return Ending::kStopped;
+  }
+}
+
 WorkResult run(const FileSettings& settings, const Work& work) {
   FileSender sender(work.publisher, work.channel, settings.sending);
+  if (settings.repeat) {
+    return {.ending = send_repeatedly(settings, sender, work.stop),
+            .runs_until_stopped = true,
+            .wants_end = settings.common.end};
+  }
+  const auto sent = sender.send(settings.file, work.stop);
+  if (!sent.file_error.empty()) spdlog::error("{}", sent.file_error);
   // A file in parts is complete in itself, so publish the end unless the setting says otherwise.
   const bool is_end_set = work.sources.count("end") > 0;
-  for (;;) {
-    const auto sent = sender.send(settings.file, work.stop);
-    const bool wants_end = is_end_set ? settings.common.end : sent.in_parts && !settings.repeat;
-    WorkResult result{.ending = sent.ending, .runs_until_stopped = settings.repeat, .wants_end = wants_end};
-    if (sent.ending != Ending::kDone || !settings.repeat) return result;
-    if (!wait_until(std::chrono::steady_clock::now() + settings.repeat_pause, work.stop)) {
-      result.ending = Ending::kStopped;
-      return result;
-    }
-  }
+  return {.ending = sent.ending, .wants_end = is_end_set ? settings.common.end : sent.in_parts};
 }
 
 }  // namespace
@@ -41,7 +70,7 @@ int main(int argc, char** argv) {
   FileSettings settings;
   auto& sending = settings.sending;
   SettingsTable table("weir-publish-file", "Publishes a file, byte for byte.");
-  table.positional(Setting::text("file", settings.file, "The file to publish.").required());
+  table.positional(Setting::text("file", settings.file, "The file to publish.", check_file).required());
   table.section("Where to",
                 settings.common.destination(
                     "Publish the end of the channel when done. A file in parts that isn't repeated does so "
@@ -62,8 +91,9 @@ int main(int argc, char** argv) {
                            "How often the same file is sent, for who had a gap."),
           Setting::duration("round-pause-seconds", sending.round_pause, {0, 86'400},
                             "The pause between two rounds."),
-          Setting::flag("repeat", settings.repeat,
-                        "Again and again, until it is stopped; reads the file each time."),
+          Setting::flag(
+              "repeat", settings.repeat,
+              "Again and again, until it is stopped; reads the file each time, and goes on when it can't."),
           Setting::duration("repeat-pause-seconds", settings.repeat_pause, {0, 86'400},
                             "The pause before it begins again."),
       });

@@ -2,7 +2,12 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <span>
 
@@ -131,6 +136,63 @@ TEST_F(FileProgramTest, SendsNoEndIfToldSo) {
   EXPECT_EQ(program.wait(), 0);
   redis_.command({"PUBLISH", "news", "after"});
   EXPECT_EQ(subscriber.take_until("after").size(), 3U);
+}
+
+TEST_F(FileProgramTest, SendsAFileThatSaysItIsEmpty) {
+  std::ifstream stream("/proc/version");
+  const std::string version{std::istreambuf_iterator<char>(stream), {}};
+  Subscriber subscriber(redis_, "news");
+  Program program(WEIR_PUBLISH_FILE, arguments({"--form", "parts", "/proc/version"}));
+  const auto messages = subscriber.take_until(kEnd);
+  ASSERT_EQ(messages.size(), 3U);
+  EXPECT_EQ(Json::parse(messages[0]).at("data").at("size"), version.size());
+  EXPECT_EQ(decode_base64(Json::parse(messages[1]).at("data").at("base64")), version);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(FileProgramTest, RepeatGoesOnWhateverBecomesOfTheFile) {
+  folder_.append("one", "data.bin");
+  Subscriber subscriber(redis_, "news");
+  Program program(WEIR_PUBLISH_FILE,
+                  arguments_for_file({"--form", "parts", "--repeat", "--end", "--log-level", "warning",
+                                      "--repeat-pause-seconds", "0"}));
+  EXPECT_EQ(put_together(subscriber.take(2)), "one");
+  folder_.remove("data.bin");
+  ASSERT_TRUE(program.await_error("No such file or directory; trying again"));
+  std::filesystem::create_directory(folder_.path("data.bin"));
+  ASSERT_TRUE(program.await_error("is a directory, not a regular file; trying again"));
+  folder_.remove("data.bin");
+  folder_.append("two", "data.bin.new");
+  folder_.rename("data.bin.new", "data.bin");
+  const auto is_of_two = [](const std::string& message) {
+    return message.find(R"("base64":"dHdv")") != std::string::npos;
+  };
+  std::optional<std::string> message;
+  do message = subscriber.next();
+  while (message && !is_of_two(*message));
+  EXPECT_TRUE(message);
+  program.signal(SIGTERM);
+  EXPECT_EQ(subscriber.take_until(kEnd).back(), kEnd);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(FileProgramTest, WithoutRepeatAFileThatCannotBeSentEndsItWithoutAnEnd) {
+  const std::string folder = folder_.path("").string();
+  for (const std::string& file : {folder, folder_.path("missing").string(), std::string("/proc/self/mem")}) {
+    Subscriber subscriber(redis_, "news");
+    Program program(WEIR_PUBLISH_FILE, arguments({"--form", "parts", "--end", file}));
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_NE(program.errors().find("error: "), std::string::npos) << program.errors();
+    EXPECT_NE(program.errors().find(file), std::string::npos) << program.errors();
+    redis_.command({"PUBLISH", "news", "after"});
+    EXPECT_EQ(subscriber.take_until("after"), Payloads{"after"});
+  }
+}
+
+TEST_F(FileProgramTest, StandardInputIsWrongUsage) {
+  Program program(WEIR_PUBLISH_FILE, arguments({"-"}));
+  EXPECT_EQ(program.wait(), 2);
+  EXPECT_NE(program.errors().find("read twice"), std::string::npos) << program.errors();
 }
 
 }  // namespace
