@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "publishers/file/file_sender.h"
+#include "publishers/file/progress_line.h"
 #include "publishers/program/program.h"
 
 namespace {
@@ -51,7 +53,9 @@ Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const s
 }
 
 WorkResult run(const FileSettings& settings, const Work& work) {
-  FileSender sender(work.publisher, work.channel, settings.sending);
+  ProgressLine line;
+  FileSender sender(work.publisher, work.channel, settings.sending,
+                    [&](std::uint64_t done, std::uint64_t total) { line.show(done, total); });
   if (settings.repeat) {
     return {.ending = send_repeatedly(settings, sender, work.stop),
             .runs_until_stopped = true,

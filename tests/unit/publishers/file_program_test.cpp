@@ -195,5 +195,13 @@ TEST_F(FileProgramTest, StandardInputIsWrongUsage) {
   EXPECT_NE(program.errors().find("read twice"), std::string::npos) << program.errors();
 }
 
+TEST_F(FileProgramTest, ALogThatIsNoTerminalShowsNoProgress) {
+  folder_.append(random_bytes(500'000), "data.bin");
+  Program program(WEIR_PUBLISH_FILE, arguments_for_file({"--rate", "0"}));
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(program.errors().find('\r'), std::string::npos) << program.errors();
+  EXPECT_EQ(program.errors().find('%'), std::string::npos) << program.errors();
+}
+
 }  // namespace
 }  // namespace weir
