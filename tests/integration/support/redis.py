@@ -58,10 +58,16 @@ class RedisClient:
         if kind == b":":
             return int(rest)
         if kind == b"$":
-            return None if rest == b"-1" else self._reader.read(int(rest) + 2)[:-2]
+            return None if rest == b"-1" else self._read_bulk(int(rest))
         if kind == b"*":
             return None if rest == b"-1" else [self.read() for _ in range(int(rest))]
         raise RedisError(f"not RESP: {line!r}")
+
+    def _read_bulk(self, size):
+        text = self._reader.read(size + 2)
+        if len(text) < size + 2:
+            raise ConnectionError("Redis closed the connection")
+        return text[:-2]
 
     def command(self, *arguments):
         self.send(arguments)
