@@ -27,6 +27,13 @@ std::size_t piece_size(std::string_view text, bool is_first) {
 
 }  // namespace
 
+std::vector<Step> at_speed(std::vector<Step> script, double speed) {
+  using Micros = std::chrono::duration<double, std::micro>;
+  for (auto& step : script)
+    step.at = std::chrono::duration_cast<std::chrono::microseconds>(Micros(step.at) / speed);
+  return script;
+}
+
 std::vector<Step> demo_script() {
   using std::chrono::seconds;
   return {{seconds(0), message("aaa")}, {seconds(2), message("bbb")}, {seconds(5), message("ccc")}};

@@ -10,9 +10,12 @@ namespace weir {
 
 // A message and its time, counted from the start.
 struct Step {
-  std::chrono::milliseconds at;
+  std::chrono::microseconds at;
   std::string payload;
 };
+
+// The same messages, `speed` times as fast. Requires a speed of more than 0.
+std::vector<Step> at_speed(std::vector<Step> script, double speed);
 
 // {"msg":"aaa"} at once, bbb after 2 s, ccc after 5 s.
 std::vector<Step> demo_script();

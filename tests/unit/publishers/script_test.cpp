@@ -23,6 +23,13 @@ TEST(DemoScript, SaysAaaAtOnceBbbAfterTwoAndCccAfterFiveSeconds) {
   EXPECT_EQ(script[2].at, milliseconds(5'000));
 }
 
+TEST(DemoScript, IsFasterAtASpeed) {
+  EXPECT_EQ(at_speed(demo_script(), 2)[2].at, milliseconds(2'500));
+  EXPECT_EQ(at_speed(demo_script(), 1'000)[1].at, milliseconds(2));
+  EXPECT_EQ(at_speed(demo_script(), 0.01)[1].at, std::chrono::seconds(200));
+  EXPECT_EQ(at_speed(demo_script(), 1)[1].payload, R"({"msg":"bbb"})");
+}
+
 TEST(Words, KeepTheWhiteSpaceAfterThem) {
   EXPECT_EQ(split_words("How  are\r\n\tyou?\n"), (Words{"How  ", "are\r\n\t", "you?\n"}));
 }
