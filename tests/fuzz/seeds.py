@@ -166,9 +166,16 @@ def lines_seeds():
     yield "\x08\x02a word or two, \u00e9\u65e5\U0001f389 and a longlonglonglonglonglonglongone\r".encode()
 
 
+def script_seeds():
+    for payload in payloads():
+        yield payload
+    yield b'\xef\xbb\xbf{"message":1}\r\n\n{"delay_ms":0.5,"message":"b"}\n{"at_ms":1e3,"message":{"data":{}}}'
+    yield b'{"type":"tick","data":{"a":1},"id":"7"}'
+
+
 TARGETS = {"json": json_seeds, "lines": lines_seeds, "message": message_seeds, "names": names_seeds,
-           "redis": redis_seeds, "request": request_seeds, "settings": settings_seeds, "tokens": tokens_seeds,
-           "urls": urls_seeds}
+           "redis": redis_seeds, "request": request_seeds, "script": script_seeds,
+           "settings": settings_seeds, "tokens": tokens_seeds, "urls": urls_seeds}
 
 
 def main():
