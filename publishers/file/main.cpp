@@ -36,10 +36,10 @@ std::string check_file(const std::string& path) {
 
 // Sends the file again and again until it is stopped. A file that is missing or changes under its reader (a
 // camera's snapshot) may be there in the next round.
-Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const std::stop_token& stop) {
+Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const Work& work) {
   std::string last_error;
   for (;;) {
-    const auto sent = sender.send(settings.file, stop);
+    const auto sent = sender.send(settings.file, work.stop);
     if (sent.ending != Ending::kDone && sent.file_error.empty()) return sent.ending;
     // One line for each new reason, not one for each round.
     if (!sent.file_error.empty() && sent.file_error != last_error) {
@@ -47,17 +47,23 @@ Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const s
     }
     last_error = sent.file_error;
     std::chrono::milliseconds pause = settings.repeat_pause;
-    if (!sent.file_error.empty()) pause = std::max(pause, kHitchPause);
-    if (!wait_until(std::chrono::steady_clock::now() + pause, stop)) return Ending::kStopped;
+    if (!sent.file_error.empty()) {
+      work.metrics.add_read_errors(1);
+      pause = std::max(pause, kHitchPause);
+    }
+    if (!wait_until(std::chrono::steady_clock::now() + pause, work.stop)) return Ending::kStopped;
   }
 }
 
 WorkResult run(const FileSettings& settings, const Work& work) {
   ProgressLine line;
   FileSender sender(work.publisher, work.channel, settings.sending,
-                    [&](std::uint64_t done, std::uint64_t total) { line.show(done, total); });
+                    [&](std::uint64_t done, std::uint64_t total) {
+                      line.show(done, total);
+                      work.metrics.set_progress(done, total);
+                    });
   if (settings.repeat) {
-    return {.ending = send_repeatedly(settings, sender, work.stop),
+    return {.ending = send_repeatedly(settings, sender, work),
             .runs_until_stopped = true,
             .wants_end = settings.common.end};
   }

@@ -1,4 +1,5 @@
 // weir-publish-file against a real Redis: what arrives is the file, byte for byte.
+#include <httplib.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -201,6 +202,24 @@ TEST_F(FileProgramTest, ALogThatIsNoTerminalShowsNoProgress) {
   EXPECT_EQ(program.wait(), 0);
   EXPECT_EQ(program.errors().find('\r'), std::string::npos) << program.errors();
   EXPECT_EQ(program.errors().find('%'), std::string::npos) << program.errors();
+}
+
+TEST_F(FileProgramTest, ItsMetricsTellHowFarItIs) {
+  folder_.append(random_bytes(100'000), "data.bin");
+  Program program(WEIR_PUBLISH_FILE,
+                  arguments_for_file({"--form", "parts", "--rounds", "2", "--repeat",
+                                      "--repeat-pause-seconds", "3600", "--metrics-listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(program.await_error("metrics at http://"));
+  const std::string errors = program.errors();
+  const auto at = errors.find("http://127");
+  httplib::Client client(errors.substr(at, errors.find("/metrics", at) - at));
+  EXPECT_TRUE(eventually([&] {
+    const auto page = client.Get("/metrics");
+    return page && page->body.find("\nweir_publisher_progress_bytes 200000\n") != std::string::npos &&
+           page->body.find("\nweir_publisher_size_bytes 200000\n") != std::string::npos;
+  }));
+  program.signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
 }
 
 }  // namespace
