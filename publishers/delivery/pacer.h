@@ -18,7 +18,7 @@ class Pacer {
   // 0 bytes per second: no limit.
   explicit Pacer(std::uint64_t bytes_per_second) : rate_(bytes_per_second), burst_(kBurst) {}
   Pacer(std::uint64_t bytes_per_second, std::uint64_t burst_bytes)
-      : rate_(bytes_per_second), burst_(time_for(burst_bytes)) {}
+      : rate_(bytes_per_second), burst_(std::min<Clock::duration>(time_for(burst_bytes), kFarthest / 2)) {}
 
   // The time at which `bytes` more may leave, asked at `now`. They count as sent then. Wait with
   // wait_until() (process/stop.h), which a stop ends.
@@ -43,7 +43,7 @@ class Pacer {
 
   std::uint64_t rate_;
   Clock::duration burst_;
-  Clock::time_point next_{};
+  Clock::time_point next_ = Clock::time_point::min();  // Nothing was sent yet: the whole burst is there.
 };
 
 }  // namespace weir

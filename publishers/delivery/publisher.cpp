@@ -117,7 +117,8 @@ std::optional<Publisher::Ending> Publisher::wait_after(const BatchResult& result
                                                        const std::stop_token& stop) {
   if (result.outcome == Outcome::kStopped) return Ending::kStopped;
   if (result.outcome == Outcome::kTooLarge) {
-    spdlog::warn("too large: {}", result.error);
+    if (result.error != last_too_large_) spdlog::warn("{}", result.error);
+    last_too_large_ = result.error;
     return Ending::kTooLarge;
   }
   if (result.outcome == Outcome::kRefused) {

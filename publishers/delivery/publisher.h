@@ -98,6 +98,7 @@ class Publisher {
   std::minstd_rand random_;
   std::optional<Clock::time_point> failing_since_;
   std::string last_error_;
+  std::string last_too_large_;  // The reason that was logged for a message that is too large.
 };
 
 }  // namespace weir
