@@ -130,6 +130,10 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
                  program.c_str(), settings.token_file.c_str());
     return kExitUsage;
   }
+  if (const auto error = settings.check_together()) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), error->message.c_str());
+    return kExitUsage;
+  }
   start_program_log(program, settings.log_level, settings.log_format);
   for (const auto& warning : outcome->warnings) spdlog::warn("{}", warning);
 

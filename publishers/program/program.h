@@ -4,12 +4,14 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "process/log_level.h"
 #include "process/stop.h"
+#include "proto/result.h"
 #include "publishers/delivery/publisher.h"
 #include "publishers/program/metrics.h"
 #include "redis/redis_files.h"
@@ -45,6 +47,9 @@ struct CommonSettings {
   // A program for which the channel may be a template replaces these before it calls destination().
   std::string channel_help = "The channel to publish to.";
   std::function<std::string(const std::string&)> check_channel_setting = check_channel_name;
+
+  // Settings that contradict each other, or can't be used. Called once all are read; the error is one line.
+  std::function<std::optional<Error>()> check_together = [] { return std::nullopt; };
 
   // The rows of the table, for two sections of --help. `end_help` says when the end is published.
   std::vector<Setting> destination(const std::string& end_help);
