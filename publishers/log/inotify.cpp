@@ -1,77 +1,64 @@
 #include "publishers/log/inotify.h"
 
 #include <poll.h>
-#include <sys/inotify.h>
+#include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdint>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
 namespace weir {
 namespace {
 
-constexpr std::uint32_t kDirectoryEvents =
-    IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
-
-void tell(const inotify_event& event, RenameTracker& tracker) {
-  const std::string name(event.name, ::strnlen(event.name, event.len));
-  if (event.mask & IN_CREATE) tracker.created(name);
-  if (event.mask & IN_MOVED_FROM) tracker.moved_from(name, event.cookie);
-  if (event.mask & IN_MOVED_TO) tracker.moved_to(name, event.cookie);
-  if (event.mask & IN_DELETE) tracker.removed(name);
+int open_queue() {
+  const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) {
+    spdlog::warn("no news of files from the kernel: {} (fs.inotify.max_user_instances). Only looks at times",
+                 std::strerror(errno));
+  }
+  return fd;
 }
 
 }  // namespace
 
-Inotify::Inotify(std::string directory, bool is_enabled)
-    : directory_(std::move(directory)), fd_(is_enabled ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1) {}
+Inotify::Inotify(bool is_enabled) : fd_(is_enabled ? open_queue() : -1) {}
 
 Inotify::~Inotify() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool Inotify::watch_directory() {
-  if (fd_ < 0 || directory_watch_ >= 0) return false;
-  directory_watch_ = ::inotify_add_watch(fd_, directory_.c_str(), kDirectoryEvents);
-  return directory_watch_ >= 0;
-}
-
-int Inotify::watch_file(int file) const {
+int Inotify::watch(const std::string& path, std::uint32_t events) {
   if (fd_ < 0) return -1;
-  // Watch by descriptor: by now another file may have its name.
-  return ::inotify_add_watch(fd_, ("/proc/self/fd/" + std::to_string(file)).c_str(), IN_MODIFY);
+  const int watch = ::inotify_add_watch(fd_, path.c_str(), events);
+  if (watch < 0 && errno == ENOSPC && !std::exchange(has_told_, true)) {
+    spdlog::warn(
+        "no news of some files from the kernel: fs.inotify.max_user_watches is reached. Only looks at "
+        "them at times");
+  }
+  return watch;
 }
 
-void Inotify::unwatch_file(int watch) const {
+void Inotify::unwatch(int watch) const {
   if (fd_ >= 0 && watch >= 0) ::inotify_rm_watch(fd_, watch);
 }
 
-Inotify::News Inotify::read(RenameTracker& tracker) {
-  News news;
+void Inotify::read(const Take& take) const {
+  // Bounded by what is there now: writers may add to it faster than it is read.
+  int waiting = 0;
+  if (fd_ < 0 || ::ioctl(fd_, FIONREAD, &waiting) != 0) return;
   alignas(inotify_event) std::array<char, 16'384> buffer;
-  for (;;) {
-    const auto size = fd_ < 0 ? -1 : ::read(fd_, buffer.data(), buffer.size());
-    if (size <= 0) return news;
+  while (waiting > 0) {
+    const auto size = ::read(fd_, buffer.data(), buffer.size());
+    if (size <= 0) return;
+    waiting -= static_cast<int>(size);
     for (std::size_t at = 0; at < static_cast<std::size_t>(size);) {
       const auto& event = *reinterpret_cast<const inotify_event*>(buffer.data() + at);
       at += sizeof(inotify_event) + event.len;
-      if (event.mask & IN_Q_OVERFLOW) {
-        tracker.forget();
-        news.names = true;
-      } else if (event.wd != directory_watch_) {
-        news.bytes = true;
-      } else if (event.mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED)) {
-        // The directory has left its path: another may be there.
-        ::inotify_rm_watch(fd_, directory_watch_);
-        directory_watch_ = -1;
-        tracker.forget();
-        news.names = true;
-      } else {
-        tell(event, tracker);
-        news.names = true;
-      }
+      take(event, std::string(event.name, ::strnlen(event.name, event.len)));
     }
   }
 }

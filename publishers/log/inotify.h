@@ -1,44 +1,40 @@
-// The kernel's news about a directory and the files in it.
+// The kernel's queue of news about files and directories.
 #pragma once
 
-#include <chrono>
-#include <string>
+#include <sys/inotify.h>
 
-#include "publishers/log/rename_tracker.h"
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
 
 namespace weir {
 
 // Gives no news if inotify is missing or used up, so its user must poll as well.
 //
-// Threads: one; any for unwatch_file().
+// Threads: its user's lock covers all functions but fd().
 class Inotify {
  public:
-  struct News {
-    bool names = false;  // A file came, went or was renamed.
-    bool bytes = false;  // A watched file was written to.
-  };
+  using Take = std::function<void(const inotify_event& event, const std::string& name)>;
 
-  Inotify(std::string directory, bool is_enabled);
+  explicit Inotify(bool is_enabled);
   ~Inotify();
   Inotify(const Inotify&) = delete;
   Inotify& operator=(const Inotify&) = delete;
 
   // The descriptor to poll(); -1 if there is never any news.
   int fd() const { return fd_; }
-  // Watches the directory, if it exists and is not watched yet. True if the watch has just begun.
-  bool watch_directory();
-  // Returns the watch, -1 for none.
-  int watch_file(int file) const;
-  void unwatch_file(int watch) const;
-  // Takes all the news there is.
-  News read(RenameTracker& tracker);
+  // Returns the watch, the same one for the same file; -1 for none.
+  int watch(const std::string& path, std::uint32_t events);
+  void unwatch(int watch) const;
+  // Gives the events that there are at the time of the call, in the kernel's order.
+  void read(const Take& take) const;
   // Waits for news.
   void wait(std::chrono::milliseconds time) const;
 
  private:
-  const std::string directory_;
   const int fd_;
-  int directory_watch_ = -1;
+  bool has_told_ = false;  // The user knows that no more can be watched.
 };
 
 }  // namespace weir

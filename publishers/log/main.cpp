@@ -18,6 +18,7 @@ struct LogSettings {
   CommonSettings common;
   std::string file;
   Tailer::Options tailing;
+  Watcher::Options watching;
   bool follow = true;
 };
 
@@ -52,7 +53,8 @@ bool publish_last(std::vector<std::string> payloads, bool is_end, Tailer& tailer
 }
 
 WorkResult run(const LogSettings& settings, const Work& work) {
-  Tailer tailer(settings.file, settings.tailing);
+  Watcher watcher(settings.watching);
+  Tailer tailer(watcher, settings.file, settings.tailing);
   WorkResult result{.runs_until_stopped = settings.follow, .wants_end = settings.common.end};
   if (!tailer.has_file()) {
     if (!settings.follow) {
@@ -84,6 +86,7 @@ int main(int argc, char** argv) {
   LogSettings settings;
   settings.common.retry = std::chrono::seconds(0);
   auto& tailing = settings.tailing;
+  auto& watching = settings.watching;
   SettingsTable table("weir-publish-log", "Publishes the lines of a file as they are written, like tail -F.");
   table.positional(
       Setting::text("file", settings.file, "The file to follow. It may appear later.").required());
@@ -97,9 +100,9 @@ int main(int argc, char** argv) {
           Setting::flag("follow", settings.follow, "Wait for more; false ends at the end of the file."),
           Setting::bytes("line-bytes-max", tailing.line_bytes_max, {16, 1 << 20},
                          "A longer line comes in pieces; all but its last one have \"more\":true."),
-          Setting::duration("poll-ms", tailing.watch.poll, {10, 60'000},
+          Setting::duration("poll-ms", watching.poll, {10, 60'000},
                             "How often the file is looked at without any news of it."),
-          Setting::flag("inotify", tailing.watch.uses_inotify, "Get news of the file from the kernel."),
+          Setting::flag("inotify", watching.uses_inotify, "Get news of the file from the kernel."),
       });
   table.section("Delivery", settings.common.delivery());
   table.epilogue(

@@ -7,22 +7,42 @@
 #include <memory>
 #include <string>
 
+#include "publishers/log/path_status.h"
+
 namespace weir {
+
+// Why a file can't be opened.
+struct OpenFailure {
+  enum class Kind {
+    kNothing,        // Nothing is there yet.
+    kNotAFile,       // Something else is: a directory, a FIFO.
+    kRefused,        // For one without permission, or the disk is faulty.
+    kNoDescriptors,  // Too many files are open.
+  };
+  Kind kind = Kind::kNothing;
+  std::string reason = {};  // One phrase; empty for kNothing.
+};
 
 // Compare two files while both are open: the kernel gives a removed file's inode to another file only after
 // the last descriptor is closed.
 class OpenFile {
  public:
-  // nullptr unless `path` is a regular file that can be read. Never waits for a FIFO's writer.
-  static std::shared_ptr<OpenFile> open(const std::string& path);
+  // nullptr unless `path` is a regular file that can be read; `failure` then says why. Never waits for a FIFO's
+  // writer, and never opens what isn't a file: opening a device may do something.
+  // Limits: leaves some descriptors to others, so that the way to Redis can be opened again.
+  static std::shared_ptr<OpenFile> open(const std::string& path, OpenFailure* failure = nullptr);
   explicit OpenFile(int fd);
   ~OpenFile();
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
 
   int fd() const { return fd_; }
-  bool is_same(const OpenFile& other) const { return device_ == other.device_ && inode_ == other.inode_; }
-  off_t size() const;  // Now.
+  const FileId& id() const { return id_; }
+  dev_t device() const { return id_.device; }
+  ino_t inode() const { return id_.inode; }
+  bool is_same(const OpenFile& other) const { return id_ == other.id_; }
+  off_t size() const;       // Now.
+  bool has_a_link() const;  // False once it was removed and only its descriptors keep it.
   std::chrono::steady_clock::time_point opened_at() const { return opened_at_; }
 
   // Both are set before the file is shared.
@@ -31,10 +51,13 @@ class OpenFile {
 
  private:
   const int fd_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  FileId id_;
   mode_t mode_ = 0;
   std::chrono::steady_clock::time_point opened_at_;
 };
+
+// Lets this process open as many files as the system allows it: the soft limit is often 1,024 while the hard
+// one allows far more.
+void raise_file_limit();
 
 }  // namespace weir

@@ -5,7 +5,12 @@
 namespace weir {
 
 void RenameTracker::created(const std::string& name) {
-  if (name == name_) arrivals_.push_back({.id = ++last_id_, .name = name});
+  if (name != name_) return;
+  if (arrivals_.size() >= kArrivalsMax) {
+    arrivals_.pop_front();
+    ++lost_;
+  }
+  arrivals_.push_back({.id = ++last_id_, .name = name});
 }
 
 void RenameTracker::moved_from(const std::string& name, std::uint32_t cookie) {

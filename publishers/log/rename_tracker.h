@@ -1,6 +1,7 @@
 // Keeps track of files that once had a certain name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -9,9 +10,14 @@
 namespace weir {
 
 // Follows the events of a directory, so that a file renamed before anybody opened it (two rotations in a row)
-// is found under its present name. Touches no file. Requires events in the kernel's order. Threads: one.
+// is found under its present name. Touches no file. Requires events in the kernel's order.
+//
+// Threads: one.
+// Limits:  kArrivalsMax files. Past it the oldest one is lost.
 class RenameTracker {
  public:
+  static constexpr std::size_t kArrivalsMax = 1'024;
+
   // A file that appeared at the name and has not been taken yet.
   struct Arrival {
     std::uint64_t id = 0;

@@ -13,14 +13,14 @@ constexpr std::size_t kLeftMax = 4;
 
 }  // namespace
 
-Tailer::Tailer(const std::string& path, const Options& options)
-    : options_(options), watch_(path, options.watch) {
+Tailer::Tailer(Watcher& watcher, const std::string& path, const Options& options)
+    : watcher_(watcher), options_(options), watch_(watcher, path) {
   // Fixes the position now: the end to begin at is the present one, however late the first read comes.
   begin();
 }
 
 std::vector<Line> Tailer::read(Clock::time_point now) {
-  seen_ = watch_.changes();
+  seen_ = watcher_.changes();
   std::vector<Line> lines;
   read_left(now, lines);
   while (lines.empty()) {

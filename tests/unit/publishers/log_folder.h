@@ -36,6 +36,8 @@ class LogFolder {
   }
   void truncate(const std::string& name = "log") const { std::filesystem::resize_file(path(name), 0); }
   void remove(const std::string& name = "log") const { std::filesystem::remove(path(name)); }
+  // Lets every user in.
+  void let_others_in() const { std::filesystem::permissions(folder_, std::filesystem::perms::all); }
 
  private:
   std::filesystem::path folder_;

@@ -81,5 +81,14 @@ TEST_F(RenameTrackerTest, IgnoresWhatBecomesOfFilesThatWereTaken) {
   EXPECT_EQ(tracker_.take_lost(), 0U);
 }
 
+TEST_F(RenameTrackerTest, LosesTheOldestOfTooManyArrivals) {
+  for (std::size_t n = 0; n < RenameTracker::kArrivalsMax + 2; ++n) {
+    tracker_.created("log");
+    rename("log", std::to_string(n));
+  }
+  EXPECT_EQ(tracker_.take_lost(), 2U);
+  EXPECT_EQ(take(), "2");
+}
+
 }  // namespace
 }  // namespace weir

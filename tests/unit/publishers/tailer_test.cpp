@@ -15,10 +15,8 @@ constexpr std::chrono::seconds kDeadline{60};
 class TailerTest : public ::testing::TestWithParam<bool> {
  protected:
   Tailer follow(bool from_start = false) {
-    return Tailer(folder_.path(),
-                  {.from_start = from_start,
-                   .watch = {.poll = std::chrono::milliseconds(10), .uses_inotify = GetParam()},
-                   .settle = std::chrono::milliseconds(20)});
+    return Tailer(watcher_, folder_.path(),
+                  {.from_start = from_start, .settle = std::chrono::milliseconds(20)});
   }
   // The next `count` lines; fewer if they don't come.
   Texts lines(Tailer& tailer, std::size_t count) {
@@ -38,6 +36,7 @@ class TailerTest : public ::testing::TestWithParam<bool> {
   }
 
   LogFolder folder_;
+  Watcher watcher_{{.poll = std::chrono::milliseconds(10), .uses_inotify = GetParam()}};
 };
 
 INSTANTIATE_TEST_SUITE_P(Inotify, TailerTest, ::testing::Values(true));
@@ -66,8 +65,7 @@ TEST_P(TailerTest, ReadsAFileThatAppearsLaterFromItsStart) {
 }
 
 TEST_P(TailerTest, WaitsForADirectoryThatIsMissing) {
-  Tailer tailer(folder_.path("later/log"),
-                {.watch = {.poll = std::chrono::milliseconds(10), .uses_inotify = GetParam()}});
+  Tailer tailer(watcher_, folder_.path("later/log"), {});
   std::filesystem::create_directory(folder_.path("later"));
   folder_.append("one\n", "later/log");
   EXPECT_EQ(lines(tailer, 1), Texts{"one"});
@@ -76,8 +74,7 @@ TEST_P(TailerTest, WaitsForADirectoryThatIsMissing) {
 TEST_P(TailerTest, FollowsADirectoryThatIsReplaced) {
   std::filesystem::create_directory(folder_.path("logs"));
   folder_.append("zero\n", "logs/log");
-  Tailer tailer(folder_.path("logs/log"),
-                {.watch = {.poll = std::chrono::milliseconds(10), .uses_inotify = GetParam()}});
+  Tailer tailer(watcher_, folder_.path("logs/log"), {});
   folder_.append("one\n", "logs/log");
   folder_.rename("logs", "logs.old");
   std::filesystem::create_directory(folder_.path("logs"));
