@@ -15,7 +15,7 @@ constexpr std::size_t kDirectoriesMax = 16'384;
 constexpr std::size_t kRememberedMax = 8'192;
 // One part of the time is for looking: with news of a name, and without.
 constexpr int kPartWithNews = 10;
-constexpr int kPartWithoutNews = 50;
+constexpr int kPartWithoutNews = 100;
 
 }  // namespace
 
@@ -45,7 +45,7 @@ std::vector<std::string> FileSet::look(Clock::time_point now) {
     if (looks_ == 1 && candidate.status.is_file()) at_start_.emplace(candidate.path, candidate.status);
   }
   candidates = find_new(std::move(candidates));
-  if (!candidates.empty() && looks_ > 1) {
+  if (!candidates.empty() && looks_ > 1 && followed_.size() < files_max_) {
     // A file that was renamed a moment ago may not be known yet.
     watcher_.look_at_all();
     for (const auto& path : followed_) remember(path, status_of(path));

@@ -25,7 +25,7 @@ namespace weir {
 //
 // Threads: one.
 // Limits:  `files_max` paths at a time. Past it warns once, and takes others as soon as some go. Looking takes at
-//          most a tenth of the time, and without news a fiftieth: then new files are found later.
+//          most a tenth of the time, and without news a hundredth: then new files are found later.
 class FileSet {
  public:
   using Clock = std::chrono::steady_clock;

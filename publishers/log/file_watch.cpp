@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kEventDelayMax{10};
 // Log rotation makes a file first and lets others read it a moment later.
 constexpr std::chrono::milliseconds kPatience{100};
 // How much is done for one path before the others have their turn.
-constexpr int kRoundsMax = 256;
+constexpr int kRoundsMax = 64;
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');

@@ -37,11 +37,12 @@ void NameNews::remove(WatchedName& name) {
 
 void NameNews::read() {
   inotify_.read([this](const inotify_event& event, const std::string& name) { take(event, name); });
-  if (std::exchange(is_any_lost_, false)) renew();
+  if (std::exchange(is_any_lost_, false)) watch_missing();
 }
 
-void NameNews::renew() {
+void NameNews::renew(bool are_all) {
   for (auto& [path, directory] : directories_) {
+    if (directory.watch >= 0 && !are_all) continue;
     // Gives the same watch for the same directory.
     const int watch = inotify_.watch(path, kEvents);
     if (watch == directory.watch) continue;

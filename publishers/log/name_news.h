@@ -44,8 +44,10 @@ class NameNews {
   void read();
   // Waits for news.
   void wait(std::chrono::milliseconds time) const { inotify_.wait(time); }
-  // Watches the directories that have appeared, or that others have replaced.
-  void renew();
+  // Watches the directories that have appeared.
+  void watch_missing() { renew(false); }
+  // Watches the directories that others have replaced as well, unseen: behind a link, or with their parent.
+  void watch_replaced() { renew(true); }
   void mark(WatchedName& name);
   bool has_due() const { return !due_.empty(); }
   // The names with news, in the order of the news. They are no longer due.
@@ -58,6 +60,7 @@ class NameNews {
     std::vector<WatchedName*> arriving;  // Their trackers follow files from name to name.
   };
 
+  void renew(bool are_all);
   void begin(const std::string& path, Directory& directory);
   void end(Directory& directory);
   void forget(Directory& directory);

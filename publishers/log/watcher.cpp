@@ -15,6 +15,8 @@ namespace {
 
 // A file that is written to all the time wakes the reader at most this often.
 constexpr int kQuietMilliseconds = 2;
+// How often to ask whether each directory is still the same.
+constexpr std::chrono::seconds kRenewal{1};
 
 }  // namespace
 
@@ -68,6 +70,7 @@ void Watcher::look_at_all() {
     look_at_due();
   }
   look_at_each();
+  tell();
 }
 
 bool Watcher::claim(const std::shared_ptr<const OpenFile>& file, const void* owner) {
@@ -122,7 +125,12 @@ void Watcher::look_at_each() {
   std::uint64_t at = 0;
   {
     const std::lock_guard lock(look_mutex_);
-    names_.renew();
+    if (Clock::now() >= next_renewal_) {
+      next_renewal_ = Clock::now() + kRenewal;
+      names_.watch_replaced();
+    } else {
+      names_.watch_missing();
+    }
     std::erase_if(claims_, [](const auto& entry) { return entry.second.file.expired(); });
   }
   for (;;) {

@@ -82,6 +82,7 @@ class Watcher {
   NameNews names_;
   std::map<std::uint64_t, WatchedName*> polled_;  // By a number that grows.
   std::uint64_t last_number_ = 0;
+  Clock::time_point next_renewal_{};
   std::map<FileId, Claim> claims_;
 
   mutable std::mutex mutex_;  // Leaf lock. Guards:
