@@ -34,7 +34,10 @@ FileWatch::FileWatch(Watcher& watcher, std::string path)
 
 FileWatch::~FileWatch() {
   watcher_.remove(name_);
-  for (const auto& file : files_) watcher_.bytes().unwatch(file->watch, changes_);
+  for (const auto& file : files_) {
+    watcher_.bytes().unwatch(file->watch, changes_);
+    watcher_.disclaim(file->id());
+  }
 }
 
 std::shared_ptr<const OpenFile> FileWatch::current() const {
@@ -169,7 +172,7 @@ bool FileWatch::is_link() const {
 void FileWatch::hold(std::shared_ptr<OpenFile> file) {
   note_success();
   if (holds(file->id())) return;
-  if (!watcher_.claim(file, this)) {
+  if (!watcher_.claim(file, path_)) {
     spdlog::debug("{} is a file that is read under another path", path_);
     const PathStatus status = status_of(path_);
     if (status.id == file->id()) another_ = status;

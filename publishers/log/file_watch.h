@@ -18,8 +18,8 @@
 namespace weir {
 
 // Opens each file as soon as it appears, so that none is lost while the reader is busy or waits for Redis. A
-// file that was renamed or removed since is still read to its end. A file that another FileWatch has open is
-// left to that one: app.log.1 is read as app.log.
+// file that was renamed or removed since is still read to its end. A file that another FileWatch reads, or
+// has read, is left to that one: app.log.1 is read as app.log.
 //
 // Threads:   looks on the Watcher's. All functions are for the one reader.
 // Ownership: shares files with the reader, which may keep one longer.

@@ -18,6 +18,11 @@ PathStatus plain_status_of(const std::string& path) {
   return {.id = {status.st_dev, status.st_ino}, .mode = status.st_mode, .size = status.st_size};
 }
 
+std::int64_t birth_in(const struct statx& status) {
+  if ((status.stx_mask & STATX_BTIME) == 0) return 0;
+  return status.stx_btime.tv_sec * kNanoseconds + status.stx_btime.tv_nsec;
+}
+
 }  // namespace
 
 bool PathStatus::is_nothing() const { return error == ENOENT || error == ENOTDIR; }
@@ -33,10 +38,13 @@ PathStatus status_of(const std::string& path) {
   PathStatus result{.id = {::makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino},
                     .mode = status.stx_mode,
                     .size = static_cast<off_t>(status.stx_size)};
-  if (status.stx_mask & STATX_BTIME) {
-    result.born = status.stx_btime.tv_sec * kNanoseconds + status.stx_btime.tv_nsec;
-  }
+  result.born = birth_in(status);
   return result;
+}
+
+std::int64_t birth_of(int file) {
+  struct statx status {};
+  return ::statx(file, "", AT_EMPTY_PATH, STATX_BTIME, &status) == 0 ? birth_in(status) : 0;
 }
 
 std::string kind_of(mode_t mode) {

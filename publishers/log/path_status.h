@@ -30,6 +30,8 @@ struct PathStatus {
 
 // Asks the server of a network file system, not the cache.
 PathStatus status_of(const std::string& path);
+// The time of creation of an open file; 0 if it is not known.
+std::int64_t birth_of(int file);
 
 // "is a directory" and the like; empty for a regular file.
 std::string kind_of(mode_t mode);

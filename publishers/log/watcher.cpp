@@ -73,11 +73,24 @@ void Watcher::look_at_all() {
   tell();
 }
 
-bool Watcher::claim(const std::shared_ptr<const OpenFile>& file, const void* owner) {
+bool Watcher::claim(const std::shared_ptr<const OpenFile>& file, const std::string& path) {
   auto& claim = claims_[file->id()];
-  if (!claim.file.expired() && claim.owner != owner) return false;
-  claim = {file, owner};
+  const auto born = birth_of(file->fd());
+  // Once nobody has it open, another file may have got its inode.
+  const bool is_same_file = !claim.file.expired() || (born != 0 && claim.born == born);
+  if (is_same_file && claim.path != path) return false;
+  claim = {.file = file, .path = path, .born = born, .number = ++last_claim_};
+  if (claims_.size() > 2 * kClaimsMax) {
+    std::erase_if(claims_, [this](const auto& entry) {
+      return entry.second.file.expired() && entry.second.number + kClaimsMax <= last_claim_;
+    });
+  }
   return true;
+}
+
+void Watcher::disclaim(const FileId& file) {
+  const std::lock_guard lock(look_mutex_);
+  claims_.erase(file);
 }
 
 void Watcher::run() {
@@ -131,7 +144,6 @@ void Watcher::look_at_each() {
     } else {
       names_.watch_missing();
     }
-    std::erase_if(claims_, [](const auto& entry) { return entry.second.file.expired(); });
   }
   for (;;) {
     const std::lock_guard lock(look_mutex_);

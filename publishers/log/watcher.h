@@ -6,11 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "publishers/log/byte_news.h"
@@ -23,7 +25,7 @@ namespace weir {
 // kernel allows a user 128 instances.
 //
 // Threads:   changes() and wait() from any. FileWatch and FileSet use the rest.
-// Limits:    a file system that hangs delays the news of all files.
+// Limits:    remembers kClaimsMax files beside those that are open. A file system that hangs delays the news of all files.
 class Watcher {
  public:
   using Clock = std::chrono::steady_clock;
@@ -33,6 +35,8 @@ class Watcher {
     std::chrono::milliseconds poll{250};
     bool uses_inotify = true;
   };
+
+  static constexpr std::size_t kClaimsMax = 8'192;
 
   explicit Watcher(Options options);
   ~Watcher();
@@ -55,15 +59,21 @@ class Watcher {
 
   // For look() alone:
   NameNews& names() { return names_; }
-  // Notes that `owner` holds `file`. False if another holds the same one.
-  bool claim(const std::shared_ptr<const OpenFile>& file, const void* owner);
+  // Notes that `file` is read as `path`. False if it is read under another path, or was: the last kClaimsMax
+  // files are remembered by their time of birth.
+  bool claim(const std::shared_ptr<const OpenFile>& file, const std::string& path);
+
+  // Lets another path have the file.
+  void disclaim(const FileId& file);
 
   ByteNews& bytes() { return bytes_; }
 
  private:
   struct Claim {
     std::weak_ptr<const OpenFile> file;
-    const void* owner = nullptr;
+    std::string path;
+    std::int64_t born = 0;
+    std::uint64_t number = 0;  // Grows from claim to claim.
   };
 
   void run();
@@ -84,6 +94,7 @@ class Watcher {
   std::uint64_t last_number_ = 0;
   Clock::time_point next_renewal_{};
   std::map<FileId, Claim> claims_;
+  std::uint64_t last_claim_ = 0;
 
   mutable std::mutex mutex_;  // Leaf lock. Guards:
   std::condition_variable_any changed_;

@@ -178,19 +178,25 @@ TEST_P(FileWatchTest, TellsThatItsFileWasRemoved) {
   EXPECT_FALSE(watch.is_removed());
 }
 
-TEST_P(FileWatchTest, LeavesAFileToTheWatchThatReadsIt) {
+TEST_P(FileWatchTest, LeavesAFileToTheWatchThatReadsItOrHasReadIt) {
   folder_.append("one");
   folder_.append("zero", "log.1");
+  folder_.append("before", "log.2");
   FileWatch watch(watcher_, folder_.path());
   FileWatch older(watcher_, folder_.path("log.1"));
-  folder_.rename("log", "log.1");
-  folder_.append("two!!");
-  EXPECT_TRUE(wait_until([&] { return size_of_last(watch) == 5; }));
-  const auto reading = watch.current();  // As a reader does for a while after.
-  watch.drop_current();
-  poll();
-  EXPECT_EQ(older.held(), 1U);
-  EXPECT_EQ(older.current()->size(), 4);
+  FileWatch oldest(watcher_, folder_.path("log.2"));
+  for (std::size_t n = 10; n < 15; ++n) {
+    folder_.rename("log.1", "log.2");
+    folder_.rename("log", "log.1");
+    folder_.append(std::string(n, 'x'));
+    EXPECT_TRUE(wait_until([&] { return size_of_last(watch) == n; }));
+    watch.drop_current();  // Nobody has it open from here on.
+    poll();
+    EXPECT_EQ(older.held(), 1U);
+    EXPECT_EQ(older.current()->size(), 4);
+    EXPECT_EQ(oldest.held(), 1U);
+    EXPECT_EQ(oldest.current()->size(), 6);
+  }
 }
 
 TEST_P(FileWatchTest, WatchesOneFileUnderTwoPathsWithoutLosingTheOther) {
