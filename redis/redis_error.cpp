@@ -17,6 +17,10 @@ bool may_pass(std::string_view error) {
   return std::find(kPassing.begin(), kPassing.end(), code) != kPassing.end();
 }
 
+bool is_too_large(std::string_view error) {
+  return error.starts_with("ERR Protocol error: invalid bulk length");
+}
+
 bool is_no_permission(std::string_view error) { return error.starts_with("NOPERM"); }
 
 }  // namespace weir

@@ -81,6 +81,7 @@ const char* outcome_name(PublishOutcome outcome) {
     case PublishOutcome::kUnknown:
       return "unknown";
     case PublishOutcome::kForbidden:
+    case PublishOutcome::kTooLarge:
     case PublishOutcome::kRefused:
       return "refused";
   }
@@ -119,6 +120,10 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
     case PublishOutcome::kUnknown:
       reply = error_reply(504, "the outcome is unknown: the bus did not confirm in time" + why);
       reply.refused = Refused::kBusUnknown;
+      return reply;
+    case PublishOutcome::kTooLarge:
+      reply = error_reply(413, "nothing was published: the message is longer than the bus takes" + why);
+      reply.refused = Refused::kTooLarge;
       return reply;
     case PublishOutcome::kForbidden:
     case PublishOutcome::kRefused:

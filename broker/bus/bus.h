@@ -56,6 +56,7 @@ enum class PublishOutcome {
   kUnavailable,  // The bus is away or busy, or too many publishes wait. Nothing was delivered.
   kUnknown,      // Sent, but not confirmed in time, or the connection was lost first.
   kForbidden,    // The bus forbids publishing to this channel (Redis ACL: NOPERM). Nothing was delivered.
+  kTooLarge,     // The message is larger than the bus takes. Nothing was delivered.
   kRefused,      // The bus refused for another reason (see `detail`). Nothing was delivered.
 };
 struct PublishResult {

@@ -11,6 +11,7 @@ namespace {
 
 PublishOutcome outcome_of(std::string_view error) {
   if (is_no_permission(error)) return PublishOutcome::kForbidden;
+  if (is_too_large(error)) return PublishOutcome::kTooLarge;
   return may_pass(error) ? PublishOutcome::kUnavailable : PublishOutcome::kRefused;
 }
 
@@ -23,7 +24,7 @@ void RedisPublisher::close() {
   is_up_ = false;
   connection_.close();
   deadline_timer_.cancel();
-  abandon_all("the bus has ended");
+  abandon_all(PublishOutcome::kUnknown, "the bus has ended");
 }
 
 // Hot path: once per publish.
@@ -51,7 +52,12 @@ void RedisPublisher::on_reply(const redisReply& reply) {
   }
   if (reply.type == REDIS_REPLY_ERROR) {
     const std::string_view text = text_of(reply);
-    return complete(std::move(waiting), {outcome_of(text), 0, std::string(without_arguments(text))});
+    const auto outcome = outcome_of(text);
+    complete(std::move(waiting), {outcome, 0, std::string(without_arguments(text))});
+    if (outcome != PublishOutcome::kTooLarge) return;
+    // Redis has read nothing behind it, so what others publish is not unknown.
+    abandon_all(PublishOutcome::kUnavailable, "Redis closed the connection for another message's size");
+    return connection_.fail("a message was larger than Redis' proto-max-bulk-len");
   }
   complete(std::move(waiting), {PublishOutcome::kUnknown, 0, "Redis' answer is not that of a PUBLISH"});
   connection_.fail("the answers are out of step");
@@ -65,7 +71,7 @@ void RedisPublisher::on_ping_due() {
 
 void RedisPublisher::on_down() {
   is_up_ = false;
-  abandon_all("the connection to Redis was lost before it answered");
+  abandon_all(PublishOutcome::kUnknown, "the connection to Redis was lost before it answered");
 }
 
 void RedisPublisher::complete(Waiting waiting, PublishResult result) {
@@ -73,11 +79,11 @@ void RedisPublisher::complete(Waiting waiting, PublishResult result) {
   waiting.done(std::move(result));
 }
 
-void RedisPublisher::abandon_all(const char* why) {
+void RedisPublisher::abandon_all(PublishOutcome outcome, const char* why) {
   std::deque<Waiting> abandoned;
   abandoned.swap(waiting_);
   for (Waiting& waiting : abandoned) {
-    if (!waiting.is_ping) complete(std::move(waiting), {PublishOutcome::kUnknown, 0, why});
+    if (!waiting.is_ping) complete(std::move(waiting), {outcome, 0, why});
   }
 }
 

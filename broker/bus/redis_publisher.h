@@ -1,7 +1,8 @@
 // The publisher connection: PUBLISH commands, pipelined, their replies matched in order.
 //
 // Failures:  kUnavailable at once while the connection is away; nothing was sent. kUnavailable also if Redis
-//            refuses for now (BUSY, LOADING), kForbidden if an ACL refuses, kRefused if Redis refuses for
+//            refuses for now (BUSY, LOADING), kForbidden if an ACL refuses, kTooLarge for a
+//            message beyond Redis' own limit, kRefused if Redis refuses for
 //            another reason. kUnknown without a reply within
 //            publish_timeout, or if the connection is lost first: Redis may have the message. A connection
 //            that is late once is taken to hang, and is closed.
@@ -53,7 +54,7 @@ class RedisPublisher : private RedisConnection::Owner {
   void on_down() override;
 
   void complete(Waiting waiting, PublishResult result);
-  void abandon_all(const char* why);
+  void abandon_all(PublishOutcome outcome, const char* why);
   void watch_deadline();
 
   const RedisBusOptions& options_;

@@ -26,11 +26,6 @@ constexpr std::chrono::milliseconds kSubscribersPause{20};
 // A batch is kept in memory of this size at most until the next one.
 constexpr std::size_t kKeptBytesMax = 1 << 20;
 
-// Redis says so of a payload beyond its proto-max-bulk-len, and closes the connection.
-bool is_too_large(std::string_view error) {
-  return error.starts_with("ERR Protocol error: invalid bulk length");
-}
-
 }  // namespace
 
 RedisSink::RedisSink(const Target& target, const SinkOptions& options)
@@ -189,9 +184,9 @@ RedisSink::WhyNot RedisSink::take_reply(std::string_view line) {
 // published.
 BatchResult RedisSink::result(WhyNot why) const {
   const Pipeline& pipeline = pipeline_;
-  const bool is_too_large = why && why->outcome == Outcome::kTooLarge;
+  const bool is_large = why && why->outcome == Outcome::kTooLarge;
   // Redis reads nothing behind a message that is too large.
-  const std::size_t unanswered = !why || is_too_large ? 0 : pipeline.sent_commands() - pipeline.answered;
+  const std::size_t unanswered = !why || is_large ? 0 : pipeline.sent_commands() - pipeline.answered;
   BatchResult result{.error = {}};
   if (why) result = std::move(*why);
   if (pipeline.refusal && result.outcome != Outcome::kStopped) result = *pipeline.refusal;

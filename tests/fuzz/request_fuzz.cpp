@@ -173,8 +173,8 @@ void check_channel(const std::string& name) { assert(is_channel_name(name)); }
 void check_later(FakeGateway& gateway, const Answer& answer, const Delivery& delivery,
                  const std::string& body, std::size_t choice) {
   constexpr PublishOutcome kOutcomes[] = {PublishOutcome::kDelivered, PublishOutcome::kUnavailable,
-                                          PublishOutcome::kUnknown, PublishOutcome::kForbidden,
-                                          PublishOutcome::kRefused};
+                                          PublishOutcome::kUnknown,   PublishOutcome::kForbidden,
+                                          PublishOutcome::kTooLarge,  PublishOutcome::kRefused};
   gateway.result = {kOutcomes[choice % std::size(kOutcomes)], 1, "why\r\nnot"};
   Reply reply;
   answer.later([&](const Reply::Make& make) { reply = make(); });

@@ -144,6 +144,7 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
       {{PublishOutcome::kUnavailable, 0, "BUSY Redis is busy running a script"}, 503},
       {{PublishOutcome::kUnknown, 0, ""}, 504},
       {{PublishOutcome::kForbidden, 0, "NOPERM this user has no permissions"}, 403},
+      {{PublishOutcome::kTooLarge, 0, "ERR Protocol error: invalid bulk length"}, 413},
       {{PublishOutcome::kRefused, 0, "ERR something like NOPERM"}, 502},
   };
   gateway.holds_publishes = true;

@@ -692,6 +692,26 @@ TEST_F(RedisBusTest, IsUnavailableWhileAScriptKeepsRedisBusy) {
   EXPECT_EQ(publish_and_wait(*bus_, "news", "x").outcome, PublishOutcome::kDelivered);
 }
 
+TEST_F(RedisBusTest, AMessageThatRedisFindsTooLargeLeavesNoOtherUnknown) {
+  RedisServer server;
+  server.command({"CONFIG", "SET", "proto-max-bulk-len", "1048576"});
+  RedisBusOptions options = options_for(server.url());
+  options.limits.message_bytes_max = 64 << 20;
+  start(options);
+  ASSERT_TRUE(wait_until_publishing());
+  PublishResults results;
+  bus_->publish("news", "before", results.collect());
+  bus_->publish("news", std::string((1 << 20) + 1, 'x'), results.collect());
+  bus_->publish("news", "behind", results.collect());
+  const auto all = results.wait_for(3);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].outcome, PublishOutcome::kDelivered);
+  EXPECT_EQ(all[1].outcome, PublishOutcome::kTooLarge) << all[1].detail;
+  EXPECT_EQ(all[2].outcome, PublishOutcome::kUnavailable) << all[2].detail;
+  ASSERT_TRUE(wait_until_publishing());
+  EXPECT_EQ(publish_and_wait(*bus_, "news", "x").outcome, PublishOutcome::kDelivered);
+}
+
 TEST_F(RedisBusTest, RefusesToPublishATooLargeMessage) {
   RedisServer server;
   RedisBusOptions options = options_for(server.url());

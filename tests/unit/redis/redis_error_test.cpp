@@ -27,6 +27,11 @@ TEST(RedisError, MayPassOrNot) {
   }
 }
 
+TEST(RedisError, IsOneOfSize) {
+  EXPECT_TRUE(is_too_large("ERR Protocol error: invalid bulk length"));
+  EXPECT_FALSE(is_too_large("ERR Protocol error: expected '$', got 'x'"));
+}
+
 TEST(RedisError, IsOneOfPermission) {
   EXPECT_TRUE(is_no_permission("NOPERM User ann has no permissions to access one of the channels"));
   EXPECT_FALSE(is_no_permission("WRONGPASS invalid"));
