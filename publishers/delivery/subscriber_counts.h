@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
-#include <unordered_map>
 
 namespace weir {
 
@@ -29,7 +29,7 @@ class SubscriberCounts {
     std::uint64_t used_at = 0;
   };
 
-  std::unordered_map<std::string, Channel> channels_;
+  std::map<std::string, Channel> channels_;
   std::uint64_t connection_ = 0;
   std::uint64_t uses_ = 0;
 };

@@ -440,6 +440,26 @@ TEST_F(RedisSinkTest, WhatRedisTookBehindAPassingRefusalCountsAsUnknown) {
   EXPECT_EQ(result.unknown, 2U) << "The refused one, and the one behind it.";
 }
 
+TEST_F(RedisSinkTest, ARefusalThatPassesFailsForCertainAndAnyOtherIsARefusal) {
+  const std::vector<std::pair<std::string, Outcome>> cases{
+      {"BUSY Redis is busy", Outcome::kFailed},          {"LOADING Redis is loading", Outcome::kFailed},
+      {"READONLY You can't write", Outcome::kFailed},    {"OOM command not allowed", Outcome::kFailed},
+      {"MASTERDOWN Link is down", Outcome::kFailed},     {"NOREPLICAS Not enough", Outcome::kFailed},
+      {"CLUSTERDOWN The cluster", Outcome::kFailed},     {"TRYAGAIN Multiple keys", Outcome::kFailed},
+      {"MISCONF Redis is configured", Outcome::kFailed}, {"NOPERM this user", Outcome::kRefused},
+      {"ERR unknown command", Outcome::kRefused}};
+  for (const auto& [error, outcome] : cases) {
+    const std::string refusal = "-" + error + "\r\n";
+    const ScriptedRedis redis({":1\r\n", refusal, refusal});
+    auto sink = connect(redis.url());
+    const auto result = publish(sink, 3);
+    EXPECT_EQ(result.outcome, outcome) << error;
+    EXPECT_EQ(result.confirmed, 1U) << error;
+    EXPECT_EQ(result.unknown, 0U) << error;
+    EXPECT_NE(result.error.find(error), std::string::npos) << result.error;
+  }
+}
+
 TEST_F(RedisSinkTest, WhatWasNotAnsweredBehindAPassingRefusalCountsAsUnknown) {
   const ScriptedRedis redis({":1\r\n", "-BUSY script\r\n"});
   auto sink = connect(redis.url());
