@@ -4,6 +4,7 @@
 
 #include "process/readable.h"
 #include "proto/json_scanner.h"
+#include "proto/text.h"
 
 namespace weir {
 namespace {
@@ -68,7 +69,7 @@ Verdict judge(const GatewayAnswer& answer, std::string_view channel, bool may_ch
   }
   if (answer.status < 400) return no_gateway(answer.status);
   return {outcome_of(answer, may_change_token),
-          "status " + status + " " + one_line(std::string_view(answer.body).substr(0, kShownBytesMax))};
+          "status " + status + " " + one_line(trim(answer.body, " \t\r\n").substr(0, kShownBytesMax))};
 }
 
 }  // namespace weir

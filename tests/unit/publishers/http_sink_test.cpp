@@ -119,6 +119,7 @@ TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
     if (outcome == Outcome::kPublished) continue;
     EXPECT_NE(result.error.find(std::to_string(status)), std::string::npos);
     EXPECT_NE(result.error.find("because"), std::string::npos);
+    EXPECT_TRUE(result.error.ends_with("}")) << result.error;
     EXPECT_EQ(result.error.find('\n'), std::string::npos);
   }
 }
