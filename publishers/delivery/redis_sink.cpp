@@ -26,6 +26,8 @@ constexpr std::chrono::milliseconds kSubscribersPause{20};
 // A batch is kept in memory of this size at most until the next one.
 constexpr std::size_t kKeptBytesMax = 1 << 20;
 
+constexpr std::size_t kTlsRecordBytesMax = 16 << 10;
+
 }  // namespace
 
 RedisSink::RedisSink(const Target& target, const SinkOptions& options)
@@ -161,8 +163,10 @@ RedisSink::WhyNot RedisSink::take_reply(std::string_view line) {
       ++pipeline.answered;
       if (pipeline.refusal) return std::nullopt;
       pipeline.refusal = link_.failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
-      // The command under way must be sent to its end, and no other is begun.
-      pipeline.limit = *std::lower_bound(pipeline.ends.begin(), pipeline.ends.end(), pipeline.sent);
+      // The command under way must be sent to its end, and no other is begun. TLS also wants to be offered
+      // again the record that it could not write yet.
+      const std::size_t begun = std::min(pipeline.sent + kTlsRecordBytesMax, pipeline.bytes.size());
+      pipeline.limit = *std::lower_bound(pipeline.ends.begin(), pipeline.ends.end(), begun);
       return std::nullopt;
     }
   }
