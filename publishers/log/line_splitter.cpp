@@ -18,24 +18,37 @@ std::size_t character_start(std::string_view text, std::size_t size) {
 
 }  // namespace
 
-void LineSplitter::add(std::string_view bytes, std::vector<Line>& lines) {
-  while (!bytes.empty()) {
-    const auto end = bytes.find('\n');
-    partial_ += bytes.substr(0, end);
+std::size_t LineSplitter::add(std::string_view bytes, std::vector<Line>& lines, std::size_t lines_max) {
+  const std::size_t size = bytes.size();
+  while (!bytes.empty() && lines.size() < lines_max) {
+    // A line of the limit with its CR LF. Looking no further keeps a long line from being searched again and
+    // again.
+    const auto head = bytes.substr(0, line_bytes_max_ + 2 - partial_.size());
+    const auto end = head.find('\n');
     if (end == std::string_view::npos) {
+      partial_ += head;
+      bytes.remove_prefix(head.size());
       // A CR at the end may yet turn out to belong to a CRLF.
       cut(partial_.size() - (partial_.ends_with('\r') ? 1 : 0), lines);
-      return;
+      continue;
     }
-    if (partial_.ends_with('\r')) partial_.pop_back();
-    cut(partial_.size(), lines);
-    lines.push_back({std::exchange(partial_, {}), false});
+    auto text = head.substr(0, end);
+    if (partial_.empty() && text.size() <= line_bytes_max_) {
+      if (text.ends_with('\r')) text.remove_suffix(1);
+      lines.push_back({std::string(text), false});
+    } else {
+      partial_ += text;
+      if (partial_.ends_with('\r')) partial_.pop_back();
+      cut(partial_.size(), lines);
+      lines.push_back({std::exchange(partial_, {}), false});
+    }
     bytes.remove_prefix(end + 1);
   }
+  return size - bytes.size();
 }
 
 void LineSplitter::finish(std::vector<Line>& lines) {
-  if (partial_.ends_with('\r')) partial_.pop_back();
+  cut(partial_.size(), lines);
   if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,16 +22,21 @@ class LineSplitter {
   // Requires at least 4, the size of the longest character.
   explicit LineSplitter(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
 
-  void add(std::string_view bytes, std::vector<Line>& lines);
+  // Appends the lines of `bytes`, until there are `lines_max` of them or two more: a piece never comes alone.
+  // Returns how many bytes it took.
+  std::size_t add(std::string_view bytes, std::vector<Line>& lines,
+                  std::size_t lines_max = std::numeric_limits<std::size_t>::max());
   // Call it at the end of the log: a last line without LF becomes a line as it is.
   void finish(std::vector<Line>& lines);
   bool has_partial_line() const { return !partial_.empty(); }
+  // How many of the bytes it took are not in a line yet.
+  std::size_t partial_bytes() const { return partial_.size(); }
 
  private:
   void cut(std::size_t size, std::vector<Line>& lines);
 
-  const std::size_t line_bytes_max_;
-  std::string partial_;
+  std::size_t line_bytes_max_;
+  std::string partial_;  // At most line_bytes_max_ bytes and a CR.
 };
 
 // {"msg":"…"}; a piece that continues has "more":true as well. Bytes that are not UTF-8 are replaced by

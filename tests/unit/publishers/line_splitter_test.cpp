@@ -52,6 +52,21 @@ TEST(LineSplitter, CutsBetweenCharacters) {
             (Lines{{"0123456789abcde", true}, {"\xC3\xA9xyz", false}}));
 }
 
+TEST(LineSplitter, StopsAtTheLinesAskedFor) {
+  LineSplitter splitter(16);
+  Lines lines;
+  EXPECT_EQ(splitter.add("one\ntwo\nthree\n", lines, 2), 8U);
+  EXPECT_EQ(lines, (Lines{{"one"}, {"two"}}));
+}
+
+TEST(LineSplitter, KeepsALoneCrAtTheEnd) {
+  LineSplitter splitter(16);
+  Lines lines;
+  splitter.add("one\r", lines);
+  splitter.finish(lines);
+  EXPECT_EQ(lines, (Lines{{"one\r"}}));
+}
+
 TEST(LineSplitter, HoldsNoMoreThanALineOfTheLimit) {
   LineSplitter splitter(16);
   Lines lines;
