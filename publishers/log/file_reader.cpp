@@ -1,96 +1,255 @@
 #include "publishers/log/file_reader.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <string_view>
+#include <cstring>
 #include <utility>
 
 namespace weir {
 namespace {
 
 constexpr std::size_t kRememberedBytes = 256;
+constexpr const char* kUtf16 = "is UTF-16; convert it to UTF-8";
+constexpr std::string_view kUtf8Mark = "\xEF\xBB\xBF";
 
 bool is_same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+bool begins_as_utf16(std::string_view head) {
+  return head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF");
+}
+
 }  // namespace
 
-FileReader::FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max)
-    : file_(std::move(file)), splitter_(line_bytes_max) {}
+FileReader::FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max,
+                       MakeLineFormat make_format)
+    : file_(std::move(file)),
+      line_bytes_max_(line_bytes_max),
+      make_format_(std::move(make_format)),
+      splitter_(line_bytes_max) {
+  if (make_format_) format_ = make_format_();
+  struct stat status {};
+  if (::fstat(file_->fd(), &status) != 0) return;
+  position_.device = status.st_dev;
+  position_.inode = status.st_ino;
+}
 
 void FileReader::skip_to_end() {
   off_t end = file_->size();
   // Back to the start of a line, within one read: a longer line is cut into pieces anyway.
   const off_t floor = std::max<off_t>(0, end - static_cast<off_t>(kReadBytes));
-  const std::string tail = read_at(floor, static_cast<std::size_t>(end - floor));
+  std::string tail;
+  read_at(floor, static_cast<std::size_t>(end - floor), tail);
   const auto lf = tail.rfind('\n');
   if (lf != std::string::npos) {
     end = floor + static_cast<off_t>(lf) + 1;
   } else if (floor == 0) {
     end = 0;
   }
+  if (end == 0) return;
+  read_at(0, static_cast<std::size_t>(std::min<off_t>(end, kFingerprintBytes)), head_);
+  tail.resize(std::min(tail.size(), static_cast<std::size_t>(end - floor)));
+  before_ = tail.substr(tail.size() - std::min(tail.size(), kRememberedBytes));
+  is_utf16_ = begins_as_utf16(head_);
+  if (is_utf16_) why_not_ = kUtf16;
   offset_ = end;
-  remember(std::string_view(tail).substr(0, static_cast<std::size_t>(end - floor)));
+  position_.offset = static_cast<std::uint64_t>(end);
+  skips_nuls_ = is_first_line_ = false;
 }
 
-bool FileReader::read(std::vector<Line>& lines) {
-  struct stat status {};
-  if (::fstat(file_->fd(), &status) != 0) return false;
-  if (status.st_size == offset_ && is_same_time(status.st_mtim, modified_)) return false;
-  if (status.st_size < offset_) {
-    restart(lines);
-    return true;
+bool FileReader::resume(const FilePosition& position) {
+  const auto offset = static_cast<off_t>(position.offset);
+  if (offset < 0 || file_->size() < offset) return false;
+  if (offset == 0) return true;
+  read_at(0, std::min<std::size_t>(position.offset, kFingerprintBytes), head_);
+  // The fingerprint may cover more than what was published.
+  std::string known;
+  read_at(0, fingerprint_bytes(position.fingerprint), known);
+  if (!has_fingerprint(known, position.fingerprint)) {
+    head_.clear();
+    return false;
   }
-  modified_ = status.st_mtim;
-  // In one read with the bytes before it, so that a truncation can't fall between the two.
-  const auto known = static_cast<off_t>(before_.size());
-  const std::string bytes = read_at(offset_ - known, kReadBytes);
-  if (!std::string_view(bytes).starts_with(before_)) {
-    restart(lines);
-    return true;
-  }
-  std::string_view added = std::string_view(bytes).substr(before_.size());
-  if (added.empty()) return false;
-  offset_ += static_cast<off_t>(added.size());
-  if (skips_nuls_) {
-    const auto text = added.find_first_not_of('\0');
-    skips_nuls_ = text == std::string_view::npos;
-    splitter_.add(added.substr(std::min(text, added.size())), lines);
-  } else {
-    splitter_.add(added, lines);
-  }
-  remember(bytes);
+  const auto remembered = std::min<off_t>(offset, kRememberedBytes);
+  read_at(offset - remembered, static_cast<std::size_t>(remembered), before_);
+  offset_ = offset;
+  position_.offset = position.offset;
+  is_utf16_ = begins_as_utf16(head_);
+  if (is_utf16_) why_not_ = kUtf16;
+  is_first_line_ = false;
+  skips_nuls_ = before_.find_first_not_of('\0') == std::string::npos;
   return true;
 }
 
-// Begins the file anew. A writer that doesn't append continues at its old position, which leaves a hole of
-// NULs at the start: skip them, since nobody wrote them.
-void FileReader::restart(std::vector<Line>& lines) {
-  spdlog::info("the file was truncated: reading it from its start");
-  splitter_.finish(lines);
-  offset_ = 0;
+FileReader::Outcome FileReader::read(std::vector<Line>& lines) {
+  if (used_ < bytes_.size()) {
+    split(lines);
+    return Outcome::kRead;
+  }
+  struct stat status {};
+  if (::fstat(file_->fd(), &status) != 0) {
+    ++read_errors_;
+    return fail(std::strerror(errno));
+  }
+  const off_t size_before = std::exchange(size_, status.st_size);
+  const bool is_untouched = size_ == size_before && is_same_time(status.st_mtim, modified_);
+  modified_ = status.st_mtim;
+  // A size that has not moved, and isn't where the file ended, was never true. The time isn't either.
+  const bool is_beyond = is_at_end_ && size_ > offset_ && !skips_nuls_;
+  const bool lies = size_ == size_before && (size_ < offset_ || is_beyond);
+  if (why_not_.empty() && ((is_at_end_ && (lies || is_untouched)) || (is_untouched && size_ == offset_))) {
+    return Outcome::kNothing;
+  }
+  unread_ = static_cast<std::uint64_t>(std::max<off_t>(0, size_before - offset_));
+  if (size_ < offset_ && !lies) return Outcome::kTruncated;
+  if (is_utf16_) return Outcome::kNothing;
+  if (skips_nuls_ && skip_hole()) return Outcome::kNothing;
+  // In one read with the bytes before it, so that a truncation can't fall between the two.
+  const std::size_t known = before_.size();
+  if (read_at(offset_ - static_cast<off_t>(known), known + kReadBytes, bytes_) < 0) {
+    ++read_errors_;
+    return fail(std::strerror(errno));
+  }
+  why_not_.clear();
+  const bool is_another = !lies && !std::string_view(bytes_).starts_with(before_);
+  is_at_end_ = !is_another && bytes_.size() <= known;
+  if (is_another || is_at_end_) {
+    bytes_.clear();
+    return is_another ? Outcome::kTruncated : Outcome::kNothing;
+  }
+  take(std::string_view(bytes_).substr(known));
+  used_ = known;
+  if (is_utf16_) {
+    bytes_.clear();
+    used_ = 0;
+    return fail(kUtf16);
+  }
+  split(lines);
+  return Outcome::kRead;
+}
+
+// Moves to the next byte that somebody wrote. True if there is none.
+bool FileReader::skip_hole() {
+  if (size_ <= offset_) return false;  // Or the size lies.
+  const off_t data = ::lseek(file_->fd(), offset_, SEEK_DATA);
+  if (data < 0 && errno == ENXIO) {
+    // Asks again once the file has changed.
+    is_at_end_ = true;
+    return true;
+  }
+  if (data <= offset_) return false;  // A file system that knows no holes has one block of data.
   before_.clear();
-  modified_ = {};
-  skips_nuls_ = true;
+  if (head_.size() < kFingerprintBytes) {
+    head_.append(std::min(kFingerprintBytes - head_.size(), static_cast<std::size_t>(data - offset_)), '\0');
+  }
+  offset_ = data;
+  position_.offset = static_cast<std::uint64_t>(data);
+  return false;
 }
 
-void FileReader::remember(std::string_view bytes) {
-  before_ = bytes.substr(bytes.size() - std::min(bytes.size(), kRememberedBytes));
+// Counts `bytes` as read.
+void FileReader::take(std::string_view bytes) {
+  if (head_.size() < kFingerprintBytes) head_ += bytes.substr(0, kFingerprintBytes - head_.size());
+  offset_ += static_cast<off_t>(bytes.size());
+  before_ = bytes_.substr(bytes_.size() - std::min(bytes_.size(), kRememberedBytes));
+  is_utf16_ = begins_as_utf16(head_);
 }
 
-std::string FileReader::read_at(off_t offset, std::size_t count) const {
-  std::string bytes(count, '\0');
+void FileReader::split(std::vector<Line>& lines) {
+  if (skips_nuls_) {
+    used_ = std::min(bytes_.find_first_not_of('\0', used_), bytes_.size());
+    skips_nuls_ = used_ == bytes_.size();
+  }
+  const std::size_t first = lines.size();
+  const std::size_t lines_max = first + kWindowLines;
+  while (used_ < bytes_.size() && lines.size() < lines_max) {
+    const auto rest = std::string_view(bytes_).substr(used_);
+    auto& to = format_ ? split_ : lines;
+    // With a format, one line at a time: the position may only lie where no line waits.
+    used_ += splitter_.add(rest, to, format_ ? 1 : lines_max);
+    if (is_first_line_ && !to.empty()) {
+      auto& text = to[format_ ? 0 : first].text;
+      if (text.starts_with(kUtf8Mark)) text.erase(0, kUtf8Mark.size());
+      is_first_line_ = false;
+    }
+    if (format_) {
+      for (auto& line : split_) format_->add(std::move(line), lines);
+      split_.clear();
+      if (format_->has_pending()) continue;
+    }
+    position_.offset =
+        static_cast<std::uint64_t>(offset_) - (bytes_.size() - used_) - splitter_.partial_bytes();
+  }
+  if (used_ == bytes_.size()) {
+    bytes_.clear();
+    used_ = 0;
+  }
+}
+
+void FileReader::restart() {
+  splitter_ = LineSplitter(line_bytes_max_);
+  if (make_format_) format_ = make_format_();
+  bytes_.clear();
+  before_.clear();
+  head_.clear();
+  used_ = 0;
+  hashed_ = 0;
+  offset_ = 0;
+  position_.offset = 0;
+  position_.fingerprint.clear();
+  size_ = -1;
+  unread_ = 0;
+  why_not_.clear();
+  is_at_end_ = is_utf16_ = false;
+  skips_nuls_ = is_first_line_ = true;
+}
+
+void FileReader::finish(std::vector<Line>& lines) {
+  if (is_utf16_) return;
+  while (used_ < bytes_.size()) split(lines);
+  auto& to = format_ ? split_ : lines;
+  splitter_.finish(to);
+  if (format_) {
+    for (auto& line : split_) format_->add(std::move(line), lines);
+    split_.clear();
+    format_->finish(lines);
+  }
+  position_.offset = static_cast<std::uint64_t>(offset_);
+}
+
+const FilePosition& FileReader::position() {
+  if (head_.size() > hashed_) {
+    position_.fingerprint = fingerprint_of(head_);
+    hashed_ = head_.size();
+  }
+  return position_;
+}
+
+std::uint64_t FileReader::behind() const {
+  const off_t size = file_->size();
+  const bool is_done = is_at_end_ && size == size_;
+  const auto ahead = is_done ? 0 : std::max<off_t>(0, size - offset_);
+  return static_cast<std::uint64_t>(ahead) + (bytes_.size() - used_);
+}
+
+FileReader::Outcome FileReader::fail(const std::string& reason) {
+  why_not_ = reason;
+  return Outcome::kNothing;
+}
+
+ssize_t FileReader::read_at(off_t offset, std::size_t count, std::string& bytes) const {
+  bytes.resize(count);
   ssize_t n = 0;
   do {
     n = ::pread(file_->fd(), bytes.data(), bytes.size(), offset);
   } while (n < 0 && errno == EINTR);
+  const int error = errno;
   bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-  return bytes;
+  errno = error;
+  return n;
 }
 
 }  // namespace weir

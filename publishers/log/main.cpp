@@ -66,12 +66,13 @@ WorkResult run(const LogSettings& settings, const Work& work) {
   }
   std::vector<std::string> payloads;
   while (!work.stop.stop_requested()) {
+    const auto seen = watcher.changes();
     payloads = encode(tailer.read(Tailer::Clock::now()));
     const bool is_over = payloads.empty() && !settings.follow;
     if (is_over) payloads = encode(tailer.finish());
     result.ending = publish(work.channel, payloads, work.publisher, work.stop);
     if (result.ending == Ending::kGaveUp || (is_over && result.ending == Ending::kDone)) return result;
-    if (payloads.empty()) tailer.wait(work.stop);
+    if (payloads.empty()) watcher.wait(seen, Tailer::Clock::now() + std::chrono::hours(1), work.stop);
   }
   result.ending = Ending::kStopped;
   if (settings.follow && !publish_last(std::move(payloads), settings.common.end, tailer, work)) {

@@ -7,6 +7,7 @@
 namespace weir {
 namespace {
 
+using Outcome = FileReader::Outcome;
 using Texts = std::vector<std::string>;
 
 class FileReaderTest : public ::testing::Test {
@@ -15,7 +16,13 @@ class FileReaderTest : public ::testing::Test {
   // All lines that are there now.
   static Texts read(FileReader& reader) {
     std::vector<Line> lines;
-    while (reader.read(lines)) continue;
+    for (;;) {
+      const auto outcome = reader.read(lines);
+      if (outcome == Outcome::kNothing) break;
+      if (outcome == Outcome::kRead) continue;
+      reader.finish(lines);
+      reader.restart();
+    }
     Texts texts;
     for (const auto& line : lines) texts.push_back(line.text);
     return texts;
@@ -114,6 +121,130 @@ TEST_F(FileReaderTest, KeepsNulsThatWereWritten) {
   folder_.append(std::string("a\0b\n", 4));
   auto reader = open();
   EXPECT_EQ(read(reader), (Texts{std::string("a\0b", 3)}));
+}
+
+TEST_F(FileReaderTest, GivesAtMostAWindowAtATime) {
+  std::string text;
+  for (int i = 0; i < 5'000; ++i) text += "x\n";
+  folder_.append(text);
+  auto reader = open();
+  std::size_t count = 0;
+  for (;;) {
+    std::vector<Line> lines;
+    if (reader.read(lines) == Outcome::kNothing) break;
+    EXPECT_LE(lines.size(), FileReader::kWindowLines);
+    count += lines.size();
+    EXPECT_EQ(reader.position().offset, 2 * count);
+    EXPECT_EQ(reader.behind(), text.size() - 2 * count);
+  }
+  EXPECT_EQ(count, 5'000U);
+}
+
+TEST_F(FileReaderTest, ReadsALongLineInPieces) {
+  const std::string line(20 << 20, 'x');
+  folder_.append(line + "\n");
+  FileReader reader(OpenFile::open(folder_.path()), 64 << 10);
+  const auto pieces = read(reader);
+  EXPECT_EQ(pieces.size(), line.size() / (64 << 10));
+}
+
+TEST_F(FileReaderTest, SkipsAHoleOfManyGigabytesAtOnce) {
+  folder_.append("one\n");
+  auto reader = open();
+  EXPECT_EQ(read(reader), Texts{"one"});
+  folder_.truncate();
+  std::filesystem::resize_file(folder_.path(), 30LL << 30);
+  EXPECT_EQ(read(reader), Texts{});
+  folder_.append("two\n");
+  EXPECT_EQ(read(reader), Texts{"two"});
+  EXPECT_EQ(reader.position().offset, (30ULL << 30) + 4);
+}
+
+TEST_F(FileReaderTest, SkipsAHoleAtTheStart) {
+  folder_.append("");
+  std::filesystem::resize_file(folder_.path(), 200'000);
+  folder_.append("one\n");
+  auto reader = open();
+  EXPECT_EQ(read(reader), Texts{"one"});
+}
+
+TEST_F(FileReaderTest, SaysWhyItCannotRead) {
+  FileReader reader(OpenFile::open("/proc/self/mem"), 1 << 20);
+  EXPECT_EQ(read(reader), Texts{});
+  EXPECT_EQ(reader.why_not(), "Input/output error");
+  EXPECT_EQ(reader.read_errors(), 1U);
+}
+
+TEST_F(FileReaderTest, ReadsAFileThatSaysItIsEmptyToItsEndOnce) {
+  FileReader reader(OpenFile::open("/proc/version"), 1 << 20);
+  EXPECT_EQ(read(reader).size(), 1U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(read(reader), Texts{});
+  FileReader changing(OpenFile::open("/proc/uptime"), 1 << 20);
+  EXPECT_EQ(read(changing).size(), 1U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(read(changing), Texts{});
+}
+
+TEST_F(FileReaderTest, TakesTheByteOrderMarkOfUtf8Off) {
+  folder_.append("\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\n");
+  auto reader = open();
+  EXPECT_EQ(read(reader), (Texts{"one", "\xEF\xBB\xBFtwo"}));
+}
+
+TEST_F(FileReaderTest, RefusesUtf16) {
+  folder_.append(std::string("\xFF\xFEo\0n\0e\0\n\0", 10));
+  auto reader = open();
+  EXPECT_EQ(read(reader), Texts{});
+  EXPECT_EQ(reader.why_not(), "is UTF-16; convert it to UTF-8");
+  EXPECT_EQ(reader.position().offset, 0U);
+  EXPECT_EQ(read(reader), Texts{});
+  folder_.truncate();
+  folder_.append("one\n");
+  EXPECT_EQ(read(reader), Texts{"one"});
+  EXPECT_EQ(reader.why_not(), "");
+}
+
+TEST_F(FileReaderTest, KeepsALoneCrAtTheEndOfTheLog) {
+  folder_.append("one\r\ntwo\r");
+  auto reader = open();
+  std::vector<Line> lines;
+  while (reader.read(lines) == Outcome::kRead) continue;
+  reader.finish(lines);
+  EXPECT_EQ(lines, (std::vector<Line>{{"one"}, {"two\r"}}));
+}
+
+TEST_F(FileReaderTest, ResumesAtAnyOfItsPositionsWithoutLossOrRepetition) {
+  std::string text;
+  for (int i = 0; i < 3'000; ++i) text += "line " + std::to_string(i) + "\n";
+  folder_.append(text + "end");
+  for (int windows = 0; windows < 4; ++windows) {
+    auto first = open();
+    std::vector<Line> lines;
+    for (int i = 0; i < windows; ++i) EXPECT_EQ(first.read(lines), Outcome::kRead);
+    auto second = open();
+    ASSERT_TRUE(second.resume(first.position()));
+    while (second.read(lines) == Outcome::kRead) continue;
+    second.finish(lines);
+    ASSERT_EQ(lines.size(), 3'001U);
+    for (int i = 0; i < 3'000; ++i) ASSERT_EQ(lines[i].text, "line " + std::to_string(i));
+  }
+}
+
+TEST_F(FileReaderTest, DoesNotResumeAnotherFile) {
+  folder_.append("one\ntwo\n");
+  auto first = open();
+  read(first);
+  const auto position = first.position();
+  EXPECT_EQ(position.offset, 8U);
+  folder_.truncate();
+  folder_.append("one\n");
+  EXPECT_FALSE(open().resume(position));
+  folder_.append("TWO\nthree\n");
+  EXPECT_FALSE(open().resume(position));
+  folder_.truncate();
+  folder_.append("one\ntwo\nthree\n");
+  auto second = open();
+  EXPECT_TRUE(second.resume(position));
+  EXPECT_EQ(read(second), Texts{"three"});
 }
 
 }  // namespace

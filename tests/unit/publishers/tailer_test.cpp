@@ -23,9 +23,10 @@ class TailerTest : public ::testing::TestWithParam<bool> {
     const Grace deadline(kDeadline);
     Texts texts;
     while (texts.size() < count && !deadline.token().stop_requested()) {
+      const auto seen = watcher_.changes();
       const auto read = tailer.read(Tailer::Clock::now());
       for (const auto& line : read) texts.push_back(line.text);
-      if (read.empty()) tailer.wait(deadline.token());
+      if (read.empty()) watcher_.wait(seen, Tailer::Clock::now() + kDeadline, deadline.token());
     }
     return texts;
   }
