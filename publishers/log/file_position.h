@@ -19,6 +19,10 @@ struct FilePosition {
   // Empty if nothing was read.
   std::string fingerprint;
   bool operator==(const FilePosition&) const = default;
+  // True if it is a position in that file.
+  bool is_in(std::uint64_t a_device, std::uint64_t an_inode) const {
+    return device == a_device && inode == an_inode;
+  }
 };
 
 // The fingerprint of a file that begins with `head`; empty if that is empty.

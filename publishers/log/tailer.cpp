@@ -14,23 +14,14 @@ namespace {
 constexpr std::size_t kLeftMax = 4;
 // How many windows without a line one read() takes.
 constexpr int kEmptyWindowsMax = 64;
+// How many rotated files wait to be read. With those that were left they fit in a StateFile.
+constexpr std::size_t kWaitingMax = 56;
 // How long a file that can't be read keeps the next one waiting.
 constexpr std::chrono::minutes kPatience{1};
-
-bool is_of(const FilePosition& position, std::uint64_t device, std::uint64_t inode) {
-  return position.device == device && position.inode == inode;
-}
 
 bool has_name(const OpenFile& file) {
   struct stat status {};
   return ::fstat(file.fd(), &status) == 0 && status.st_nlink > 0;
-}
-
-// True if the file has `bytes` before `end`.
-bool has_before(const OpenFile& file, std::uint64_t end, std::string_view bytes) {
-  std::string found(bytes.size(), '\0');
-  const auto size = ::pread(file.fd(), found.data(), found.size(), static_cast<off_t>(end - bytes.size()));
-  return size == static_cast<ssize_t>(bytes.size()) && found == bytes;
 }
 
 }  // namespace
@@ -130,7 +121,7 @@ bool Tailer::begin() {
   reader_ = make_reader(std::move(file));
   const auto here = reader_->position();
   const auto left = std::find_if(left_.begin(), left_.end(), [&](const Left& each) {
-    return is_of(each.reader->position(), here.device, here.inode);
+    return each.reader->position().is_in(here.device, here.inode);
   });
   if (left != left_.end()) {
     spdlog::info("a file has come back to {}: going on with it", path_);
@@ -139,7 +130,7 @@ bool Tailer::begin() {
     return true;
   }
   const auto known = std::find_if(remembered_.begin(), remembered_.end(), [&](const FilePosition& each) {
-    return is_of(each, here.device, here.inode);
+    return each.is_in(here.device, here.inode);
   });
   if (known != remembered_.end()) {
     const auto position = *known;
@@ -195,12 +186,12 @@ void Tailer::read_waiting(Clock::time_point now, Lines& lines) {
 
 // Goes on after a truncation. A copy made before it (copytruncate) has what was not read.
 void Tailer::restart(Lines& lines) {
-  const auto files = rotated_files(path_);
-  const auto position = reader_->position();
+  const auto missed = missed_files();
   const auto end = static_cast<std::uint64_t>(reader_->offset());
-  if (const auto copied = queue_copy(position, end, reader_->before(), files)) {
+  if (auto copy = missed.find_copy(reader_->position(), end, reader_->before())) {
     spdlog::info("{} was truncated: going on with the copy, then from its start", path_);
-    queue_later(*copied, files);
+    waiting_.push_back({std::move(copy->reader), false});
+    queue_later(missed, copy->modified_ns);
   } else {
     spdlog::info("{} was truncated: reading it from its start", path_);
     if (reader_->unread() > 0) {
@@ -212,80 +203,49 @@ void Tailer::restart(Lines& lines) {
   reader_->restart();
 }
 
+MissedFiles Tailer::missed_files() const {
+  return MissedFiles(
+      path_, [this](auto file) { return make_reader(std::move(file)); },
+      [this](std::uint64_t device, std::uint64_t inode) { return knows(device, inode); });
+}
+
+void Tailer::queue_later(const MissedFiles& missed, std::int64_t modified_ns) {
+  for (auto& reader : missed.find_later(modified_ns)) {
+    if (waiting_.size() < kWaitingMax) waiting_.push_back({std::move(reader), true});
+  }
+}
+
 void Tailer::resume() {
-  const auto files = rotated_files(path_);
-  const auto current = watch_.current();
+  const auto missed = missed_files();
   const auto& newest = options_.resume.back();
-  std::optional<std::int64_t> found;
+  std::optional<std::int64_t> found;  // When the newest rotated file that was found was modified.
+  const auto queue = [&](std::optional<MissedFiles::Found> file, bool lingers) {
+    if (!file) return false;
+    found = file->modified_ns;
+    waiting_.push_back({std::move(file->reader), lingers});
+    return true;
+  };
   for (const auto& position : options_.resume) {
-    if (current) {
-      auto reader = make_reader(current);
-      if (is_of(position, reader->position().device, reader->position().inode) && reader->resume(position)) {
-        reader_ = std::move(reader);
-        continue;
-      }
-    }
-    if (const auto modified_ns = queue(position, files)) {
-      if (position == newest) found = modified_ns;
-    } else if (position == newest) {
-      found = queue_copy(position, position.offset, {}, files);
-      if (!found) {
-        spdlog::warn("what was read of {} before is gone: what was added to it behind byte {} is not known",
-                     path_, position.offset);
-      }
-    }
+    if (resume_current(position) || queue(missed.find_file(position), true) || position != newest) continue;
+    if (queue(missed.find_copy(position, position.offset, {}), false)) continue;
+    spdlog::warn("what was read of {} before is gone: what was added to it behind byte {} is not known",
+                 path_, position.offset);
   }
-  if (!reader_ && found) queue_later(*found, files);
+  // A file that was begun holds all that came after the rotated ones. One that was not may have been truncated.
+  const bool has_begun = reader_ && reader_->position().offset > 0;
   if (!reader_) begin();
+  if (!has_begun && found) queue_later(missed, *found);
 }
 
-std::optional<std::int64_t> Tailer::queue(const FilePosition& position,
-                                          const std::vector<RotatedFile>& files) {
-  for (const auto& each : files) {
-    if (!is_of(position, each.device, each.inode)) continue;
-    auto file = OpenFile::open(each.path);
-    if (!file) continue;
-    auto reader = make_reader(std::move(file));
-    if (!is_of(position, reader->position().device, reader->position().inode)) continue;
-    if (!reader->resume(position)) continue;
-    waiting_.push_back({std::move(reader), true});
-    return each.modified_ns;
-  }
-  return std::nullopt;
-}
-
-// `before` are the bytes up to `end` that a copy has as well.
-std::optional<std::int64_t> Tailer::queue_copy(const FilePosition& position, std::uint64_t end,
-                                               std::string_view before,
-                                               const std::vector<RotatedFile>& files) {
-  if (position.offset == 0 && end == 0) return std::nullopt;
-  for (auto each = files.rbegin(); each != files.rend(); ++each) {
-    if (is_of(position, each->device, each->inode) || knows(each->device, each->inode)) continue;
-    auto file = OpenFile::open(each->path);
-    if (!file || !has_before(*file, end, before)) continue;
-    auto reader = make_reader(file);
-    auto copied = position;
-    copied.device = each->device;
-    copied.inode = each->inode;
-    if (!reader->resume(copied)) continue;
-    waiting_.push_back({std::move(reader), false});
-    return each->modified_ns;
-  }
-  return std::nullopt;
-}
-
-// Queues the files that were modified after `modified_ns`: rotated meanwhile, and not read at all.
-void Tailer::queue_later(std::int64_t modified_ns, const std::vector<RotatedFile>& files) {
-  const auto current = watch_.current();
-  for (const auto& each : files) {
-    if (each.modified_ns <= modified_ns || knows(each.device, each.inode)) continue;
-    const bool was_read =
-        std::any_of(options_.resume.begin(), options_.resume.end(),
-                    [&](const auto& position) { return is_of(position, each.device, each.inode); });
-    auto file = OpenFile::open(each.path);
-    if (was_read || !file || (current && file->is_same(*current))) continue;
-    waiting_.push_back({make_reader(std::move(file)), true});
-  }
+// False if `position` is not in the file at the path.
+bool Tailer::resume_current(const FilePosition& position) {
+  auto file = watch_.current();
+  if (!file) return false;
+  auto reader = make_reader(std::move(file));
+  const auto here = reader->position();
+  if (!position.is_in(here.device, here.inode) || !reader->resume(position)) return false;
+  reader_ = std::move(reader);
+  return true;
 }
 
 std::vector<FilePosition> Tailer::positions() {
@@ -307,14 +267,14 @@ std::uint64_t Tailer::behind() const {
 }
 
 bool Tailer::knows(std::uint64_t device, std::uint64_t inode) const {
+  const auto is_position = [&](const FilePosition& each) { return each.is_in(device, inode); };
   const auto reads = [&](const std::unique_ptr<FileReader>& reader) {
-    return reader && is_of(reader->position(), device, inode);
+    return reader && reader->position().is_in(device, inode);
   };
-  return reads(reader_) ||
-         std::any_of(left_.begin(), left_.end(), [&](auto& each) { return reads(each.reader); }) ||
-         std::any_of(waiting_.begin(), waiting_.end(), [&](auto& each) { return reads(each.reader); }) ||
-         std::any_of(remembered_.begin(), remembered_.end(),
-                     [&](auto& each) { return is_of(each, device, inode); });
+  const auto reads_its = [&](const auto& each) { return reads(each.reader); };
+  return reads(reader_) || std::any_of(left_.begin(), left_.end(), reads_its) ||
+         std::any_of(waiting_.begin(), waiting_.end(), reads_its) ||
+         std::any_of(remembered_.begin(), remembered_.end(), is_position);
 }
 
 void Tailer::remember(FileReader& reader) {

@@ -14,7 +14,7 @@
 #include "publishers/log/file_reader.h"
 #include "publishers/log/file_watch.h"
 #include "publishers/log/line_splitter.h"
-#include "publishers/log/rotated_files.h"
+#include "publishers/log/missed_files.h"
 
 namespace weir {
 
@@ -83,11 +83,9 @@ class Tailer {
 
   std::unique_ptr<FileReader> make_reader(std::shared_ptr<const OpenFile> file) const;
   void resume();
-  // Queues `position`'s file among `files`, or its copy. Returns when that was modified last.
-  std::optional<std::int64_t> queue(const FilePosition& position, const std::vector<RotatedFile>& files);
-  std::optional<std::int64_t> queue_copy(const FilePosition& position, std::uint64_t end,
-                                         std::string_view before, const std::vector<RotatedFile>& files);
-  void queue_later(std::int64_t modified_ns, const std::vector<RotatedFile>& files);
+  bool resume_current(const FilePosition& position);
+  MissedFiles missed_files() const;
+  void queue_later(const MissedFiles& missed, std::int64_t modified_ns);
   bool begin();
   void leave(Clock::time_point now, Lines& lines);
   void read_left(Clock::time_point now, Lines& lines);

@@ -148,6 +148,22 @@ TEST_F(TailerResumeTest, ReadsTheCopiesOfTruncationsBetweenTwoRuns) {
   EXPECT_EQ(rest(second), (Texts{"two", "three, which is longer", "four"}));
 }
 
+// The log itself was not begun yet, so nothing tells that it was truncated.
+TEST_F(TailerResumeTest, ReadsTheCopyOfALogThatWasWaitingToBeRead) {
+  folder_.append("one\n");
+  auto first = follow();
+  EXPECT_EQ(lines(first, 1), Texts{"one"});
+  folder_.append("two\n");
+  copytruncate("log.2");
+  folder_.append("three\n");
+  EXPECT_EQ(lines(first, 1), Texts{"two"});
+  const auto positions = first.positions();
+  copytruncate("log.1");
+  folder_.append("four\n");
+  auto second = follow(positions);
+  EXPECT_EQ(rest(second), (Texts{"three", "four"}));
+}
+
 TEST_F(TailerResumeTest, ReadsTheCopyOfATruncationThatCameTooEarly) {
   folder_.append("one\ntw");
   auto tailer = follow();
