@@ -201,7 +201,7 @@ void FileWatch::note(const std::string& reason) {
   const std::lock_guard lock(mutex_);
   if (trouble_.reason != reason) trouble_ = {.reason = reason, .since = Clock::now()};
   const bool lasts = !has_started_ || Clock::now() - trouble_.since >= kPatience;
-  if (reason.empty() || !lasts || std::exchange(trouble_.is_told, true)) return;
+  if (reason.empty() || !lasts || !watcher_.warns() || std::exchange(trouble_.is_told, true)) return;
   spdlog::warn("cannot read {}: {}; {}trying again", path_, reason,
                files_.empty() ? "" : "going on with the file that was there before, and ");
 }

@@ -89,20 +89,21 @@ bool is_at(int fd, const std::string& path) {
 Result<std::unique_ptr<StateFile>> StateFile::open(const std::string& path) {
   for (int attempt = 0; attempt < 10; ++attempt) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0) return Error{path + ": " + std::strerror(errno)};
+    if (fd < 0) return Error{"\"" + path + "\": " + std::strerror(errno)};
     std::unique_ptr<StateFile> state(new StateFile(path, fd));
     struct stat status {};
-    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+      return Error{"\"" + path + "\": is not a regular file"};
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return Error{path + ": another program uses it as its state"};
-      return Error{path + ": can't be locked: " + std::strerror(errno)};
+      if (errno == EWOULDBLOCK) return Error{"\"" + path + "\": another program uses it as its state"};
+      return Error{"\"" + path + "\": can't be locked: " + std::strerror(errno)};
     }
     if (!is_at(fd, path)) continue;
-    if (auto loaded = state->load(); !loaded) return Error{path + ": " + loaded.error().message};
-    if (!state->rewrite()) return Error{path + ": can't be written: " + std::strerror(errno)};
+    if (auto loaded = state->load(); !loaded) return Error{"\"" + path + "\": " + loaded.error().message};
+    if (!state->rewrite()) return Error{"\"" + path + "\": can't be written: " + std::strerror(errno)};
     return state;
   }
-  return Error{path + ": another program replaces it all the time"};
+  return Error{"\"" + path + "\": another program replaces it all the time"};
 }
 
 StateFile::~StateFile() { ::close(fd_); }

@@ -40,6 +40,8 @@ class StateFile {
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
+  // True if no path is known: nothing was followed yet.
+  bool is_empty() const { return entries_.empty(); }
   // The positions of the log at `path`, oldest file first; empty if it isn't known.
   std::vector<FilePosition> positions(const std::string& path) const;
   // True if it has a position in the file.

@@ -95,8 +95,8 @@ FileReader::Outcome Tailer::read_from(FileReader& reader, Clock::time_point now,
   failed_at_ = now;
   if (why_not_.empty()) {
     spdlog::info("{} can be read again", path_);
-  } else {
-    spdlog::warn("can't read {}: {}", path_, why_not_);
+  } else if (options_.warns) {
+    spdlog::warn("cannot read {}: {}", path_, why_not_);
   }
   return outcome;
 }

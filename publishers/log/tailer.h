@@ -36,6 +36,8 @@ class Tailer {
   struct Options {
     // Read the file that is there at the start from its start. Later ones are always read from their start.
     bool from_start = false;
+    // Say it in the log when the file can't be read. False: the caller asks why_not().
+    bool warns = true;
     std::size_t line_bytes_max = 64 << 10;
     // How long the last line of a rotated file waits for its LF while the next file is still empty.
     std::chrono::milliseconds settle{1'000};
@@ -63,7 +65,7 @@ class Tailer {
   // How many bytes of its files were not returned yet.
   std::uint64_t behind() const;
   // Why it can't be read now, as one phrase; empty if it can be.
-  const std::string& why_not() const { return why_not_; }
+  std::string why_not() const { return why_not_.empty() ? watch_.why_not() : why_not_; }
   std::uint64_t read_errors() const { return read_errors_; }
   // True if the file was removed, all of it was read, and nothing came to the path for the linger time.
   bool is_gone() const { return is_gone_; }

@@ -34,6 +34,8 @@ class Watcher {
     // How often to look without news. Some network file systems, and files behind a link, give none.
     std::chrono::milliseconds poll{250};
     bool uses_inotify = true;
+    // Say it in the log when a path can't be opened. False: the caller asks FileWatch::why_not().
+    bool warns = true;
   };
 
   static constexpr std::size_t kClaimsMax = 8'192;
@@ -49,6 +51,7 @@ class Watcher {
   bool wait(std::uint64_t seen, Clock::time_point until, const std::stop_token& stop);
 
   std::chrono::milliseconds poll() const { return options_.poll; }
+  bool warns() const { return options_.warns; }
   // From here on calls name.look() under the lock: now, with news, and with each poll unless `name` stands for
   // a whole directory.
   void add(WatchedName& name);
