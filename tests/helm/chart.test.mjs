@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
-import {lint, majors, notes, refusal, render, settingsOf} from './helm.mjs';
+import {lint, majors, notes, refusal, render, renderAround, settingsOf} from './helm.mjs';
 import {typeErrors} from './kubernetes_types.mjs';
 import {combinations, everything, memory, minimal, scaled, trial} from './values.mjs';
 
@@ -119,6 +119,19 @@ for (const major of majors) {
           assert.equal(mounts.length, mounted.length > 0 ? 1 : 0);
         }
       }
+    });
+
+    test('lends its log publisher to a chart around it, as README.md says', () => {
+      const readme = readFileSync(new URL('../../helm/weir/README.md', import.meta.url), 'utf8');
+      const pod = readme.match(/^ {6}containers:\n.*?(?=^```)/ms)[0];
+      const [{spec: {containers: [, publisher], volumes}}] = renderAround(
+          major, `apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec:\n${pod}`,
+          {...minimal, redis: {existingSecret: {name: 'mine', key: 'url'}, passwordSecret: {name: 'p'}}});
+      assert.deepEqual(publisher.command.slice(-2), ['--json', '/var/log/app/app.log']);
+      assert.deepEqual(publisher.env.map(({name}) => name), ['WEIR_TO', 'WEIR_REDIS_PASSWORD_FILE', 'WEIR_CHANNEL']);
+      assert.equal(publisher.env[0].valueFrom.secretKeyRef.name, 'mine');
+      assert.equal(publisher.volumeMounts[0].mountPath, '/var/log/app');
+      assert.deepEqual(publisher.volumeMounts.map(({name}) => name).sort(), volumes.map(({name}) => name).sort());
     });
 
     test('keeps the password of Redis out of everything but the Secret', () => {

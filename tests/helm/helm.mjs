@@ -1,6 +1,6 @@
 // What the chart's tests say to helm: render, lint, and what a render refused.
 import {execFileSync, spawnSync} from 'node:child_process';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -39,6 +39,22 @@ export function renderText(major, values = minimal, release = 'r', ...args) {
   const result = helm(major, ['template', release, chart, '--namespace', 'ns', ...args], values);
   if (result.status !== 0) throw new Error(result.stderr);
   return result.stdout;
+}
+
+// The documents of a chart with one template, `text`, that has the weir chart as a subchart with `values`.
+export function renderAround(major, text, values = minimal) {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-chart-'));
+  try {
+    mkdirSync(join(folder, 'templates'));
+    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: around\nversion: 1.0.0\n');
+    writeFileSync(join(folder, 'templates/around.yaml'), text);
+    cpSync(chart, join(folder, 'charts/weir'), {recursive: true});
+    const result = helm(major, ['template', 'r', folder, '--show-only', 'templates/around.yaml'], {weir: values});
+    if (result.status !== 0) throw new Error(result.stderr);
+    return parse(result.stdout);
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
 }
 
 // The rendered documents, parsed.

@@ -48,7 +48,7 @@ export const everything = {
   serviceMonitor: {enabled: true, interval: '30s', labels: {release: 'prometheus'}},
   prometheusRule: {enabled: true, labels: {release: 'prometheus'}},
   dashboard: {enabled: true},
-  publishers: {demo: {enabled: true}, log: {enabled: true, channel: 'machine'}},
+  publishers: {demo: {enabled: true}, log: {enabled: true, channel: 'machine', flags: ['--json']}},
   preStopSeconds: 8,
   podAnnotations: {'example.com/note': 'true'},
   podLabels: {team: 'web'},
