@@ -16,7 +16,7 @@ struct FilePosition {
   std::uint64_t inode = 0;
   std::uint64_t offset = 0;
   // Tells the file from another one that was given its inode: "512:ab12…", the SHA-256 of the first 512 bytes.
-  // Empty if nothing was read.
+  // Empty if the file was.
   std::string fingerprint;
   bool operator==(const FilePosition&) const = default;
   // True if it is a position in that file.

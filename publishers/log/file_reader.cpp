@@ -64,7 +64,7 @@ void FileReader::skip_to_end() {
 bool FileReader::resume(const FilePosition& position) {
   const auto offset = static_cast<off_t>(position.offset);
   if (offset < 0 || file_->size() < offset) return false;
-  if (offset == 0) return true;
+  if (position.fingerprint.empty()) return offset == 0;
   read_at(0, std::min<std::size_t>(position.offset, kFingerprintBytes), head_);
   // The fingerprint may cover more than what was published.
   std::string known;
@@ -73,6 +73,7 @@ bool FileReader::resume(const FilePosition& position) {
     head_.clear();
     return false;
   }
+  if (offset == 0) return true;
   const auto remembered = std::min<off_t>(offset, kRememberedBytes);
   read_at(offset - remembered, static_cast<std::size_t>(remembered), before_);
   offset_ = offset;
@@ -224,6 +225,11 @@ const FilePosition& FileReader::position() {
   if (head_.size() > hashed_) {
     position_.fingerprint = fingerprint_of(head_);
     hashed_ = head_.size();
+  } else if (head_.empty()) {
+    // Nothing was read yet. The file may be truncated before anything is, and then a copy has to be known.
+    std::string head;
+    read_at(0, kFingerprintBytes, head);
+    position_.fingerprint = fingerprint_of(head);
   }
   return position_;
 }

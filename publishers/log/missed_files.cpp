@@ -16,8 +16,11 @@ bool has_before(const OpenFile& file, std::uint64_t end, std::string_view bytes)
 
 }  // namespace
 
-MissedFiles::MissedFiles(const std::string& path, MakeReader make_reader, IsKnown is_known)
-    : files_(rotated_files(path)), make_reader_(std::move(make_reader)), is_known_(std::move(is_known)) {}
+MissedFiles::MissedFiles(const std::string& path, MakeReader make_reader, IsKnown is_known, IsCopy is_copy)
+    : files_(rotated_files(path)),
+      make_reader_(std::move(make_reader)),
+      is_known_(std::move(is_known)),
+      is_copy_(std::move(is_copy)) {}
 
 std::optional<MissedFiles::Found> MissedFiles::find_file(const FilePosition& position) const {
   for (const auto& each : files_) {
@@ -34,7 +37,7 @@ std::optional<MissedFiles::Found> MissedFiles::find_file(const FilePosition& pos
 
 std::optional<MissedFiles::Found> MissedFiles::find_copy(const FilePosition& position, std::uint64_t end,
                                                          std::string_view before) const {
-  if (position.offset == 0 && end == 0) return std::nullopt;
+  if (position.fingerprint.empty()) return std::nullopt;
   for (auto each = files_.rbegin(); each != files_.rend(); ++each) {
     if (position.is_in(each->device, each->inode) || is_known_(each->device, each->inode)) continue;
     auto file = OpenFile::open(each->path);
@@ -45,11 +48,14 @@ std::optional<MissedFiles::Found> MissedFiles::find_copy(const FilePosition& pos
   return std::nullopt;
 }
 
-std::vector<std::unique_ptr<FileReader>> MissedFiles::find_later(std::int64_t modified_ns) const {
+std::vector<std::unique_ptr<FileReader>> MissedFiles::find_between(std::int64_t from_ns,
+                                                                   std::int64_t to_ns) const {
   std::vector<std::unique_ptr<FileReader>> readers;
   for (const auto& each : files_) {
-    if (each.modified_ns <= modified_ns || is_known_(each.device, each.inode)) continue;
-    if (auto file = OpenFile::open(each.path)) readers.push_back(make_reader_(std::move(file)));
+    if (each.modified_ns < from_ns || each.modified_ns > to_ns || is_known_(each.device, each.inode))
+      continue;
+    auto file = OpenFile::open(each.path);
+    if (file && !is_copy_(*file)) readers.push_back(make_reader_(std::move(file)));
   }
   return readers;
 }

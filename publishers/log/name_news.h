@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -56,7 +55,7 @@ class NameNews {
  private:
   struct Directory {
     int watch = -1;
-    std::unordered_multimap<std::string, WatchedName*> names;
+    std::multimap<std::string, WatchedName*> names;
     std::vector<WatchedName*> arriving;  // Their trackers follow files from name to name.
   };
 

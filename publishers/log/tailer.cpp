@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace weir {
@@ -18,6 +20,21 @@ constexpr int kEmptyWindowsMax = 64;
 constexpr std::size_t kWaitingMax = 56;
 // How long a file that can't be read keeps the next one waiting.
 constexpr std::chrono::minutes kPatience{1};
+constexpr auto kForEver = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t modified_ns_of(const OpenFile& file) {
+  struct stat status {};
+  if (::fstat(file.fd(), &status) != 0) return 0;
+  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+// The first bytes of the file, `bytes_max` at most.
+std::string head_of(const OpenFile& file, std::size_t bytes_max) {
+  std::string head(bytes_max, '\0');
+  const auto size = ::pread(file.fd(), head.data(), head.size(), 0);
+  head.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return head;
+}
 
 bool has_name(const OpenFile& file) {
   struct stat status {};
@@ -157,6 +174,8 @@ void Tailer::leave(Clock::time_point now, Lines& lines) {
     left_.erase(left_.begin());
   }
   left_.push_back({std::move(reader_), now + options_.linger});
+  begin();
+  queue_unseen(left_.back().reader->file());
 }
 
 void Tailer::read_left(Clock::time_point now, Lines& lines) {
@@ -191,7 +210,7 @@ void Tailer::restart(Lines& lines) {
   if (auto copy = missed.find_copy(reader_->position(), end, reader_->before())) {
     spdlog::info("{} was truncated: going on with the copy, then from its start", path_);
     waiting_.push_back({std::move(copy->reader), false});
-    queue_later(missed, copy->modified_ns);
+    queue_between(missed, copy->modified_ns + 1, kForEver);
   } else {
     spdlog::info("{} was truncated: reading it from its start", path_);
     if (reader_->unread() > 0) {
@@ -206,13 +225,36 @@ void Tailer::restart(Lines& lines) {
 MissedFiles Tailer::missed_files() const {
   return MissedFiles(
       path_, [this](auto file) { return make_reader(std::move(file)); },
-      [this](std::uint64_t device, std::uint64_t inode) { return knows(device, inode); });
+      [this](std::uint64_t device, std::uint64_t inode) { return knows(device, inode); },
+      [this](const OpenFile& file) { return is_copy(file); });
 }
 
-void Tailer::queue_later(const MissedFiles& missed, std::int64_t modified_ns) {
-  for (auto& reader : missed.find_later(modified_ns)) {
+// True if it begins as a file that is being read, or was. A copy may be shorter than what it is a copy of, and one
+// without a byte has nothing to read.
+bool Tailer::is_copy(const OpenFile& file) const {
+  const std::string head = head_of(file, kFingerprintBytes);
+  const auto is_alike = [&](const std::unique_ptr<FileReader>& reader) {
+    return reader && head_of(reader->file(), head.size()) == head;
+  };
+  const auto is_alike_its = [&](const auto& each) { return is_alike(each.reader); };
+  return head.empty() || is_alike(reader_) || std::any_of(left_.begin(), left_.end(), is_alike_its) ||
+         std::any_of(waiting_.begin(), waiting_.end(), is_alike_its) ||
+         std::any_of(remembered_.begin(), remembered_.end(), [&](const FilePosition& position) {
+           return has_fingerprint(head, position.fingerprint);
+         });
+}
+
+void Tailer::queue_between(const MissedFiles& missed, std::int64_t from_ns, std::int64_t to_ns) {
+  for (auto& reader : missed.find_between(from_ns, to_ns)) {
     if (waiting_.size() < kWaitingMax) waiting_.push_back({std::move(reader), true});
   }
+}
+
+// The file that follows `left` may have been copied and truncated before anybody read it. The copy is older than
+// what it holds now.
+void Tailer::queue_unseen(const OpenFile& left) {
+  const auto next = watch_.current();
+  if (next) queue_between(missed_files(), modified_ns_of(left), modified_ns_of(*next));
 }
 
 void Tailer::resume() {
@@ -234,7 +276,7 @@ void Tailer::resume() {
   // A file that was begun holds all that came after the rotated ones. One that was not may have been truncated.
   const bool has_begun = reader_ && reader_->position().offset > 0;
   if (!reader_) begin();
-  if (!has_begun && found) queue_later(missed, *found);
+  if (!has_begun && found) queue_between(missed, *found + 1, kForEver);
 }
 
 // False if `position` is not in the file at the path.
@@ -272,7 +314,8 @@ bool Tailer::knows(std::uint64_t device, std::uint64_t inode) const {
     return reader && reader->position().is_in(device, inode);
   };
   const auto reads_its = [&](const auto& each) { return reads(each.reader); };
-  return reads(reader_) || std::any_of(left_.begin(), left_.end(), reads_its) ||
+  return watch_.holds({device, inode}) || reads(reader_) ||
+         std::any_of(left_.begin(), left_.end(), reads_its) ||
          std::any_of(waiting_.begin(), waiting_.end(), reads_its) ||
          std::any_of(remembered_.begin(), remembered_.end(), is_position);
 }

@@ -87,7 +87,9 @@ class Tailer {
   void resume();
   bool resume_current(const FilePosition& position);
   MissedFiles missed_files() const;
-  void queue_later(const MissedFiles& missed, std::int64_t modified_ns);
+  bool is_copy(const OpenFile& file) const;
+  void queue_between(const MissedFiles& missed, std::int64_t from_ns, std::int64_t to_ns);
+  void queue_unseen(const OpenFile& left);
   bool begin();
   void leave(Clock::time_point now, Lines& lines);
   void read_left(Clock::time_point now, Lines& lines);

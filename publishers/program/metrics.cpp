@@ -54,8 +54,9 @@ std::string ProgramMetrics::text() const {
   page.gauge("behind_bytes", behind_bytes_, "Bytes of the files that were not read yet.");
   page.gauge("files", files_, "Files that are read now.");
   page.counter("read_errors_total", read_errors_, "Reads and opens of files that failed.");
-  page.gauge("progress_bytes", progress_bytes_, "Bytes of the present file that were published.");
-  page.gauge("size_bytes", size_bytes_, "Bytes of the present file in all.");
+  page.gauge("progress_bytes", progress_bytes_,
+             "Bytes of the present file that were published, in all rounds.");
+  page.gauge("size_bytes", size_bytes_, "Bytes of the present file, times its rounds.");
   return page.text();
 }
 

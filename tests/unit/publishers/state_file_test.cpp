@@ -30,7 +30,7 @@ class StateFileTest : public ::testing::Test {
   // The mistake that open() names, without the path.
   std::string refusal() const {
     auto state = StateFile::open(path());
-    return state ? "" : state.error().message.substr(path().size() + 2);
+    return state ? "" : state.error().message.substr(path().size() + 4);
   }
   // The bytes of the file, as another process would find them now.
   std::string content() const {

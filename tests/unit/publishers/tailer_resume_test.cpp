@@ -267,5 +267,42 @@ TEST_F(TailerResumeTest, SaysWhyItCannotReadAndCountsIt) {
   EXPECT_EQ(tailer.why_not(), "");
 }
 
+TEST_F(TailerResumeTest, FindsTheCopyOfAFileThatWasTruncatedBeforeItWasBegun) {
+  folder_.append("one\n");
+  auto tailer = follow();
+  EXPECT_EQ(lines(tailer, 1), Texts{"one"});
+  folder_.rename("log", "log.2");
+  folder_.append("two\n");
+  watcher_.look_at_all();
+  std::filesystem::copy_file(folder_.path(), folder_.path("log.1"));
+  folder_.truncate();
+  folder_.append("three\n");
+  EXPECT_EQ(lines(tailer, 2), (Texts{"two", "three"}));
+}
+
+TEST_F(TailerResumeTest, ReadsNoCopyOfAFileThatIsFollowed) {
+  folder_.append("one\n");
+  auto tailer = follow();
+  EXPECT_EQ(lines(tailer, 1), Texts{"one"});
+  std::filesystem::copy_file(folder_.path(), folder_.path("log.3"));
+  folder_.rename("log", "log.2");
+  folder_.append("two\n");
+  std::filesystem::copy_file(folder_.path(), folder_.path("log.1"));
+  folder_.append("three\n");
+  EXPECT_EQ(lines(tailer, 2), (Texts{"two", "three"}));
+  EXPECT_EQ(rest(tailer), Texts{});
+}
+
+TEST_F(TailerResumeTest, FindsTheCopyOfAFileOfWhichNothingWasPublished) {
+  folder_.append("one\n");
+  auto positions = follow().positions();
+  ASSERT_EQ(positions.size(), 1U);
+  EXPECT_EQ(positions[0].offset, 0U);
+  copytruncate("log.1");
+  folder_.append("two\n");
+  auto tailer = follow(positions);
+  EXPECT_EQ(lines(tailer, 2), (Texts{"one", "two"}));
+}
+
 }  // namespace
 }  // namespace weir
