@@ -34,9 +34,9 @@ std::uint64_t bytes_of(std::span<const std::string> payloads) {
 
 }  // namespace
 
-Publisher::Publisher(std::unique_ptr<Sink> sink, Options options)
+Publisher::Publisher(std::unique_ptr<Sink> sink, const Options& options)
     : sink_(std::move(sink)),
-      options_(std::move(options)),
+      options_(options),
       backoff_(options_.backoff_first, options_.backoff_max, Backoff::Jitter::kHalf),
       random_(std::random_device{}()) {}
 
@@ -55,7 +55,7 @@ Publisher::Progress Publisher::publish(const std::string& channel, std::span<con
             while_waiting();
           };
         }
-        const BatchResult result = sink_->publish(channel, batch, stop, once);
+        BatchResult result = sink_->publish(channel, batch, stop, once);
         counters_.published_bytes += bytes_of(batch.first(result.confirmed));
         return result;
       },

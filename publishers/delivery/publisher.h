@@ -59,7 +59,7 @@ class Publisher {
     bool is_up = true;                  // False from such an attempt until the next one that succeeds.
   };
 
-  Publisher(std::unique_ptr<Sink> sink, Options options);
+  Publisher(std::unique_ptr<Sink> sink, const Options& options);
 
   // Publishes `payloads` to `channel`, in order. Returns when all are settled, or when it can't go on. Calls
   // `while_waiting` at most once, when everything has been sent and the answers are under way: the time to

@@ -158,7 +158,7 @@ std::variant<RedisLink::Reply, BatchResult> RedisLink::ask(std::span<const std::
 
 RedisLink::WhyNot RedisLink::await_reply(Reply& reply, Clock::time_point deadline) {
   for (;;) {
-    const auto why_ended = receive();
+    auto why_ended = receive();
     redisReaderFeed(context_->reader, input_.data() + taken_, received_ - taken_);
     taken_ = received_ = 0;
     void* next = nullptr;

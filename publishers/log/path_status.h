@@ -13,7 +13,10 @@ namespace weir {
 struct FileId {
   dev_t device = 0;
   ino_t inode = 0;
-  auto operator<=>(const FileId&) const = default;
+  bool operator==(const FileId&) const = default;
+  bool operator<(const FileId& other) const {
+    return device != other.device ? device < other.device : inode < other.inode;
+  }
 };
 
 // The file at a path, links followed.
