@@ -78,7 +78,9 @@ WorkResult LogFollower::run() {
 }
 
 void LogFollower::look_for_files() {
-  for (const auto& path : file_set_.look()) add_file(path);
+  const auto paths = file_set_.look();
+  for (const auto& path : paths) add_file(path);
+  if (state_ != nullptr && !paths.empty()) state_->sync();
 }
 
 void LogFollower::add_file(const std::string& path) {
@@ -108,7 +110,7 @@ void LogFollower::add_file(const std::string& path) {
                                      .tailer = Tailer(watcher_, path, tailing),
                                      .is_named = is_named}));
   Tailer& tailer = files_.back()->tailer;
-  if (state_ != nullptr) state_->update(path, tailer.positions());
+  if (state_ != nullptr) state_->begin(path, tailer.positions());
   if (options_.follow && !tailer.has_file() && tailer.why_not().empty()) {
     spdlog::info("waiting for {} to appear", path);
   }
@@ -136,9 +138,10 @@ void LogFollower::drop_gone_files() {
     if (options_.end && has_channel_for_each_file(work_.channel)) {
       work_.publisher.publish_end(file.channel, work_.stop);
     }
-    if (state_ != nullptr) state_->forget(file.path);
-    file_set_.gone(file.path);
+    const std::string path = file.path;
     it = files_.erase(it);
+    if (state_ != nullptr) state_->forget(path);
+    file_set_.gone(path);
   }
 }
 

@@ -173,7 +173,7 @@ int main(int argc, char** argv) {
           Setting::bytes("rate", settings.following.rate, {0, 1ULL << 40},
                          "Bytes of messages per second, after a burst of 4 MiB; 0 is no limit. Redis cuts a "
                          "subscriber that falls behind."),
-          Setting::integer("files-max", following.files_max, {1, 10'000}, "files",
+          Setting::integer("files-max", following.files_max, {1, StateFile::kPathsMax}, "files",
                            "How many files are followed at once."),
           Setting::duration("poll-ms", following.watch.poll, {10, 60'000},
                             "How often the files are looked at without any news of them."),

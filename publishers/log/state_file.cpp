@@ -186,18 +186,32 @@ bool StateFile::knows(std::uint64_t device, std::uint64_t inode) const {
   });
 }
 
-void StateFile::update(const std::string& path, std::vector<FilePosition> positions) {
+// The entries of `path`, which may be new; nullptr if there are too many paths. Keeps the newest of `positions`.
+std::vector<StateFile::Entry>* StateFile::entries_for(const std::string& path,
+                                                      std::vector<FilePosition>& positions) {
   if (positions.size() > kPositionsMax) {
     positions.erase(positions.begin(), positions.end() - static_cast<std::ptrdiff_t>(kPositionsMax));
   }
   const std::string key = key_of(path);
-  if (entries_.size() >= kPathsMax && entries_.find(key) == entries_.end()) {
-    if (!std::exchange(has_warned_of_paths_, true)) {
-      spdlog::warn("{}: holds {} paths; {} and further ones are not kept", path_, kPathsMax, path);
-    }
-    return;
+  if (entries_.size() < kPathsMax || entries_.find(key) != entries_.end()) return &entries_[key];
+  if (!std::exchange(has_warned_of_paths_, true)) {
+    spdlog::warn("{}: holds {} paths; {} and further ones are not kept", path_, kPathsMax, path);
   }
-  auto& entries = entries_[key];
+  return nullptr;
+}
+
+void StateFile::begin(const std::string& path, std::vector<FilePosition> positions) {
+  auto* const entries = entries_for(path, positions);
+  if (entries == nullptr) return;
+  entries->clear();
+  for (auto& position : positions) entries->push_back({std::move(position)});
+  needs_rewrite_ = true;
+}
+
+void StateFile::update(const std::string& path, std::vector<FilePosition> positions) {
+  auto* const found = entries_for(path, positions);
+  if (found == nullptr) return;
+  auto& entries = *found;
   bool are_same = entries.size() == positions.size();
   for (std::size_t i = 0; are_same && i < positions.size(); ++i) {
     are_same = positions[i] == entries[i].position ||

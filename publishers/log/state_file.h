@@ -48,6 +48,8 @@ class StateFile {
   bool knows(std::uint64_t device, std::uint64_t inode) const;
   // Notes them, so that a kill doesn't lose them. Takes microseconds if only offsets have changed.
   void update(const std::string& path, std::vector<FilePosition> positions);
+  // Notes a path that is followed from now on. In the file with the next sync(): many come at once.
+  void begin(const std::string& path, std::vector<FilePosition> positions);
   void forget(const std::string& path);
   // Makes the updates outlast a power cut. Does nothing if there were none.
   void sync();
@@ -60,6 +62,7 @@ class StateFile {
   using Entries = std::map<std::string, std::vector<Entry>>;
 
   StateFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::vector<Entry>* entries_for(const std::string& path, std::vector<FilePosition>& positions);
   Result<bool> load();
   std::string parse(std::string_view line);
   std::string encode();

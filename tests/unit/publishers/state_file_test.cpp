@@ -89,6 +89,21 @@ TEST_F(StateFileTest, HoldsEachUpdateAtOnce) {
   }
 }
 
+TEST_F(StateFileTest, WritesPathsThatAreBegunWithTheNextSync) {
+  const auto state = open();
+  const std::string before = content();
+  state->begin("/a", {at(1)});
+  state->begin("/b", {at(2)});
+  EXPECT_EQ(content(), before);
+  EXPECT_FALSE(state->is_empty());
+  state->update("/b", {at(3)});
+  EXPECT_NE(content().find("\"/a\""), std::string::npos) << "One write has all of them.";
+  state->begin("/c", {at(4)});
+  state->sync();
+  EXPECT_NE(content().find("\"/c\""), std::string::npos);
+  EXPECT_EQ(state->positions("/b"), Positions{at(3)});
+}
+
 TEST_F(StateFileTest, WritesANewOffsetInPlaceWithinOneSector) {
   const auto state = open();
   for (int i = 0; i < 40; ++i) state->update("/log/" + std::string(i * 7, 'x'), {at(1)});
