@@ -44,7 +44,7 @@ bool has_name(const OpenFile& file) {
 }  // namespace
 
 Tailer::Tailer(Watcher& watcher, const std::string& path, Options options)
-    : path_(path), options_(std::move(options)), watch_(watcher, path) {
+    : watcher_(watcher), path_(path), options_(std::move(options)), watch_(watcher, path) {
   // Fixes the position now: the end to begin at is the present one, however late the first read comes.
   options_.resume.empty() ? static_cast<void>(begin()) : resume();
 }
@@ -254,7 +254,11 @@ void Tailer::queue_between(const MissedFiles& missed, std::int64_t from_ns, std:
 // what it holds now.
 void Tailer::queue_unseen(const OpenFile& left) {
   const auto next = watch_.current();
-  if (next) queue_between(missed_files(), modified_ns_of(left), modified_ns_of(*next));
+  if (!next) return;
+  const auto until_ns = modified_ns_of(*next);
+  // Files that were at the path for a moment are held then, in their order, and are known.
+  watcher_.look_at_all();
+  queue_between(missed_files(), modified_ns_of(left), until_ns);
 }
 
 void Tailer::resume() {

@@ -100,6 +100,7 @@ class Tailer {
   bool is_patient(Clock::time_point now) const;
   void remember(FileReader& reader);
 
+  Watcher& watcher_;
   const std::string path_;
   const Options options_;
   FileWatch watch_;
