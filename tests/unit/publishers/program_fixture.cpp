@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <iterator>
 #include <thread>
 
@@ -29,6 +30,9 @@ Program::Program(const std::string& path, const std::vector<std::string>& argume
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int errors = ::open(errors_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (::getppid() != parent || ::dup2(errors, STDERR_FILENO) < 0) ::_exit(126);
+  // What scales the tests is no setting of a program.
+  ::unsetenv("WEIR_TEST_SCALE");
+  ::unsetenv("WEIR_MODEL_SEEDS");
   ::execv(pointers[0], pointers.data());
   ::_exit(127);
 }
