@@ -28,11 +28,11 @@ std::vector<Line> split(std::string_view text, std::size_t line_bytes_max, std::
   return lines;
 }
 
-// Removes the line ends, LF or CRLF. Also removes a CR at the very end, which may be half of a CRLF.
+// Removes the line ends, LF or CRLF. A CR at the very end belongs to the last line.
 std::string without_line_ends(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_cr_of_end = text[i] == '\r' && (i + 1 == text.size() || text[i + 1] == '\n');
+    const bool is_cr_of_end = text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
     if (text[i] != '\n' && !is_cr_of_end) result += text[i];
   }
   return result;

@@ -48,7 +48,7 @@ void check_target(const std::string& text) {
   }
 }
 
-void check_listen(const std::string& text) {
+void check_listen_address(const std::string& text) {
   const auto address = parse_listen_address(text);
   if (!address) {
     assert(!address.error().message.empty());
@@ -92,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   weir::FuzzInput input(data, size);
   std::string before(input.until('\n'));
   const std::string after(input.rest());
-  weir::check_listen(before);
+  weir::check_listen_address(before);
   weir::check_address(before);
   weir::check_forwarded(before);
   // The only secret in the text, wherever the fuzzer puts it.
