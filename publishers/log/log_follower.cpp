@@ -221,12 +221,15 @@ void LogFollower::read_next() {
 
 Ending LogFollower::publish_first(const std::stop_token& stop) {
   Window& window = pending_.front();
+  const auto skipped = work_.publisher.counts().skipped;
   const auto ending =
       publisher_.publish(window.file->channel, window.batch, window.file->encoder, stop, [this] {
         if (!is_stopping_) read_next();
       });
+  // What follows is still published, but the next start begins before what may be lost.
+  is_state_final_ |= options_.repeats_unknown && work_.publisher.counts().skipped > skipped;
   if (ending != Ending::kDone) return ending;
-  if (state_ != nullptr) state_->update(window.file->path, window.positions);
+  if (state_ != nullptr && !is_state_final_) state_->update(window.file->path, window.positions);
   pending_.pop_front();
   return ending;
 }

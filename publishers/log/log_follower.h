@@ -36,6 +36,8 @@ class LogFollower {
     bool follow = true;  // False: ends once every file was read to its end.
     bool end = false;    // Publish the end of the channels when done, stopped, or their file is gone.
     bool passes_json = false;
+    // Messages of unknown outcome are to be published again: after a stop that is the next start's to do.
+    bool repeats_unknown = true;
   };
 
   // `state` may be nullptr.
@@ -87,6 +89,7 @@ class LogFollower {
   Clock::time_point reported_at_{};
   bool is_behind_ = false;
   bool is_stopping_ = false;
+  bool is_state_final_ = false;  // A stop left messages behind whose outcome is unknown.
 };
 
 }  // namespace weir

@@ -125,6 +125,7 @@ WorkResult run(const LogSettings& settings, StateFile* state, const Work& work) 
   if (reads_standard_input(settings)) return publish_standard_input(settings, work);
   auto following = settings.following;
   following.end = settings.common.end;
+  following.repeats_unknown = settings.common.unknown == UnknownPolicy::kRepeat;
   // If nothing is tried again, the reason is said once, as an error.
   following.watch.warns = following.tailing.warns = following.follow;
   following.tailing.format = format_of(settings);

@@ -499,6 +499,23 @@ class State(TailTest):
         self.subscriber.wait_for_count(20)
         self.assert_exactly_once(20)
 
+    def test_stopped_while_redis_hangs_the_next_start_publishes_what_was_not_confirmed(self):
+        witness = Witness(self.redis)
+        self.addCleanup(witness.close)
+        self.append(self.numbered(1, 10))
+        tail = self.follow("--state", self.state, url=witness.url)
+        witness.wait_for_count(10)
+        self.redis.freeze()
+        self.append(self.numbered(11, 20))
+        witness.wait_until(lambda: witness.sent == 20, "the lines on their way")
+        self.assertEqual(tail.stop(), 0)
+        self.redis.kill()  # It has not seen them.
+        self.redis.start()
+        subscriber = Subscriber(self.redis)
+        self.follow("--state", self.state)
+        subscriber.wait_for_count(10)
+        self.assertEqual(self.numbers(subscriber), list(range(11, 21)))
+
     def rotated_while_down(self, mode):
         self.append(self.numbered(1, 10))
         tail = self.follow("--state", self.state)

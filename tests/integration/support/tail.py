@@ -119,6 +119,7 @@ class Witness(Notes):
     def __init__(self, redis):
         super().__init__()
         self._redis = redis
+        self.sent = 0  # Messages that the publisher has sent, confirmed or not.
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -143,7 +144,7 @@ class Witness(Notes):
     def _relay(self, publisher, redis):
         sent = collections.deque()  # The commands without a reply.
         with publisher, redis:
-            there = threading.Thread(target=self._pass_on, args=(publisher, redis, sent.append), daemon=True)
+            there = threading.Thread(target=self._pass_on, args=(publisher, redis, self._note(sent)), daemon=True)
             there.start()
             self._pass_on(redis, publisher, self._confirm(sent))
             there.join()
@@ -162,6 +163,15 @@ class Witness(Notes):
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _note(self, sent):
+        def note(command):
+            sent.append(command)
+            if command[0].upper() == b"PUBLISH":
+                self.sent += 1
+                self.add([])  # Wakes those who wait.
+
+        return note
 
     def _confirm(self, sent):
         def confirm(reply):
