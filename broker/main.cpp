@@ -1,5 +1,4 @@
 // weir-broker: reads the settings, builds the parts, runs until SIGTERM or SIGINT, drains.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <asio/io_context.hpp>
@@ -30,6 +29,7 @@
 #include "broker/http/server.h"
 #include "broker/hub/hub.h"
 #include "broker/live_settings.h"
+#include "process/descriptor_limit.h"
 #include "process/standard_descriptors.h"
 
 namespace weir {
@@ -43,14 +43,6 @@ constexpr std::chrono::seconds kLogFlush{1};
 constexpr std::chrono::seconds kTick{1};
 // The time beyond --drain-seconds for requests in progress, and for clients that were told the end.
 constexpr std::chrono::seconds kGrace{2};
-
-// Each client is a descriptor: the soft limit is often 1,024 while the hard one allows far more.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 std::uint64_t random_number() {
   std::random_device device;

@@ -8,19 +8,15 @@
 #include <cstring>
 #include <utility>
 
+#include "publishers/log/byte_order_mark.h"
+
 namespace weir {
 namespace {
 
 constexpr std::size_t kRememberedBytes = 256;
-constexpr const char* kUtf16 = "is UTF-16; convert it to UTF-8";
-constexpr std::string_view kUtf8Mark = "\xEF\xBB\xBF";
 
 bool is_same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-bool begins_as_utf16(std::string_view head) {
-  return head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "process/stop.h"
 #include "proto/channel_name.h"
 #include "publishers/log/channel_template.h"
+#include "publishers/log/path_pattern.h"
 
 namespace weir {
 namespace {
@@ -26,8 +27,6 @@ constexpr std::uint64_t kBehindBytes = 4 << 20;
 constexpr std::chrono::seconds kBehindReport{10};
 // How much of what the files hold is still published after a stop.
 constexpr std::size_t kLastBytesMax = 4 << 20;
-
-bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
 }  // namespace
 
@@ -101,7 +100,7 @@ void LogFollower::add_file(const std::string& path) {
       return;
     }
   }
-  const bool is_one_of_many = given.size() > 1 || is_pattern(given.front());
+  const bool is_one_of_many = given.size() > 1 || PathPattern(given.front()).has_wildcard();
   const bool names_file = is_one_of_many && !has_channel_for_each_file(work_.channel);
   files_.push_back(
       std::unique_ptr<File>(new File{.path = path,

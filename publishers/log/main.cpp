@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "process/descriptor_limit.h"
 #include "process/stop.h"
 #include "publishers/log/channel_template.h"
 #include "publishers/log/container_format.h"
@@ -191,7 +192,7 @@ int main(int argc, char** argv) {
     auto error = check(settings);
     return error ? error : open_state(settings, state);
   };
-  raise_file_limit();
+  raise_descriptor_limit();
   return run_program(std::move(table), settings.common, argc, argv,
                      [&](const Work& work) { return run(settings, state.get(), work); });
 }

@@ -72,11 +72,4 @@ bool OpenFile::has_a_link() const {
   return ::fstat(fd_, &status) != 0 || status.st_nlink > 0;
 }
 
-void raise_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace weir

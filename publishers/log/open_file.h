@@ -56,8 +56,4 @@ class OpenFile {
   std::chrono::steady_clock::time_point opened_at_;
 };
 
-// Lets this process open as many files as the system allows it: the soft limit is often 1,024 while the hard
-// one allows far more.
-void raise_file_limit();
-
 }  // namespace weir

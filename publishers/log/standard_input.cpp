@@ -11,12 +11,9 @@
 #include <string_view>
 #include <utility>
 
+#include "publishers/log/byte_order_mark.h"
+
 namespace weir {
-namespace {
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-}  // namespace
 
 StandardInput::StandardInput(int file, std::size_t line_bytes_max, const MakeLineFormat& make_format)
     : file_(file),
@@ -37,7 +34,7 @@ Result<bool> StandardInput::read(std::vector<Line>& lines, const std::stop_token
     if (fds[1].revents != 0) return false;
     if (fds[0].revents == 0) continue;
     const long size = read_once(lines);
-    if (is_utf16_) return Error{"is UTF-16: it must be UTF-8"};
+    if (is_utf16_) return Error{kUtf16};
     if (size >= 0) return true;
     if (errno != EAGAIN && errno != EINTR) break;
   }
@@ -69,8 +66,8 @@ long StandardInput::read_once(std::vector<Line>& lines) {
 void StandardInput::take(std::vector<Line> split, std::vector<Line>& lines) {
   if (!split.empty() && std::exchange(is_first_, false)) {
     std::string& first = split.front().text;
-    if (first.starts_with(kByteOrderMark)) first.erase(0, kByteOrderMark.size());
-    if (first.starts_with("\xFF\xFE") || first.starts_with("\xFE\xFF")) is_utf16_ = true;
+    if (first.starts_with(kUtf8Mark)) first.erase(0, kUtf8Mark.size());
+    is_utf16_ = begins_as_utf16(first);
   }
   if (is_utf16_) return;
   for (Line& line : split) {

@@ -36,11 +36,6 @@ std::string head_of(const OpenFile& file, std::size_t bytes_max) {
   return head;
 }
 
-bool has_name(const OpenFile& file) {
-  struct stat status {};
-  return ::fstat(file.fd(), &status) == 0 && status.st_nlink > 0;
-}
-
 }  // namespace
 
 Tailer::Tailer(Watcher& watcher, const std::string& path, Options options)
@@ -96,7 +91,7 @@ bool Tailer::read_current(Clock::time_point now, Lines& lines) {
   if (next) {
     const bool is_quiet = now - std::max(grown_at_, next->opened_at()) >= options_.settle;
     if (is_quiet && why_not_.empty()) reader_->finish(lines);
-  } else if (!has_name(reader_->file())) {
+  } else if (!reader_->file().has_a_link()) {
     if (!removed_at_) removed_at_ = now;
     is_gone_ = now - *removed_at_ >= options_.linger;
   }
@@ -326,7 +321,7 @@ bool Tailer::knows(std::uint64_t device, std::uint64_t inode) const {
 
 void Tailer::remember(FileReader& reader) {
   // Its inode may be given to another file.
-  if (!has_name(reader.file())) return;
+  if (!reader.file().has_a_link()) return;
   if (remembered_.size() >= kRememberedMax) remembered_.pop_front();
   remembered_.push_back(reader.position());
 }
