@@ -329,9 +329,8 @@ void RedisConnection::flush() {
 
 void RedisConnection::on_written(Link link, asio::error_code error) {
   if (link != link_) return;
-  // Redis may have refused our certificate: go on reading, for the alert that says so.
-  if (error && tls_ && !is_up_) return;
-  if (error) return fail(tls_error_text(error));
+  // Redis has closed. What it said before that is still to be read, such as why; the read finds the end.
+  if (error) return;
   is_writing_ = false;
   unsent_bytes_ -= in_write_.size();
   in_write_.clear();
