@@ -20,6 +20,7 @@ HELM = os.path.join(ROOT, "tests", "helm", "node_modules", ".helm", "4", "helm")
 VALUES = {
     "image": {"repository": IMAGE.rpartition(":")[0], "tag": IMAGE.rpartition(":")[2], "pullPolicy": "Never"},
     "redis": {"url": "redis://127.0.0.1:6379"},
+    "replicaCount": 1,  # podman starts no more.
     "config": {"anonymous-subscribe": ["*"], "record": ["stream", "stream2"], "drain-seconds": 3, "history-messages": 7},
     # Its file is mounted from a ConfigMap.
     "channels": [{"match": "short.*", "history-messages": 2}],

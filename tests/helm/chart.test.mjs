@@ -5,7 +5,7 @@ import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
 import {lint, majors, notes, refusal, render, renderAround, settingsOf} from './helm.mjs';
 import {typeErrors} from './kubernetes_types.mjs';
-import {combinations, everything, memory, minimal, scaled, trial} from './values.mjs';
+import {combinations, everything, memory, minimal, scaled, trial, valkey} from './values.mjs';
 
 const schema = JSON.parse(readFileSync(new URL('../../helm/weir/values.schema.json', import.meta.url)));
 
@@ -58,8 +58,68 @@ for (const major of majors) {
       });
     }
 
+    test('renders a trial from no values: a Valkey, one gateway, and demo.* alone', () => {
+      for (const values of [{}, {publishers: {demo: {enabled: true}}}, {config: {'heartbeat-seconds': 5}}, {valkey: {enabled: true}}]) {
+        const documents = render(major, values);
+        const environment = environmentOf(documents);
+        assert.equal(environment.WEIR_ANONYMOUS_SUBSCRIBE, 'demo.*');
+        assert.equal(environment.WEIR_ANONYMOUS_PUBLISH, 'demo.*');
+        assert.equal(environment.WEIR_REDIS_URL, 'redis://r-weir-valkey:6379');
+        assert.equal(environment.WEIR_DRAIN_RETRY_MS, undefined);
+        assert.equal(ofKind(documents, 'Deployment').spec.replicas, 1);
+        assert.ok(documents.some(({kind, metadata}) => kind === 'Deployment' && metadata.name === 'r-weir-valkey'));
+      }
+    });
+
+    // Each with the words of what is missing then.
+    const noRedis = /there is no Redis: set redis\.url or redis\.existingSecret/;
+    const nobody = /nobody may subscribe or publish: set config\.anonymous-subscribe/;
+    const endsTheTrial = {
+      'redis.url': [{redis: {url: 'redis://a'}}, nobody],
+      'redis.existingSecret': [{redis: {existingSecret: {name: 'a'}}}, nobody],
+      'redis.passwordSecret': [{redis: {passwordSecret: {name: 'a'}}}, noRedis],
+      'redis.caSecret': [{redis: {caSecret: {name: 'a'}}}, noRedis],
+      'redis.certificateSecret': [{redis: {certificateSecret: 'a'}}, noRedis],
+      'bus: redis': [{bus: 'redis'}, noRedis],
+      'bus: memory': [{bus: 'memory'}, nobody],
+      'keys.files': [{keys: {files: {a: 'b'}}}, noRedis],
+      'keys.existingSecret': [{keys: {existingSecret: 'a'}}, noRedis],
+      'config.jwks-file': [{config: {'jwks-file': '/etc/weir/keys/a'}}, noRedis],
+      'config.jwt-secret-file': [{config: {'jwt-secret-file': '/etc/weir/keys/a'}}, noRedis],
+      'config.jwt-public-key-file': [{config: {'jwt-public-key-file': '/etc/weir/keys/a'}}, noRedis],
+      'config.anonymous-subscribe': [{config: {'anonymous-subscribe': ['demo.*']}}, noRedis],
+      'config.anonymous-publish': [{config: {'anonymous-publish': ['demo.*']}}, noRedis],
+      'an empty rule': [{config: {'anonymous-publish': []}}, noRedis],
+      'a key with the chart\'s Valkey': [{keys: {files: {a: 'b'}}, valkey: {enabled: true}}, nobody],
+    };
+    for (const [name, [values, why]] of Object.entries(endsTheTrial)) {
+      test(`opens nothing with ${name}, and says what is missing`, () => assert.match(refusal(major, values) ?? 'rendered', why));
+    }
+
+    test('runs two gateways outside of a trial, and tells who must move to come back soon', () => {
+      const seen = (values) => {
+        const documents = render(major, {...minimal, ...values});
+        return [ofKind(documents, 'Deployment').spec.replicas, environmentOf(documents).WEIR_DRAIN_RETRY_MS];
+      };
+      assert.deepEqual(seen({}), [2, '400']);
+      assert.deepEqual(seen({replicaCount: ''}), [2, '400']);
+      assert.deepEqual(seen({replicaCount: 1}), [1, undefined]);
+      assert.deepEqual(seen({replicaCount: 0}), [0, undefined]);
+      assert.deepEqual(seen({config: {...minimal.config, 'drain-retry-ms': 0}}), [2, '0']);
+      assert.deepEqual(seen({autoscaling: {enabled: true}}), [undefined, '400']);
+      assert.deepEqual(seen({redis: {}, bus: 'memory'}), [1, undefined]);
+    });
+
+    test('publishes where a trial may read', () => {
+      const channels = (values) => podsOf(render(major, values)).flatMap(({spec}) => spec.containers).flatMap(({env}) => env ?? [])
+        .filter(({name}) => name === 'WEIR_CHANNEL').map(({value}) => value);
+      const publishers = {demo: {enabled: true}, log: {enabled: true}};
+      assert.deepEqual(channels({publishers}), ['demo.stream', 'demo.stream2']);
+      assert.deepEqual(channels({...minimal, publishers}), ['stream', 'stream2']);
+    });
+
     test('writes a protocol beside every port, which a server-side apply needs', () => {
-      const documents = render(major, trial);
+      const documents = render(major, valkey);
       const ports = documents.flatMap(({kind, spec}) => kind === 'Service' ? spec.ports :
         kind === 'Deployment' ? spec.template.spec.containers.flatMap((container) => container.ports ?? []) : []);
       assert.ok(ports.length >= 5);
@@ -104,7 +164,7 @@ for (const major of majors) {
     test('gives the gateway and the publishers the files that a Redis asks for, and no others', () => {
       const secret = {passwordSecret: {name: 'p'}, caSecret: {name: 'c', key: 'ca.pem'}, certificateSecret: 't'};
       for (const redis of [secret, {passwordSecret: {name: 'p', key: 'k'}}, {caSecret: {name: 'c'}}, {}]) {
-        const documents = render(major, {...minimal, redis: {url: 'rediss://app@redis', ...redis}, publishers: trial.publishers});
+        const documents = render(major, {...minimal, redis: {url: 'rediss://app@redis', ...redis}, publishers: valkey.publishers});
         const pods = podsOf(documents).filter(({spec}) => spec.containers[0].image.startsWith('weir:'));
         assert.equal(pods.length, 4, 'the gateway, two publishers and the test');
         for (const {spec} of pods) {
@@ -183,8 +243,8 @@ for (const major of majors) {
     });
 
     test('points the gateway and the publishers at the same Redis', () => {
-      for (const values of [minimal, trial, scaled]) {
-        const documents = render(major, {...values, publishers: trial.publishers});
+      for (const values of [minimal, valkey, scaled]) {
+        const documents = render(major, {...values, publishers: valkey.publishers});
         const sources = podsOf(documents).flatMap(({spec}) => spec.containers).flatMap(({env}) => env ?? [])
           .filter(({name}) => name === 'WEIR_TO' || name === 'WEIR_REDIS_URL')
           .map(({value, valueFrom}) => JSON.stringify(value ?? valueFrom));
@@ -195,7 +255,7 @@ for (const major of majors) {
 
     test('opens the admin port to those alone that are named', () => {
       const rules = (values) => ofKind(render(major, values), 'NetworkPolicy').spec.ingress;
-      assert.deepEqual(rules(trial).flatMap(({ports}) => ports.map(({port}) => port)), ['http']);
+      assert.deepEqual(rules(valkey).flatMap(({ports}) => ports.map(({port}) => port)), ['http']);
       const admin = rules(everything).find(({ports}) => ports[0].port === 'admin');
       assert.equal(admin.from.length, 1);
     });
@@ -217,15 +277,17 @@ for (const major of majors) {
     });
 
     const refused = {
-      'no Redis URL': [{...minimal, redis: {}}, /redis/],
-      'two sources of the Redis URL': [{...minimal, redis: {...minimal.redis, existingSecret: {name: 'mine'}}}, /redis/],
+      'no Redis URL': [{...minimal, redis: {}}, /there is no Redis: set redis\.url/],
+      'two sources of the Redis URL': [
+        {...minimal, redis: {...minimal.redis, existingSecret: {name: 'mine'}}}, /redis\.url and redis\.existingSecret: set one/],
       'a Redis URL of another scheme': [{...minimal, redis: {url: 'http://redis'}}, /url/],
       'a Redis URL with a line feed': [{...minimal, redis: {url: 'redis://a\nb: c'}}, /url/],
       'several replicas on the memory bus': [{...memory, replicaCount: 2}, /replicaCount/],
       'autoscaling on the memory bus': [{...memory, autoscaling: {enabled: true}}, /autoscaling/],
-      'a Redis URL beside the memory bus': [{...minimal, bus: 'memory'}, /redis/],
-      'a Valkey beside a Redis URL': [{...minimal, valkey: {enabled: true}}, /redis/],
-      'a Valkey beside the memory bus': [{...memory, valkey: {enabled: true}}, /valkey/],
+      'a Redis URL beside the memory bus': [{...minimal, bus: 'memory'}, /leave out redis\.url/],
+      'a Valkey beside a Redis URL': [{...minimal, valkey: {enabled: true}}, /redis\.url and valkey\.enabled: set one/],
+      'a Valkey beside the memory bus': [{...memory, valkey: {enabled: true}}, /leave out valkey\.enabled/],
+      'files of another Redis beside a Valkey': [{...valkey, redis: {caSecret: {name: 'c'}}}, /redis\.caSecret is for a Redis of yours/],
       'an unknown bus': [{...minimal, bus: 'kafka'}, /bus/],
       'nobody who may come': [{...minimal, config: {}}, /anonymous-subscribe/],
       'a misspelt value': [{...minimal, replicas: 2}, /replicas/],
@@ -274,16 +336,34 @@ describe('the type check', () => {
   });
 });
 
-test('the notes have the commands to try, and say when to have more replicas', () => {
+test('the notes begin with TRIAL: when it is one, say what is open, and have commands to try', () => {
   const text = notes(4, trial);
-  assert.match(text, /curl -N http:\/\/127\.0\.0\.1:8080\/channels\/stream/);
-  assert.match(text, /valkey-cli PUBLISH stream/);
-  assert.match(text, /helm --namespace ns test r/);
-  assert.match(text, /One replica/);
+  assert.match(text, /^NOTES:\nTRIAL:/);
+  assert.match(text, /channels demo\.\*, and no other channel \(403\)/);
+  assert.match(text, /port-forward service\/r-weir 8080:80$/m);
+  assert.match(text, /curl -N http:\/\/127\.0\.0\.1:8080\/channels\/demo\.stream$/m);
+  assert.match(text, /exec deployment\/r-weir-valkey -- valkey-cli PUBLISH demo\.stream/);
+  assert.match(text, /curl -X POST http:\/\/127\.0\.0\.1:8080\/channels\/demo\.stream/);
+  for (const values of [minimal, valkey, memory, everything]) assert.doesNotMatch(notes(4, values), /TRIAL/);
+});
+
+test('the notes say what one gateway and what several mean', () => {
+  assert.match(notes(4, minimal), /2 gateways: .*weir:gap/s);
+  assert.match(notes(4, scaled), /3 to 20 gateways/);
+  assert.match(notes(4, {...minimal, replicaCount: 1}), /One gateway: .*replicaCount: 2/);
+  assert.match(notes(4, memory), /memory bus can have no more/);
+});
+
+test('the notes fit how one gets in', () => {
+  assert.match(notes(4, valkey), /valkey-cli PUBLISH stream/);
+  assert.match(notes(4, valkey), /helm --namespace ns test r/);
   assert.match(notes(4, minimal), /redis-cli -u/);
+  assert.doesNotMatch(notes(4, minimal), /curl -X POST/);
   assert.match(notes(4, memory), /curl -X POST/);
+  assert.match(notes(4, scaled), /needs a token/);
+  assert.match(notes(4, scaled), /http:\/\/events\.example\.com\/channels/);
   assert.match(notes(4, everything), /https:\/\/app\.example\.com\/events\/channels/);
-  assert.doesNotMatch(notes(4, everything), /One replica|secret@/);
+  assert.doesNotMatch(notes(4, everything), /secret@/);
 });
 
 test('the chart knows the settings of the gateway, all of them and no others',

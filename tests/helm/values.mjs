@@ -64,8 +64,11 @@ export const everything = {
   priorityClassName: 'high',
 };
 
-// To look at it on a cluster with nothing else there.
-export const trial = {
+// What a user has who says nothing.
+export const trial = {};
+
+// On a cluster with nothing else there.
+export const valkey = {
   config: {'anonymous-subscribe': ['*'], 'anonymous-publish': ['*']},
   valkey: {enabled: true},
   publishers: {demo: {enabled: true}, log: {enabled: true}},
@@ -84,4 +87,4 @@ export const scaled = {
   serviceAccount: {create: false},
 };
 
-export const combinations = {minimal, everything, trial, memory, scaled};
+export const combinations = {minimal, everything, trial, valkey, memory, scaled};

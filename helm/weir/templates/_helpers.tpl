@@ -36,9 +36,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "weir.busEnv" -}}
 {{- $values := .root.Values -}}
 - name: {{ .name }}
-{{- if eq $values.bus "memory" }}
+{{- if eq (include "weir.bus" .root) "memory" }}
   value: {{ printf "http://%s:%d" (include "weir.fullname" .root) (int $values.service.port) | quote }}
-{{- else if $values.valkey.enabled }}
+{{- else if include "weir.hasValkey" .root }}
   value: {{ printf "redis://%s:6379" (include "weir.valkeyName" .root) | quote }}
 {{- else if $values.redis.existingSecret.name }}
   valueFrom:
@@ -170,23 +170,59 @@ capabilities:
 
 {{/* What the gateway would refuse at start, said when the chart is rendered instead of in a crash loop. */}}
 {{- define "weir.check" -}}
-{{- $config := .Values.config -}}
+{{- include "weir.checkBus" . -}}
+{{- $config := include "weir.settings" . | fromJson -}}
 {{- $who := list -}}
 {{- range list "anonymous-subscribe" "anonymous-publish" "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}
 {{- with index $config . }}{{ $who = append $who . }}{{ end -}}
 {{- end -}}
 {{- if not $who -}}
-{{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"*\"], or a key for tokens" -}}
+{{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"news.*\"], or a key for tokens (keys, and config.jwks-file or another one)" -}}
 {{- end -}}
+{{- $keys := .Values.keys | default dict -}}
 {{- range list "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}
 {{- with index $config . -}}
 {{- $file := trimPrefix "/etc/weir/keys/" . -}}
-{{- if or (eq $file .) (and $.Values.keys.files (not (hasKey $.Values.keys.files $file))) (not (or $.Values.keys.files $.Values.keys.existingSecret)) -}}
+{{- if or (eq $file .) (and $keys.files (not (hasKey $keys.files $file))) (not (or $keys.files $keys.existingSecret)) -}}
 {{- fail (printf "%s is not among keys.files: the pod has no other files" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* One bus, and one Redis. */}}
+{{- define "weir.checkBus" -}}
+{{- $redis := .Values.redis | default dict -}}
+{{- $sources := list -}}
+{{- if $redis.url }}{{ $sources = append $sources "redis.url" }}{{ end -}}
+{{- if (default dict $redis.existingSecret).name }}{{ $sources = append $sources "redis.existingSecret" }}{{ end -}}
+{{- if .Values.valkey.enabled }}{{ $sources = append $sources "valkey.enabled" }}{{ end -}}
+{{- $files := list -}}
+{{- if (default dict $redis.passwordSecret).name }}{{ $files = append $files "redis.passwordSecret" }}{{ end -}}
+{{- if (default dict $redis.caSecret).name }}{{ $files = append $files "redis.caSecret" }}{{ end -}}
+{{- if $redis.certificateSecret }}{{ $files = append $files "redis.certificateSecret" }}{{ end -}}
+{{- if eq (include "weir.bus" .) "memory" -}}
+{{- if or $sources $files -}}
+{{- fail (printf "bus is memory, which has no Redis: leave out %s" (concat $sources $files | join " and ")) -}}
+{{- end -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- fail "autoscaling.enabled: a gateway whose bus is memory is alone, so it can't be scaled" -}}
+{{- end -}}
+{{- if gt (include "weir.replicas" . | int) 1 -}}
+{{- fail (printf "replicaCount is %v: a gateway whose bus is memory is alone, since each would know its own messages only" .Values.replicaCount) -}}
+{{- end -}}
+{{- else if not (include "weir.isTrial" .) -}}
+{{- if not $sources -}}
+{{- fail "there is no Redis: set redis.url or redis.existingSecret, or bus to memory for one gateway that is published to over HTTP. (Without any value of redis, bus, keys and config.anonymous-* the release is a trial, which brings a Valkey.)" -}}
+{{- end -}}
+{{- if gt (len $sources) 1 -}}
+{{- fail (printf "%s: set one of them, there is one Redis" (join " and " $sources)) -}}
+{{- end -}}
+{{- if and .Values.valkey.enabled $files -}}
+{{- fail (printf "valkey.enabled: %s is for a Redis of yours" (join " and " $files)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
