@@ -135,10 +135,36 @@ for (const major of majors) {
     test('waits longer for the end of a pod than draining takes', () => {
       for (const [seconds, config] of [[10, {}], [90, {'drain-seconds': 90}]]) {
         const {spec} = podOf(render(major, {...minimal, config: {...minimal.config, ...config}, preStopSeconds: 30}));
-        assert.deepEqual(spec.containers[0].lifecycle.preStop.exec.command, ['sleep', '30']);
+        assert.deepEqual(spec.containers[0].lifecycle.preStop.exec.command, ['weir-broker', '--sleep', '30']);
         assert.ok(spec.terminationGracePeriodSeconds > 30 + seconds);
       }
       assert.equal(containerOf(render(major, {...minimal, preStopSeconds: 0})).lifecycle, undefined);
+      assert.equal(podOf(render(major, {...minimal, terminationGracePeriodSeconds: 660})).spec.terminationGracePeriodSeconds, 660);
+      const own = {preStop: {httpGet: {path: '/stop', port: 'admin'}}};
+      assert.deepEqual(containerOf(render(major, {...minimal, lifecycle: own})).lifecycle, own);
+      const start = {postStart: {exec: {command: ['true']}}};
+      assert.deepEqual(Object.keys(containerOf(render(major, {...minimal, lifecycle: start})).lifecycle).sort(), ['postStart', 'preStop']);
+    });
+
+    test('starts all new gateways before an old one leaves, unless it is told otherwise', () => {
+      const specOf = (values) => ofKind(render(major, {...minimal, ...values}), 'Deployment').spec;
+      assert.deepEqual(specOf({}).strategy, {type: 'RollingUpdate', rollingUpdate: {maxUnavailable: 0, maxSurge: '100%'}});
+      assert.deepEqual(specOf({strategy: {rollingUpdate: {maxSurge: 1}}}).strategy,
+                       {type: 'RollingUpdate', rollingUpdate: {maxUnavailable: 0, maxSurge: 1}});
+      assert.deepEqual(specOf({strategy: {type: 'Recreate'}}).strategy, {type: 'Recreate'});
+      assert.equal(specOf({minReadySeconds: 7}).minReadySeconds, 7);
+    });
+
+    test('lays probes of the user over its own', () => {
+      const container = containerOf(render(major, {
+        ...minimal, readinessProbe: {periodSeconds: 9}, startupProbe: {failureThreshold: 30},
+        livenessProbe: {exec: {command: ['weir-broker', '--healthcheck']}},
+      }));
+      assert.deepEqual(container.readinessProbe,
+                       {httpGet: {path: '/readyz', port: 'admin'}, periodSeconds: 9, timeoutSeconds: 2, failureThreshold: 2});
+      assert.deepEqual(container.startupProbe, {httpGet: {path: '/healthz', port: 'admin'}, failureThreshold: 30});
+      assert.deepEqual(Object.keys(container.livenessProbe).sort(), ['exec', 'failureThreshold', 'periodSeconds', 'timeoutSeconds']);
+      assert.equal(containerOf(render(major)).startupProbe, undefined);
     });
 
     test('passes settings as the text that was written, large numbers and $(…) included', () => {

@@ -155,7 +155,11 @@ capabilities:
 
 {{/* How long an end may take: preStop, config.drain-seconds, and time for the logs before and the exit after it. */}}
 {{- define "weir.terminationGracePeriodSeconds" -}}
-{{- add (int .Values.preStopSeconds) (int (dig "drain-seconds" 10 .Values.config)) 20 -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- add (int .Values.preStopSeconds) (int (dig "drain-seconds" 10 (.Values.config | default dict))) 20 -}}
+{{- else -}}
+{{- int .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The TOML file, for what has no variable: the settings of single channels. JSON's strings are TOML's. */}}

@@ -66,3 +66,44 @@ gateway is opened by what they left out. */}}
 {{- define "weir.publisherChannel" -}}
 {{- .channel | default (printf "%s%s" (ternary "demo." "" (eq (include "weir.isTrial" .root) "true")) .default) -}}
 {{- end -}}
+
+{{/* A new pod is ready before an old one drains: a Service with no ready pod answers 503, which makes every EventSource
+give up for good. All new ones first: who is sent away comes to one that stays. */}}
+{{- define "weir.strategy" -}}
+{{- $strategy := deepCopy (.Values.strategy | default dict) -}}
+{{- if eq (default "RollingUpdate" $strategy.type) "RollingUpdate" -}}
+{{- $rolling := merge (deepCopy (default dict $strategy.rollingUpdate)) (dict "maxUnavailable" 0 "maxSurge" "100%") -}}
+{{- $strategy = merge (dict "type" "RollingUpdate" "rollingUpdate" $rolling) $strategy -}}
+{{- end -}}
+{{- toYaml $strategy -}}
+{{- end -}}
+
+{{/* A probe: what `given` says over `default`. Another handler replaces the default one. */}}
+{{- define "weir.probe" -}}
+{{- $default := .default -}}
+{{- $given := .given | default dict -}}
+{{- if or $given.exec $given.tcpSocket $given.grpc }}{{ $default = omit $default "httpGet" }}{{ end -}}
+{{- toYaml (merge (deepCopy $given) $default) -}}
+{{- end -}}
+
+{{/* Ready once Redis was reached, or will not be for a while, and until draining begins. Redis going away later closes no
+stream, so it must not take the pod out of its Service either. */}}
+{{- define "weir.probes" -}}
+readinessProbe:
+  {{- include "weir.probe" (dict "given" .Values.readinessProbe "default" (dict "httpGet" (dict "path" "/readyz" "port" "admin") "periodSeconds" 2 "timeoutSeconds" 2 "failureThreshold" 2)) | nindent 2 }}
+livenessProbe:
+  {{- include "weir.probe" (dict "given" .Values.livenessProbe "default" (dict "httpGet" (dict "path" "/healthz" "port" "admin") "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6)) | nindent 2 }}
+{{- with .Values.startupProbe }}
+startupProbe:
+  {{- include "weir.probe" (dict "given" . "default" (dict "httpGet" (dict "path" "/healthz" "port" "admin"))) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Until the proxies have heard that this pod is leaving, it goes on as if it weren't. Empty where there is nothing to do. */}}
+{{- define "weir.lifecycle" -}}
+{{- $lifecycle := deepCopy (.Values.lifecycle | default dict) -}}
+{{- if and .Values.preStopSeconds (not $lifecycle.preStop) -}}
+{{- $lifecycle = set $lifecycle "preStop" (dict "exec" (dict "command" (list "weir-broker" "--sleep" (.Values.preStopSeconds | int | toString)))) -}}
+{{- end -}}
+{{- if $lifecycle }}{{ toYaml $lifecycle }}{{ end -}}
+{{- end -}}
