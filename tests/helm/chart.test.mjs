@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
-import {lint, majors, notes, refusal, render, renderAround, settingsOf} from './helm.mjs';
+import {lint, majors, notes, refusal, render, renderAround, renderAsVersion, settingsOf} from './helm.mjs';
 import {typeErrors} from './kubernetes_types.mjs';
 import {combinations, everything, memory, minimal, scaled, trial, valkey} from './values.mjs';
 
@@ -235,6 +235,16 @@ for (const major of majors) {
       assert.equal(checksums({keys: {files: {k: 'a'}}}), seen[0], 'a key is read again by the pod that is there');
     });
 
+    test('replaces no pod when the chart alone has a new version', () => {
+      for (const values of [everything, valkey]) {
+        const pods = (version) => Object.fromEntries(renderAsVersion(major, version, values)
+          .filter(({kind}) => kind === 'Deployment').map(({metadata, spec}) => [metadata.name, spec.template]));
+        assert.ok(Object.keys(pods('9.8.7')).length >= 3);
+        assert.deepEqual(pods('9.8.7'), pods('9.8.8'));
+        assert.match(JSON.stringify(renderAsVersion(major, '9.8.7', values)), /weir-9\.8\.7/, 'the labels elsewhere have it');
+      }
+    });
+
     test('writes the settings of single channels as TOML', () => {
       const documents = render(major, everything);
       assert.equal(environmentOf(documents).WEIR_CONFIG, '/etc/weir/files/weir.toml');
@@ -439,8 +449,8 @@ function checkAgreement(documents) {
   checkReferences(pods, named);
   const ports = Object.fromEntries(containerOf(documents).ports.map((port) => [port.name, port.containerPort]));
   for (const probe of ['readinessProbe', 'livenessProbe']) assert.ok(containerOf(documents)[probe].httpGet.port in ports);
-  assert.equal(environmentOf(documents).WEIR_LISTEN, `0.0.0.0:${ports.http}`);
-  assert.equal(environmentOf(documents).WEIR_ADMIN_LISTEN, `0.0.0.0:${ports.admin}`);
+  assert.equal(environmentOf(documents).WEIR_LISTEN, `[::]:${ports.http}`);
+  assert.equal(environmentOf(documents).WEIR_ADMIN_LISTEN, `[::]:${ports.admin}`);
 }
 
 // The Secrets, ConfigMaps and volumes that pods name are there, unless they are the user's own.

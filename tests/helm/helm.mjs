@@ -1,6 +1,6 @@
 // What the chart's tests say to helm: render, lint, and what a render refused.
 import {execFileSync, spawnSync} from 'node:child_process';
-import {cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -50,6 +50,21 @@ export function renderAround(major, text, values = minimal) {
     writeFileSync(join(folder, 'templates/around.yaml'), text);
     cpSync(chart, join(folder, 'charts/weir'), {recursive: true});
     const result = helm(major, ['template', 'r', folder, '--show-only', 'templates/around.yaml'], {weir: values});
+    if (result.status !== 0) throw new Error(result.stderr);
+    return parse(result.stdout);
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
+}
+
+// The rendered documents of the chart if it were of `version`.
+export function renderAsVersion(major, version, values = minimal) {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-chart-'));
+  try {
+    cpSync(chart, folder, {recursive: true});
+    const file = join(folder, 'Chart.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^version: .*$/m, `version: ${version}`));
+    const result = helm(major, ['template', 'r', folder, '--namespace', 'ns'], values);
     if (result.status !== 0) throw new Error(result.stderr);
     return parse(result.stdout);
   } finally {

@@ -107,3 +107,16 @@ startupProbe:
 {{- end -}}
 {{- if $lifecycle }}{{ toYaml $lifecycle }}{{ end -}}
 {{- end -}}
+
+{{/* The gateway's environment, as its ConfigMap holds it. */}}
+{{- define "weir.environment" -}}
+WEIR_LISTEN: "[::]:8080"
+WEIR_ADMIN_LISTEN: "[::]:8081"
+WEIR_BUS: {{ include "weir.bus" . | quote }}
+{{- if .Values.channels }}
+WEIR_CONFIG: /etc/weir/files/weir.toml
+{{- end }}
+{{- range $name, $value := include "weir.settings" . | fromJson }}
+WEIR_{{ $name | upper | replace "-" "_" }}: {{ include "weir.setting" $value }}
+{{- end }}
+{{- end -}}
