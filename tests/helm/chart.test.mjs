@@ -9,7 +9,9 @@ import {combinations, everything, memory, minimal, scaled, trial, valkey} from '
 
 const schema = JSON.parse(readFileSync(new URL('../../helm/weir/values.schema.json', import.meta.url)));
 
-const ofKind = (documents, kind) => documents.find((document) => document.kind === kind);
+// The gateway's document of a kind, of which there may be others for its companions.
+const ofKind = (documents, kind) =>
+  documents.find((document) => document.kind === kind && !/-(away|valkey|demo|log)$/.test(document.metadata.name));
 const podOf = (documents) => ofKind(documents, 'Deployment').spec.template;
 const containerOf = (documents) => podOf(documents).spec.containers[0];
 // The gateway's environment: of the ConfigMap that it names, and its own.
@@ -267,6 +269,45 @@ for (const major of majors) {
       const merged = annotations({controller: 'nginx', annotations: own});
       assert.equal(merged['nginx.ingress.kubernetes.io/proxy-read-timeout'], '60');
       assert.equal(merged['nginx.ingress.kubernetes.io/proxy-buffering'], 'off');
+    });
+
+    test('has an answer for no endpoints where the controller of the Ingress can be told of it', () => {
+      const of = (values) => {
+        const documents = render(major, {...minimal, ...values});
+        const away = documents.filter(({metadata}) => metadata.name === 'r-weir-away').map(({kind}) => kind).sort();
+        return [away, ofKind(documents, 'Ingress')?.metadata.annotations ?? {}];
+      };
+      const hosts = [{host: 'a.example'}];
+      const all = ['Deployment', 'PodDisruptionBudget', 'Service'];
+      const name = 'nginx.ingress.kubernetes.io/default-backend';
+      const [nginx, annotations] = of({ingress: {enabled: true, controller: 'nginx', hosts}});
+      assert.deepEqual(nginx, all);
+      assert.equal(annotations[name], 'r-weir-away');
+      for (const [controller, key] of [
+        ['haproxy', 'haproxy.org/backend-config-snippet'], ['haproxy-ingress', 'haproxy-ingress.github.io/config-backend'],
+      ]) {
+        const [kinds, {[key]: snippet}] = of({ingress: {enabled: true, controller, hosts}});
+        assert.deepEqual(kinds, all);
+        assert.match(snippet, /^server away r-weir-away\.ns\.svc:80 backup init-addr last,libc,none$/m);
+        assert.doesNotMatch(of({ingress: {enabled: true, controller, hosts}, away: {enabled: false}})[1][key], /backup/);
+      }
+      assert.deepEqual(of({})[0], []);
+      assert.deepEqual(of({ingress: {enabled: true, hosts}})[0], []);
+      assert.deepEqual(of({ingress: {enabled: true, controller: 'nginx', hosts}, away: {enabled: false}}), [[],
+        Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== name))]);
+      assert.deepEqual(of({away: {enabled: true}})[0], all);
+      assert.deepEqual(of({away: {enabled: true, replicaCount: 1}})[0], ['Deployment', 'Service']);
+    });
+
+    test('lets pages of other origins read the answer while there is no gateway', () => {
+      const documents = render(major, {...minimal, away: {enabled: true}, channels: [{'match': 'a', 'envelope': 'never'}],
+        config: {...minimal.config, 'cors-origin': ['https://a.example', 'https://b.example'], 'log-format': 'json'}});
+      const [container] = documents.find(({kind, metadata}) => kind === 'Deployment' && metadata.name === 'r-weir-away').spec.template.spec.containers;
+      assert.deepEqual(container.command, ['weir-broker', '--away']);
+      assert.deepEqual(Object.fromEntries(container.env.map(({name, value}) => [name, value])), {
+        WEIR_LISTEN: '[::]:8080', WEIR_ADMIN_LISTEN: '[::]:8081', WEIR_DRAIN_SECONDS: '1',
+        WEIR_CORS_ORIGIN: 'https://a.example,https://b.example', WEIR_LOG_FORMAT: 'json',
+      });
     });
 
     test('leaves the number of pods to the autoscaler', () => {

@@ -44,6 +44,7 @@ export const everything = {
     from: [{namespaceSelector: {matchLabels: {'kubernetes.io/metadata.name': 'ingress'}}}],
     adminFrom: [{namespaceSelector: {matchLabels: {'kubernetes.io/metadata.name': 'monitoring'}}}],
   },
+  away: {replicaCount: 3},
   serviceAccount: {create: true, name: 'gateway', annotations: {'example.com/role': 'x'}},
   serviceMonitor: {enabled: true, interval: '30s', labels: {release: 'prometheus'}},
   prometheusRule: {enabled: true, labels: {release: 'prometheus'}},

@@ -120,3 +120,20 @@ WEIR_CONFIG: /etc/weir/files/weir.toml
 WEIR_{{ $name | upper | replace "-" "_" }}: {{ include "weir.setting" $value }}
 {{- end }}
 {{- end -}}
+
+{{- define "weir.awayName" -}}
+{{- printf "%s-away" (include "weir.fullname" . | trunc 50 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* "true" where something answers while there is no gateway: by default where an Ingress can be told to use it. */}}
+{{- define "weir.hasAway" -}}
+{{- $isWired := and .Values.ingress.enabled (has (default "" .Values.ingress.controller) (list "nginx" "haproxy" "haproxy-ingress")) -}}
+{{- if ternary $isWired .Values.away.enabled (has (toString .Values.away.enabled) (list "" "<nil>")) }}true{{ end -}}
+{{- end -}}
+
+{{/* A server of HAProxy for when all others are down. Not an error page: the gateway's own 503 passes. */}}
+{{- define "weir.awayServer" -}}
+{{- if include "weir.hasAway" . -}}
+server away {{ include "weir.awayName" . }}.{{ .Release.Namespace }}.svc:80 backup init-addr last,libc,none
+{{ end -}}
+{{- end -}}
