@@ -6,7 +6,6 @@
 #include <variant>
 
 #include "broker/base/http_client.h"
-#include "broker/base/ip_address.h"
 #include "broker/config.h"
 
 namespace weir {
@@ -18,8 +17,7 @@ constexpr std::chrono::seconds kTimeout{3};
 // The address at which this machine reaches a listener on `host`.
 std::string address_of(const std::string& host) {
   if (host.empty() || host == "0.0.0.0") return "127.0.0.1";
-  const auto address = parse_ip_address(host);
-  return address && *address == IpAddress() ? "::1" : host;  // In any spelling of "::".
+  return host;
 }
 
 const char* text_of(HttpFailure failure) {

@@ -30,6 +30,8 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
     if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
+    // With IPv4 too, whatever net.ipv6.bindv6only says.
+    if (IN6_IS_ADDR_UNSPECIFIED(&v6)) host.clear();
   } else if (host == "localhost") {
     // Certainly loopback, whatever /etc/hosts says.
     host = "127.0.0.1";

@@ -12,7 +12,7 @@
 
 namespace weir {
 
-// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).
+// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" or "[::]:8080" (all addresses, of IPv4 too).
 struct ListenAddress {
   std::string host;  // An IP address without brackets; empty for all addresses.
   std::uint16_t port = 0;

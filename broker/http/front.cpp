@@ -43,13 +43,12 @@ std::vector<tcp::endpoint> endpoints_of(asio::io_context& loop, std::string host
   return endpoints;
 }
 
-std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint,
-                                bool is_every_address) {
+std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool is_dual_stack) {
   std::error_code error;
   acceptor.close(error);
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && is_every_address && endpoint.protocol() == tcp::v6()) {
+  if (!error && is_dual_stack && endpoint.protocol() == tcp::v6()) {
     acceptor.set_option(asio::ip::v6_only(false), error);
   }
   // Linux passes it on to each accepted connection.
@@ -58,6 +57,11 @@ std::error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& en
   if (!error) acceptor.listen(kBacklog, error);
   if (!error) acceptor.native_non_blocking(true, error);
   return error;
+}
+
+// The error of a machine without IPv6. Any other one, such as a port in use, is not healed by half of the addresses.
+bool is_without_ipv6(const std::error_code& error) {
+  return error.value() == EAFNOSUPPORT || error.value() == EADDRNOTAVAIL;
 }
 
 // Without a descriptor, or memory for one, an immediate retry would repeat for ever.
@@ -103,10 +107,15 @@ Result<std::uint16_t> Front::listen(const std::string& host, std::uint16_t port)
   std::error_code error = std::make_error_code(std::errc::address_not_available);
   for (const tcp::endpoint& endpoint : endpoints_of(loop_, host, port, error)) {
     error = bind_and_listen(acceptor_, endpoint, host.empty());
-    if (error) continue;
-    return acceptor_.local_endpoint().port();
+    if (!error) return acceptor_.local_endpoint().port();
+    if (!host.empty() || endpoint.protocol() == tcp::v4()) continue;
+    if (!is_without_ipv6(error)) break;
+    log_warning("port " + std::to_string(port) +
+                ": listening on 0.0.0.0, since there is no IPv6 here: " + error.message());
   }
-  return Error{"can't listen on " + host + ":" + std::to_string(port) + ": " + error.message()};
+  const bool is_v6 = host.find(':') != std::string::npos && host.front() != '[';
+  return Error{"can't listen on " + (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + ": " +
+               error.message()};
 }
 
 void Front::start() {

@@ -43,7 +43,8 @@ class Front final : private ConnectionOwner {
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
-  // Binds and listens. An empty `host` is every address of this machine; port 0 picks a free one. Returns the
+  // Binds and listens. An empty `host` is every address of this machine,
+  // those of IPv4 alone (with a warning) where there is no IPv6; port 0 picks a free one. Returns the
   // bound port, or one line that says why not. Sets only SO_REUSEADDR: SO_REUSEPORT would let two gateways
   // share a port by mistake.
   Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);

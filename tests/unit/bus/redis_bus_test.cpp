@@ -709,7 +709,9 @@ TEST_F(RedisBusTest, AMessageThatRedisFindsTooLargeLeavesNoOtherUnknown) {
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].outcome, PublishOutcome::kDelivered);
   EXPECT_EQ(all[1].outcome, PublishOutcome::kTooLarge) << all[1].detail;
-  EXPECT_EQ(all[2].outcome, PublishOutcome::kUnavailable) << all[2].detail;
+  // Delivered, if this thread was so late that there was a new connection.
+  EXPECT_THAT(all[2].outcome, AnyOf(PublishOutcome::kUnavailable, PublishOutcome::kDelivered))
+      << all[2].detail;
   ASSERT_TRUE(wait_until_publishing());
   EXPECT_EQ(publish_and_wait(*bus_, "news", "x").outcome, PublishOutcome::kDelivered);
 }

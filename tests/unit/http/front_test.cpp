@@ -2,9 +2,17 @@
 #include "broker/http/front.h"
 
 #include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <thread>
 
 #include "tests/support/http_fixture.h"
@@ -390,6 +398,43 @@ TEST_F(FrontLoop, ListensOnNamesAndOnAllAddresses) {
     HttpClient client(other->port());
     EXPECT_EQ(client.send(request("GET", "/channels/a/info")).response().status, 200) << listen;
   }
+}
+
+// Takes IPv6 away from the thread that calls it, as a kernel without it does.
+void forbid_ipv6() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+  ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0), 0);
+}
+
+TEST_F(FrontLoop, ListensOnIpv4AloneWhereThereIsNoIpv6) {
+  for (const char* listen : {"[::]:0", ":0"}) {
+    config.listen = config.admin_listen = listen;
+    auto other = make_server(config);
+    std::thread([&other, listen] {
+      forbid_ipv6();
+      const auto started = other->start();
+      EXPECT_TRUE(started) << listen << ": " << started.error().message;
+    }).join();
+    HttpClient client(other->port());
+    EXPECT_EQ(client.send(request("GET", "/channels/a/info")).response().status, 200) << listen;
+  }
+}
+
+TEST_F(FrontLoop, TakesNoHalfOfAPortThatIsInUse) {
+  start();
+  config.listen = ":" + std::to_string(server->port());
+  const auto started = make_server(config)->start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "listen: can't listen on " + config.listen + ": Address already in use");
 }
 
 }  // namespace

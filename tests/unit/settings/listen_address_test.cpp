@@ -44,5 +44,13 @@ TEST(ListenAddress, RefusesAnythingElse) {
   EXPECT_FALSE(parse_listen_address(std::string("127.0.0.1\0.example.com:1", 24)));
 }
 
+TEST(ListenAddress, IsEveryAddressInAnySpellingOfTheUnspecifiedOne) {
+  for (const char* text : {":1", "[::]:1", "[0:0::0]:1", "[::0.0.0.0]:1"}) {
+    EXPECT_EQ(parse_listen_address(text)->host, "") << text;
+  }
+  EXPECT_EQ(parse_listen_address("[::1]:1")->host, "::1");
+  EXPECT_EQ(parse_listen_address("0.0.0.0:1")->host, "0.0.0.0") << "IPv4 alone.";
+}
+
 }  // namespace
 }  // namespace weir
