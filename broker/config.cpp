@@ -73,6 +73,18 @@ std::string check_origin(const std::string& text) {
          "it, or *";
 }
 
+// Accepts a path that is the same however a proxy or a browser writes it (RFC 3986, 6.2).
+std::string check_base_path(const std::string& text) {
+  constexpr std::size_t kBytesMax = 128;
+  constexpr std::string_view kUnreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  if (text.empty()) return {};
+  const bool is_normal = text.starts_with('/') && !text.ends_with('/') && text.size() <= kBytesMax &&
+                         text.find("//") == std::string::npos && text.find("/.") == std::string::npos;
+  if (is_normal && consists_of(text, kUnreserved)) return {};
+  return "must be a path such as /push, of letters, digits and -._~/ and without a slash at its end";
+}
+
 std::string check_address_range(const std::string& text) {
   const auto range = parse_address_range(text);
   return range ? std::string() : range.error().message;
@@ -125,6 +137,15 @@ std::vector<Setting> address_rows(Config& config) {
           check_listen),
       Setting::text("admin-listen", config.admin_listen,
                     "Address and port of health checks and metrics; port 0 picks a free one.", check_listen),
+      Setting::text(
+          "admin-token-file", config.admin_token_file,
+          "A file with the token that the admin side asks for, as Authorization: Bearer, before it names "
+          "channels (/channels) or changes the log's level; read again for each request. Without it these "
+          "are on loopback only."),
+      Setting::text(
+          "base-path", config.base_path,
+          "A path before all URLs of the public side, such as /push, for a proxy that passes it on.",
+          check_base_path),
       Setting::list("cors-origin", config.cors_origin,
                     "An origin whose pages may subscribe and publish, or * for all.", check_origin),
       Setting::list(

@@ -56,6 +56,8 @@ enum class ConsoleMode {
 struct Config {
   std::string listen = "127.0.0.1:8080";
   std::string admin_listen = "127.0.0.1:8081";
+  std::string admin_token_file;  // Empty: no token.
+  std::string base_path;         // Empty: the public side's URLs begin at /.
 
   BusChoice bus = BusChoice::kAuto;
   std::string redis_url;  // Empty: none.

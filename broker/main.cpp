@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "broker/api/admin_routes.h"
+#include "broker/api/admin_token.h"
 #include "broker/api/away_routes.h"
 #include "broker/api/options.h"
 #include "broker/api/routes.h"
@@ -151,6 +152,12 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     std::fprintf(stderr, "weir-broker: %s\n", error->message.c_str());
     return kExitBadSettings;
   }
+  if (!config.admin_token_file.empty()) {
+    if (const auto token = read_admin_token(config.admin_token_file); !token) {
+      std::fprintf(stderr, "weir-broker: admin-token-file: %s\n", token.error().message.c_str());
+      return kExitBadSettings;
+    }
+  }
   const TokenVerifier verifier(keys, config.jwt_audience);
   Hub hub(config, random);
   auto bus = make_bus(config, hub.listener());
@@ -182,7 +189,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     hub.stop();
     return kExitBadSettings;
   }
-  log_info("listening on " + url_of(config.listen, http.port()));
+  log_info("listening on " + url_of(config.listen, http.port()) + config.base_path);
   log_info("admin on " + url_of(config.admin_listen, http.admin_port()));
   loop.run();
   http.wind_down(kGrace);

@@ -58,6 +58,7 @@ AdminRoutes::AdminRoutes(const AdminOptions& options, Gateway& gateway, const Me
                .anonymous_publish = {},
                .cors_origins = {},
                .is_loopback = options.is_loopback}),
+      token_(options.token_file, options.is_loopback),
       ready_at_(std::chrono::steady_clock::now() + options.ready_without_redis),
       gateway_(gateway),
       metrics_(metrics) {}
@@ -79,6 +80,10 @@ Reply AdminRoutes::dispatch(const Request& request) {
   if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
   const bool is_known = head.path == "/healthz" || head.path == "/readyz" || head.path == "/healthz/redis" ||
                         head.path == "/metrics" || head.path == "/channels";
+  // Probes and scrapers have no token.
+  if (head.path == "/channels" || (head.path == "/log-level" && head.method == "PUT")) {
+    if (auto refusal = token_.refuse(head)) return std::move(*refusal);
+  }
   if (head.path == "/log-level") return on_log_level(request);
   if (!is_known) return error_reply(404, "there is nothing at this path");
   if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");

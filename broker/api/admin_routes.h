@@ -4,9 +4,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "broker/api/access.h"
+#include "broker/api/admin_token.h"
 #include "broker/http/handler.h"
 #include "broker/http/reply.h"
 #include "broker/http/request.h"
@@ -21,6 +23,7 @@ inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
 struct AdminOptions {
   bool is_loopback;
+  std::string token_file;  // Of admin_token.h; empty: none.
   // How long after the start it waits for Redis to be reached before it is ready without.
   std::chrono::seconds ready_without_redis;
 };
@@ -45,6 +48,7 @@ class AdminRoutes final : public Handler {
   Reply channels() const;
 
   const Access access_;
+  const AdminToken token_;
   const std::chrono::steady_clock::time_point ready_at_;  // Without Redis.
   std::atomic<bool> is_ready_told_ = false;
   Gateway& gateway_;

@@ -16,16 +16,6 @@ bool note(std::optional<std::string>& found, std::string_view token) {
   return true;
 }
 
-bool find_in_headers(const Head& head, std::optional<std::string>& found) {
-  for (const Header& header : head.headers) {
-    if (header.name != "authorization") continue;
-    std::string_view value = header.value;
-    const std::string_view scheme = take_until(value, ' ');
-    if (equals_ignoring_case(scheme, "bearer") && !note(found, trim(value))) return false;
-  }
-  return true;
-}
-
 bool find_in_query(const QueryParameters& query, std::optional<std::string>& found) {
   for (const auto& [name, value] : query) {
     if (name == parameter::kAccessToken && !note(found, value)) return false;
@@ -48,17 +38,37 @@ bool find_in_cookies(const Head& head, std::string_view cookie_name, std::option
 
 }  // namespace
 
+Result<std::optional<std::string>> find_bearer_token(const Head& head) {
+  std::optional<std::string> found;
+  for (const Header& header : head.headers) {
+    if (header.name != "authorization") continue;
+    std::string_view value = header.value;
+    const std::string_view scheme = take_until(value, ' ');
+    if (equals_ignoring_case(scheme, "bearer") && !note(found, trim(value)))
+      return Error{"there are two tokens in the Authorization headers"};
+  }
+  return found;
+}
+
 Result<std::optional<Credential>> find_credential(const Head& head, const QueryParameters& query,
                                                   std::string_view cookie_name) {
   using Source = Credential::Source;
-  std::optional<std::string> token;
-  if (!find_in_headers(head, token)) return Error{"there are two tokens in the Authorization headers"};
+  auto in_headers = find_bearer_token(head);
+  if (!in_headers) return in_headers.error();
+  std::optional<std::string> token = *std::move(in_headers);
   if (token) return std::optional(Credential{Source::kHeader, std::move(*token)});
   if (!find_in_query(query, token)) return Error{"there are two tokens in the query"};
   if (token) return std::optional(Credential{Source::kQuery, std::move(*token)});
   if (!find_in_cookies(head, cookie_name, token)) return Error{"there are two tokens in the cookies"};
   if (token) return std::optional(Credential{Source::kCookie, std::move(*token)});
   return std::optional<Credential>();
+}
+
+Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters) {
+  Reply reply = error_reply(status, detail);
+  reply.headers.push_back({"WWW-Authenticate", "Bearer realm=\"weir\"" + parameters});
+  reply.refused = refused;
+  return reply;
 }
 
 std::string redacted_query(std::string_view query) {

@@ -7,6 +7,8 @@
 
 #include "broker/api/query.h"
 #include "broker/http/head.h"
+#include "broker/http/refused.h"
+#include "broker/http/reply.h"
 #include "proto/result.h"
 
 namespace weir {
@@ -24,6 +26,13 @@ struct Credential {
 // so the meant one is unknown.
 Result<std::optional<Credential>> find_credential(const Head& head, const QueryParameters& query,
                                                   std::string_view cookie_name);
+
+// Returns the token of `Authorization: Bearer TOKEN`, or nullopt if there is none. The error as above.
+Result<std::optional<std::string>> find_bearer_token(const Head& head);
+
+// The answer to a request whose token is missing, bad, or not enough (RFC 6750, 3). `parameters` say what is
+// wrong with the token; they are empty if there was none.
+Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters = "");
 
 // Returns `query` as it may be logged: the first ten names, without values, since any value may be a token
 // under a misspelt name. Hides a name that may itself be a token.

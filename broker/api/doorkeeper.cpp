@@ -8,14 +8,6 @@
 namespace weir {
 namespace {
 
-// RFC 6750, 3: WWW-Authenticate tells the client what is wrong with its token, and nothing if it sent none.
-Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters) {
-  Reply reply = error_reply(status, detail);
-  reply.headers.push_back({"WWW-Authenticate", "Bearer realm=\"weir\"" + parameters});
-  reply.refused = refused;
-  return reply;
-}
-
 Reply bad_token(const std::string& why) {
   return challenge(401, why, Refused::kTokenBad,
                    ", error=\"invalid_token\", error_description=\"" + why + "\"");
@@ -72,7 +64,7 @@ std::optional<Reply> Doorkeeper::refuse(const Caller& caller, Action action, std
                      deed(action, channel) +
                          " takes a token: send it as Authorization: Bearer TOKEN, as the cookie " +
                          cookie_name_ + ", or as ?access_token=TOKEN",
-                     Refused::kTokenMissing, "");
+                     Refused::kTokenMissing);
   Reply reply = error_reply(403, deed(action, channel) + " is not allowed to anyone: see " +
                                      (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
   reply.refused = is_publish ? Refused::kPublishRule : Refused::kSubscribeRule;

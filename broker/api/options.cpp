@@ -68,6 +68,7 @@ RouteOptions route_options(const Config& config, std::uint64_t random, bool has_
                  .has_keys = has_keys},
       .channels_per_client_max = config.max_channels_per_client,
       .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
+      .base_path = config.base_path,
       .cookie_name = config.jwt_cookie,
       .retry = config.retry,
       .drain_retry = config.drain_retry,
@@ -75,7 +76,9 @@ RouteOptions route_options(const Config& config, std::uint64_t random, bool has_
 }
 
 AdminOptions admin_options(const Config& config) {
-  return {.is_loopback = is_loopback(config.admin_listen), .ready_without_redis = config.ready_without_redis};
+  return {.is_loopback = is_loopback(config.admin_listen),
+          .token_file = config.admin_token_file,
+          .ready_without_redis = config.ready_without_redis};
 }
 
 }  // namespace weir

@@ -38,6 +38,14 @@ Reply other_method(const Head& head, std::string_view allowed) {
 
 Reply not_found() { return error_reply(404, "there is nothing at this path"); }
 
+// The console finds the other URLs beside its own, which ends with a slash.
+Reply moved_to(std::string path, std::string_view query) {
+  Reply reply = error_reply(308, "the console is at " + path);
+  if (!query.empty()) path.append("?").append(query);
+  reply.headers.push_back({"Location", std::move(path)});
+  return reply;
+}
+
 // Of a parameter given twice the last one counts: some clients append to a URL that has it already.
 const std::string* find(const QueryParameters& query, std::string_view name) {
   const std::string* found = nullptr;
@@ -218,8 +226,12 @@ Reply Routes::dispatch(Request& request) {
   if (auto refusal = access_.refuse_foreign(head)) return std::move(*refusal);
   if (auto preflight = access_.preflight(head)) return std::move(*preflight);
 
-  const std::string_view path = head.path;
+  std::string_view path = head.path;
   if (path == "*") return no_content(kChannelMethods);
+  const std::string& base = options_.base_path;
+  if (path == base) return moved_to(base + "/", head.query);
+  if (!path.starts_with(base) || path[base.size()] != '/') return not_found();
+  path.remove_prefix(base.size());
   if (path == "/") return console(head);
   if (path == "/events") return is_read(head) ? open_events(request) : other_method(head, kReadMethods);
   constexpr std::string_view kChannels = "/channels/";

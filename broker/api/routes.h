@@ -28,6 +28,7 @@ struct RouteOptions {
   AccessRules access;
   std::size_t channels_per_client_max;
   bool has_console;
+  std::string base_path;  // What stands before all paths ("/push"); empty: nothing.
   std::string cookie_name;
   std::chrono::milliseconds retry;
   std::chrono::milliseconds drain_retry;  // 0: as retry.

@@ -50,6 +50,19 @@ describe("the console", () => {
     await close(page);
   });
 
+  it("works behind a base path", async () => {
+    const other = await startBroker({ redis, args: ["--base-path", "/push/v1"] });
+    const page = await openPage(browser, `${other.url}/push/v1?channel=${channel}`);
+    await hasText(page.getByTestId("state"), /^open$/);
+    await page.getByLabel("Payload").fill("from behind a path");
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await hasText(page.getByTestId("answer"), /^Published: 1 gateway, 1 subscriber of this one$/);
+    await hasText(rows(page).locator(".data"), /^from behind a path$/);
+    assert.match(await page.getByTestId("curl").textContent(), new RegExp(`/push/v1/channels/${channel}$`));
+    await close(page);
+    await other.stop();
+  });
+
   it("never takes what is published for HTML", async () => {
     const page = await open(channel);
     const payload = '<img src=x onerror="document.title=1"><script>document.title=2</script>';

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import tempfile
 import unittest
 
 from support.case import GatewayTest
@@ -33,6 +34,21 @@ class Health(GatewayTest):
         with Connection(gateway.admin_port) as connection:
             connection.send(request_bytes("POST", "/channels/a", body=b"x"))
             self.assertIn(connection.response().status, (404, 405))
+
+
+class Token(GatewayTest):
+    def test_channels_and_changes_take_the_token_and_probes_do_not(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+            file.write("0123456789abcdef\n")
+            file.flush()
+            gateway = self.start_gateway("--admin-token-file", file.name)
+            right = {"Authorization": "Bearer 0123456789abcdef"}
+            for headers, status in ((None, 401), ({"Authorization": "Bearer 0123456789abcdeg"}, 401), (right, 200)):
+                self.assertEqual(gateway.admin("/channels", headers=headers).status, status)
+                self.assertEqual(gateway.admin("/log-level", "PUT", b"info", headers).status, status)
+            for target in ("/metrics", "/healthz", "/readyz", "/healthz/redis", "/log-level"):
+                self.assertEqual(gateway.admin(target).status, 200, target)
+        self.assertEqual(gateway.admin("/channels", headers=right).status, 503, "The file has gone since the start.")
 
 
 class Metrics(GatewayTest):

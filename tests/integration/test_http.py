@@ -136,6 +136,18 @@ class Honest(GatewayTest):
         gateway.publish(names[99], "the last")
         self.assertEqual(stream.next_event().type, names[99])
 
+    def test_all_urls_are_behind_the_base_path(self):
+        gateway = self.start_gateway("--base-path", "/push")
+        stream = self.open(gateway, "/push/channels/a")
+        several = self.open(gateway, "/push/events?channel=a")
+        self.assertEqual(gateway.request("POST", "/push/channels/a", body=b"1").status, 202)
+        self.assertEqual([stream.next_event().data, several.next_event().data], ["1", "1"])
+        self.assertEqual(gateway.request("POST", "/push/channels/a/end").status, 202)
+        self.assertEqual(stream.next_event().type, "weir:end")
+        self.assertEqual(gateway.request("GET", "/push").headers["location"], "/push/")
+        self.assertIn(b"EventSource", gateway.request("GET", "/push/").body)
+        self.assertEqual(gateway.request("GET", "/channels/a").status, 404)
+
     def test_the_console_is_served_on_loopback_and_may_be_switched_off(self):
         response = self.start_gateway().request("GET", "/")
         self.assertEqual(response.status, 200)

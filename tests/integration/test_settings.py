@@ -1,6 +1,7 @@
 """Settings: flags over environment over file, and one line that names what is wrong, with exit code 2."""
 
 import json
+import os
 import socket
 import tempfile
 import unittest
@@ -71,6 +72,11 @@ class Refused(unittest.TestCase):
             with self.subTest(url=url):
                 self.assert_refused([*LOCAL, "--redis-url", url], "redis-url")
                 self.assertNotIn("secret", run_once(*LOCAL, "--redis-url", url).stderr)
+
+    def test_a_file_without_an_admin_token(self):
+        self.assert_refused([*LOCAL, "--admin-token-file", os.devnull], "admin-token-file", os.devnull)
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+            self.assert_refused([*LOCAL, "--admin-token-file", file.name], "admin-token-file", file.name, "16")
 
     def test_an_unknown_flag(self):
         self.assert_refused([*LOCAL, "--heartbeet-seconds", "1"], "heartbeet-seconds")

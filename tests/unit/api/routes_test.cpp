@@ -24,6 +24,23 @@ TEST_F(Routing, KnowsNoOtherPaths) {
   }
 }
 
+TEST_F(Routing, HasAllItsPathsBehindABasePath) {
+  config.base_path = "/push/v1";
+  EXPECT_EQ(ask("GET", "/push/v1/channels/a/info").status, 200);
+  EXPECT_EQ(ask("HEAD", "/push/v1/events?channel=a").status, 200);
+  EXPECT_EQ(ask("POST", "/push/v1/channels/a", "", "x").status, 202);
+  EXPECT_EQ(ask("GET", "/push/v1/").header("content-type"), "text/html; charset=utf-8");
+  EXPECT_EQ(ask("GET", "/push/v1?channel=a").header("location"), "/push/v1/?channel=a");
+  const Response moved = ask("GET", "/push/v1");
+  EXPECT_EQ(moved.status, 308);
+  EXPECT_EQ(moved.header("location"), "/push/v1/");
+  for (const char* path : {"/", "/push", "/push/", "/push/v1x/channels/a", "/push/v12", "/channels/a/info",
+                           "/events?channel=a", "/push/v1channels/a", "/push/v1/push/v1/channels/a"}) {
+    EXPECT_EQ(ask("GET", path).status, 404) << path;
+  }
+  EXPECT_EQ(ask("OPTIONS", "*").status, 204);
+}
+
 TEST_F(Routing, NamesTheMethodsThatAPathKnows) {
   const Response response = ask("PUT", "/channels/a", "Content-Length: 1\r\n", "x");
   EXPECT_EQ(response.status, 405);

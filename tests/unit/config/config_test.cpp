@@ -97,6 +97,8 @@ redis-key-file = "key"
 jwt-secret-file = "secret"
 jwt-public-key-file = "public"
 jwks-file = "jwks"
+admin-token-file = "token"
+base-path = "/push"
 jwt-audience = "audience"
 jwt-cookie = "cookie"
 access-log = "off"
@@ -166,6 +168,8 @@ log-format = "json"
   EXPECT_EQ(config.jwt_secret_file, "secret");
   EXPECT_EQ(config.jwt_public_key_file, "public");
   EXPECT_EQ(config.jwks_file, "jwks");
+  EXPECT_EQ(config.admin_token_file, "token");
+  EXPECT_EQ(config.base_path, "/push");
   EXPECT_EQ(config.jwt_audience, "audience");
   EXPECT_EQ(config.jwt_cookie, "cookie");
   EXPECT_FALSE(config.access_log);
@@ -364,6 +368,17 @@ TEST(Config, RefusesAddressesPatternsOriginsAndPrefixesThatCanNotBe) {
     EXPECT_EQ(error_of({"--cors-origin", origin}), "no error") << origin;
   }
   EXPECT_THAT(error_of({"--redis-prefix", "a b"}), StartsWith("redis-prefix = "));
+}
+
+TEST(Settings, TakeABasePathInItsNormalFormAlone) {
+  for (const char* path : {"/push", "/push/v1", "/a-b_c.d~e", ""}) {
+    EXPECT_EQ(error_of({"--base-path", path}), "no error") << path;
+  }
+  for (const std::string path :
+       {"/", "push", "/push/", "//push", "/a//b", "/../b", "/a/./b", "/.a", "/a%20b", "/a b", "/a?b",
+        "https://a.example/push", ("/" + std::string(128, 'x')).c_str()}) {
+    EXPECT_THAT(error_of({"--base-path", path}), StartsWith("base-path = \"" + path + "\"")) << path;
+  }
 }
 
 TEST(Config, TheFirstChannelTableThatMatchesCounts) {
