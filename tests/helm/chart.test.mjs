@@ -17,7 +17,7 @@ const containerOf = (documents) => podOf(documents).spec.containers[0];
 // The gateway's environment: of the ConfigMap that it names, and its own.
 const environmentOf = (documents) => ({
   ...Object.assign({}, ...containerOf(documents).envFrom.map(({configMapRef}) =>
-    documents.find(({kind, metadata}) => kind === 'ConfigMap' && metadata.name === configMapRef.name).data)),
+    documents.find(({kind, metadata}) => kind === 'ConfigMap' && metadata.name === configMapRef.name)?.data)),
   ...Object.fromEntries((containerOf(documents).env ?? []).map(({name, value, valueFrom}) => [name, value ?? valueFrom])),
 });
 const podsOf = (documents) => documents.flatMap((document) =>
@@ -504,7 +504,7 @@ function checkReferences(pods, named) {
     }
     for (const container of spec.containers) {
       for (const {name} of container.volumeMounts ?? []) assert.ok(spec.volumes.some((volume) => volume.name === name), name);
-      for (const {configMapRef} of container.envFrom ?? []) assert.ok(named('ConfigMap', configMapRef.name));
+      for (const {configMapRef} of container.envFrom ?? []) assert.ok(isOwn(configMapRef.name) || named('ConfigMap', configMapRef.name));
       for (const {valueFrom} of container.env ?? []) {
         if (!valueFrom || isOwn(valueFrom.secretKeyRef.name)) continue;
         assert.ok(valueFrom.secretKeyRef.key in named('Secret', valueFrom.secretKeyRef.name).stringData);

@@ -73,8 +73,8 @@ export function renderAsVersion(major, version, values = minimal) {
 }
 
 // The rendered documents, parsed.
-export function render(major, values = minimal, release = 'r') {
-  return parse(renderText(major, values, release));
+export function render(major, values = minimal, release = 'r', ...args) {
+  return parse(renderText(major, values, release, ...args));
 }
 
 export function parse(text) {

@@ -88,4 +88,50 @@ export const scaled = {
   serviceAccount: {create: false},
 };
 
-export const combinations = {minimal, everything, trial, valkey, memory, scaled};
+const confined = {
+  securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: ['ALL']}},
+  resources: {requests: {cpu: '10m'}, limits: {memory: '16Mi'}},
+};
+
+// What can be added to the chart's objects.
+export const options = {
+  ...minimal,
+  global: {imageRegistry: 'registry.example.com', imagePullSecrets: ['shared']},
+  image: {repository: 'team/weir', digest: `sha256:${'0123456789abcdef'.repeat(4)}`},
+  imagePullSecrets: [{name: 'registry'}],
+  service: {
+    type: 'LoadBalancer', nodePort: 30080, labels: {'example.com/tier': 'edge'},
+    ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6', 'IPv4'], internalTrafficPolicy: 'Cluster', externalTrafficPolicy: 'Local',
+    sessionAffinity: 'ClientIP', sessionAffinityConfig: {clientIP: {timeoutSeconds: 600}},
+    loadBalancerClass: 'example.com/fast', loadBalancerIP: '192.0.2.1', loadBalancerSourceRanges: ['203.0.113.0/24'],
+  },
+  extraEnv: [{name: 'TZ', value: 'Europe/Berlin'}],
+  extraEnvFrom: [{configMapRef: {name: 'mine'}}],
+  extraVolumes: [{name: 'scratch', emptyDir: {}}],
+  extraVolumeMounts: [{name: 'scratch', mountPath: '/scratch'}],
+  extraContainers: [{name: 'beside', image: 'beside:1', ...confined}],
+  initContainers: [{name: 'before', image: 'before:1', ...confined}],
+  podSecurityContext: {supplementalGroups: [3000]},
+  securityContext: {privileged: false},
+  nodeSelector: {'kubernetes.io/arch': 'arm64'},
+  tolerations: [{key: 'dedicated', operator: 'Exists', effect: 'NoSchedule'}],
+  priorityClassName: 'high',
+  runtimeClassName: 'gvisor',
+  dnsConfig: {options: [{name: 'ndots', value: '1'}]},
+  hostAliases: [{ip: '192.0.2.2', hostnames: ['redis']}],
+  affinity: {
+    nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
+      {matchExpressions: [{key: 'a', operator: 'In', values: ['b']}]},
+    ]}},
+    podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [
+      {topologyKey: 'kubernetes.io/hostname', labelSelector: {matchLabels: {'app.kubernetes.io/component': 'gateway'}}},
+    ]},
+  },
+  topologySpreadConstraints: false,
+  revisionHistoryLimit: 3,
+  commonLabels: {team: 'web'},
+  commonAnnotations: {'example.com/owner': 'web'},
+  namespaceOverride: 'events',
+};
+
+export const combinations = {minimal, everything, trial, valkey, memory, scaled, options};

@@ -116,30 +116,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (printf "%s-keys" (include "weir.fullname" . | trunc 50 | trimSuffix "-")) .Values.keys.existingSecret -}}
 {{- end -}}
 
-{{- define "weir.image" -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
-{{- end -}}
-
-{{/* Of every pod of the chart: no root, no capabilities, nothing to write to, no token of Kubernetes. */}}
-{{- define "weir.podSecurity" -}}
-automountServiceAccountToken: false
-# Service links would set WEIR_PORT and others: variables that look like settings.
-enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: {{ . }}
-  runAsGroup: {{ . }}
-  fsGroup: {{ . }}
-  seccompProfile:
-    type: RuntimeDefault
-{{- end -}}
-{{- define "weir.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: ["ALL"]
-{{- end -}}
-
 {{/* One setting as text. YAML's numbers arrive as floats, which print as 4.194304e+06 when left alone. */}}
 {{- define "weir.setting" -}}
 {{- $text := "" -}}

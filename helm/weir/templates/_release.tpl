@@ -134,6 +134,6 @@ WEIR_{{ $name | upper | replace "-" "_" }}: {{ include "weir.setting" $value }}
 {{/* A server of HAProxy for when all others are down. Not an error page: the gateway's own 503 passes. */}}
 {{- define "weir.awayServer" -}}
 {{- if include "weir.hasAway" . -}}
-server away {{ include "weir.awayName" . }}.{{ .Release.Namespace }}.svc:80 backup init-addr last,libc,none
+server away {{ include "weir.awayName" . }}.{{ include "weir.namespace" . }}.svc:80 backup init-addr last,libc,none
 {{ end -}}
 {{- end -}}
