@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "broker/base/ip_address.h"
@@ -469,6 +470,58 @@ const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const 
 
 const ChannelSettings& settings_of(const Config& config, std::string_view channel) {
   return settings_of(config.channel_rules, config.channel, channel);
+}
+
+namespace {
+
+// What the chart sets itself, from other values, and what makes another program of the gateway.
+const std::set<std::string>& settings_of_the_chart() {
+  static const std::set<std::string> names{"listen",           "admin-listen",
+                                           "admin-token-file", "bus",
+                                           "redis-url",        "redis-password-file",
+                                           "redis-ca-file",    "redis-certificate-file",
+                                           "redis-key-file",   "away",
+                                           "healthcheck",      "sleep"};
+  return names;
+}
+
+// Puts `value` in place of the block that begins with `"name": {` and four spaces.
+std::optional<Error> replace_value(std::string& schema, const std::string& name, const std::string& value) {
+  const std::string head = "\n    \"" + name + "\": {\n";
+  const auto start = schema.find(head);
+  const auto end = start == std::string::npos ? start : schema.find("\n    }", start);
+  if (end == std::string::npos) return Error{"the chart's schema has no value " + name};
+  schema.replace(start + head.size(), end + 1 - start - head.size(), value);
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::string> chart_schema(const std::string& schema) {
+  std::string result = schema;
+  Config config;
+  const std::string settings =
+      R"json(      "description": "The settings of weir-broker by the name of their flag. The chart sets the others.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+)json" +
+      make_table(config).schema_properties(settings_of_the_chart(), 8) + "      }\n";
+  if (const auto error = replace_value(result, "config", settings)) return *error;
+  std::string channels =
+      R"json(      "description": "The [[channel]] tables. The first one that matches a channel counts.",
+      "type": "array",
+      "items": {
+        "type": "object",
+        "required": ["match"],
+        "minProperties": 2,
+        "additionalProperties": false,
+        "properties": {
+          "match": {"type": "string", "pattern": "^[A-Za-z0-9_.:@*-]{1,128}$", "not": {"pattern": "^(__|weir:|[.]{1,2}$)"}})json";
+  for (const auto& row : channel_rows(config.channel)) channels += ",\n          " + schema_property(row);
+  channels += "\n        }\n      }\n";
+  if (const auto error = replace_value(result, "channels", channels)) return *error;
+  return result;
 }
 
 std::string settings_markdown() {

@@ -153,5 +153,8 @@ const ChannelSettings& settings_of(const Config& config, std::string_view channe
 
 // The content of docs/settings.md: --help in Markdown.
 std::string settings_markdown();
+// helm/weir/values.schema.json with the values "config" and "channels" as the table has them; the rest is as in
+// `schema`. An error if `schema` has no such values where they are expected.
+Result<std::string> chart_schema(const std::string& schema);
 
 }  // namespace weir

@@ -77,6 +77,10 @@ std::string join(const std::vector<std::string>& items, const std::string& last_
   return result;
 }
 
+std::string limits_schema(Range range) {
+  return R"("minimum": )" + std::to_string(range.min) + R"(, "maximum": )" + std::to_string(range.max);
+}
+
 bool is_in(Range range, std::optional<std::uint64_t> n) { return n && *n >= range.min && *n <= range.max; }
 
 std::optional<bool> parse_bool(const std::string& text) {
@@ -104,6 +108,7 @@ Setting Setting::text(std::string name, std::string& value, std::string help, Ch
                 return rule;
               });
   row.default_text_ = ends_with_password(row.name_) ? "" : value;
+  row.schema_ = R"("type": ["string", "null"], "maxLength": 4096, "pattern": "^[^\\x00-\\x1f]*$")";
   row.show_ = [&value] { return value; };
   return row;
 }
@@ -129,6 +134,10 @@ Setting Setting::list(std::string name, std::vector<std::string>& values, std::s
     return lines;
   };
   row.default_text_ = join(values, ", ");
+  // A comma in an item would make two of it in the variable.
+  row.schema_ =
+      R"("type": ["array", "string", "null"], "maxLength": 65536, "pattern": "^[^\\x00-\\x20]*$", )"
+      R"("items": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[^,\\x00-\\x20]+$"})";
   return row;
 }
 
@@ -141,6 +150,7 @@ Setting Setting::flag(std::string name, bool& value, std::string help) {
                 return {};
               });
   row.default_text_ = value ? "true" : "false";
+  row.schema_ = R"("type": ["boolean", "null"])";
   row.show_ = [&value]() -> std::string { return value ? "true" : "false"; };
   return row;
 }
@@ -152,6 +162,14 @@ Setting Setting::named(std::string name, std::string default_name, std::vector<C
     if (!each.is_alias) offered.push_back(each.name);
   }
   auto accepted = join(offered, " or ");
+  // YAML 1.1 reads on and off as true and false.
+  std::string schema = R"("enum": [)";
+  for (const auto& each : names) {
+    schema += '"' + each.name + "\", ";
+    if (each.name == "on") schema += "true, ";
+    if (each.name == "off") schema += "false, ";
+  }
+  schema += "null]";
   Setting row(
       std::move(name), std::move(help), Kind::kText,
       [names = std::move(names), accepted, store = std::move(store)](const std::string& text) -> std::string {
@@ -162,6 +180,7 @@ Setting Setting::named(std::string name, std::string default_name, std::vector<C
         return {};
       });
   row.accepted_ = std::move(accepted);
+  row.schema_ = std::move(schema);
   row.default_text_ = std::move(default_name);
   return row;
 }
@@ -178,6 +197,7 @@ Setting Setting::number(std::string name, std::uint64_t value, Range range, std:
                 return {};
               });
   row.accepted_ = std::move(accepted);
+  row.schema_ = R"("type": ["integer", "null"], )" + limits_schema(range);
   row.default_text_ = std::to_string(value) + unit;
   return row;
 }
@@ -194,6 +214,8 @@ Setting Setting::size(std::string name, std::uint64_t value, Range range, std::s
                 return {};
               });
   row.accepted_ = std::move(accepted);
+  row.schema_ = R"("type": ["integer", "string", "null"], )" + limits_schema(range) +
+                R"(, "pattern": "^[0-9]{1,15}( ?([KkMmGg][Ii]?[Bb]?|[Bb]))?$")";
   row.default_text_ = bytes_text(value);
   return row;
 }

@@ -25,6 +25,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -123,6 +124,9 @@ class Setting {
   Kind kind() const { return kind_; }
   const std::string& accepted() const { return accepted_; }  // "0 to 100 clients"; empty for any text.
   const std::string& default_text() const { return default_text_; }  // Empty for none.
+  // The members of a JSON Schema for the value as YAML has it: `"type": ["integer", "null"], "minimum": 1`.
+  // Null is "not set". It accepts all that set() does, and of texts and sizes more.
+  const std::string& schema() const { return schema_; }
   bool is_required() const { return is_required_; }
   // The variable's present value in one spelling. For comparing; never show it, since it may be a password.
   std::string value() const { return show_(); }
@@ -160,6 +164,7 @@ class Setting {
   Show show_;
   std::function<void()> clear_;  // For a list: forgets the default.
   std::string accepted_;
+  std::string schema_;
   std::string default_text_;
   bool is_required_ = false;
   bool is_url_ = false;
@@ -167,6 +172,9 @@ class Setting {
 
 // "queue-bytes" is "WEIR_QUEUE_BYTES".
 std::string environment_name(std::string_view setting);
+
+// The line of one setting for schema_properties(): `"retry-ms": {…}`, without indentation and comma.
+std::string schema_property(const Setting& row);
 
 struct TomlFile;
 
@@ -203,6 +211,9 @@ class SettingsTable {
   std::string help() const;
   // The same in Markdown, without the epilogue.
   std::string markdown() const;
+  // The "properties" of a JSON Schema for an object with these settings, a line each, but not those in
+  // `left_out`. Lines are indented by `indent` and end without a comma after the last one.
+  std::string schema_properties(const std::set<std::string>& left_out, std::size_t indent) const;
 
  private:
   Result<Outcome> read_all(int argc, const char* const* argv, const char* const* environment);

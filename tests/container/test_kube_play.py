@@ -138,7 +138,7 @@ class KubePlay(ContainerTest):
         self.assertEqual(int(status["CapEff"], 16), 0)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertNotEqual(gateway.exec("touch", "/x")[0], 0)
-        self.assertEqual(gateway.inspect()["HostConfig"]["Memory"], 768 << 20)
+        self.assertEqual(gateway.inspect()["HostConfig"]["Memory"], 2 << 30)
         # Those of the ConfigMap's variables, and the [[channel]] table of its file.
         for channel, kept in (("long.a", 7), ("short.a", 2)):
             stream = self.curl(f"http://127.0.0.1:8080/channels/{channel}")

@@ -84,6 +84,7 @@ export const scaled = {
   config: {'jwks-file': '/etc/weir/keys/jwks.json'},
   keys: {existingSecret: 'my-keys'},
   autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 20, clientsPerPod: 15000},
+  resources: {limits: {memory: '4Gi'}},
   ingress: {enabled: true, className: 'haproxy', controller: 'haproxy', hosts: [{host: 'events.example.com'}]},
   serviceAccount: {create: false},
 };

@@ -123,6 +123,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $text = join "," . -}}
 {{- else if kindIs "float64" . -}}
 {{- $text = printf "%.0f" . -}}
+{{- else if kindIs "bool" . -}}
+{{- /* What YAML made of on and off. */ -}}
+{{- $text = ternary "on" "off" . -}}
 {{- else -}}
 {{- $text = toString . -}}
 {{- end -}}
@@ -132,7 +135,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* How long an end may take: preStop, config.drain-seconds, and time for the logs before and the exit after it. */}}
 {{- define "weir.terminationGracePeriodSeconds" -}}
 {{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
-{{- add (int .Values.preStopSeconds) (int (dig "drain-seconds" 10 (.Values.config | default dict))) 20 -}}
+{{- add (int .Values.preStopSeconds) (int (dig "drain-seconds" 10 (include "weir.settings" . | fromJson))) 20 -}}
 {{- else -}}
 {{- int .Values.terminationGracePeriodSeconds -}}
 {{- end -}}
@@ -143,7 +146,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- range .Values.channels }}
 [[channel]]
 {{- range $name, $value := . }}
+{{- if not (kindIs "invalid" $value) }}
 {{ $name }} = {{ if kindIs "string" $value }}{{ toJson $value }}{{ else }}{{ printf "%.0f" (float64 $value) }}{{ end }}
+{{- end }}
 {{- end }}
 {{ end }}
 {{- end -}}
@@ -151,6 +156,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* What the gateway would refuse at start, said when the chart is rendered instead of in a crash loop. */}}
 {{- define "weir.check" -}}
 {{- include "weir.checkBus" . -}}
+{{- include "weir.checkMemory" . -}}
 {{- $config := include "weir.settings" . | fromJson -}}
 {{- $who := list -}}
 {{- range list "anonymous-subscribe" "anonymous-publish" "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}

@@ -59,7 +59,59 @@ gateway is opened by what they left out. */}}
 {{- range $name, $value := .Values.config -}}
 {{- if not (kindIs "invalid" $value) }}{{ $_ := set $settings $name $value }}{{ end -}}
 {{- end -}}
+{{- if not (hasKey $settings "max-clients") -}}
+{{- with include "weir.clientsThatFit" (dict "root" . "settings" $settings) }}{{ $_ := set $settings "max-clients" (int64 .) }}{{ end -}}
+{{- end -}}
 {{- toJson $settings -}}
+{{- end -}}
+
+{{/* Bytes of a size as the gateway's settings have it: K, Ki, KB and KiB are 1024. */}}
+{{- define "weir.sizeBytes" -}}
+{{- $text := ternary (printf "%.0f" (float64 .)) (toString .) (kindIs "float64" .) -}}
+{{- $factors := dict "k" 1024 "m" 1048576 "g" 1073741824 -}}
+{{- mul (regexFind "^[0-9]+" $text | int64) (dig (regexFind "[kKmMgG]" $text | lower) 1 $factors | int64) -}}
+{{- end -}}
+
+{{/* Bytes of a quantity of Kubernetes: Ki is 1024 and k is 1000. Empty if it is none. */}}
+{{- define "weir.quantityBytes" -}}
+{{- $text := ternary (printf "%.0f" (float64 .)) (toString .) (kindIs "float64" .) -}}
+{{- $factors := dict "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- if regexMatch "^[0-9]+([.][0-9]*)?([eE][+]?[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$" $text -}}
+{{- $number := regexFind "^[0-9.]+([eE][+]?[0-9]+)?" $text | float64 -}}
+{{- printf "%.0f" (mulf $number (dig (regexFind "(m|k|[MGTPE]|[KMGTPE]i)$" $text) 1.0 $factors)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What of the container's memory limit is left for clients, in bytes: it less memory-limit, request-memory, and 64 MiB for
+the program with some of the largest messages. Negative if they don't fit; empty without a limit. */}}
+{{- define "weir.memoryForClients" -}}
+{{- $settings := .settings -}}
+{{- with (default dict (default dict .root.Values.resources).limits).memory -}}
+{{- with include "weir.quantityBytes" . -}}
+{{- $taken := add (include "weir.sizeBytes" (dig "memory-limit" "256Mi" $settings)) (include "weir.sizeBytes" (dig "request-memory" "64Mi" $settings)) 67108864 -}}
+{{- sub (int64 .) $taken -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* max-clients that the container's memory limit holds though none of them reads: then each takes socket-unsent-bytes and
+some 60 KB more, nearly all of it in the kernel, where it counts as the container's. 100 at least. */}}
+{{- define "weir.clientsThatFit" -}}
+{{- with include "weir.memoryForClients" . -}}
+{{- $bytesEach := add (include "weir.sizeBytes" (dig "socket-unsent-bytes" "128Ki" $.settings)) 60000 -}}
+{{- max 100 (div (int64 .) $bytesEach) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.checkMemory" -}}
+{{- $settings := include "weir.settings" . | fromJson -}}
+{{- $left := include "weir.memoryForClients" (dict "root" . "settings" $settings) -}}
+{{- if and $left (lt (int64 $left) 0) -}}
+{{- fail (printf "resources.limits.memory (%v) does not hold config.memory-limit (%s), config.request-memory (%s) and 64Mi for the program: raise it by %dMi, or lower them" .Values.resources.limits.memory (dig "memory-limit" "256Mi" $settings | include "weir.setting" | trimAll "\"") (dig "request-memory" "64Mi" $settings | include "weir.setting" | trimAll "\"") (div (sub 1048575 (int64 $left)) 1048576)) -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int64 (dig "max-clients" 0 $settings)) 0) (gt (int64 .Values.autoscaling.clientsPerPod) (int64 (dig "max-clients" 0 $settings))) -}}
+{{- fail (printf "autoscaling.clientsPerPod is %d, and a gateway takes no more than %d clients (config.max-clients, or what resources.limits.memory holds): no pod would ever be added" (int64 .Values.autoscaling.clientsPerPod) (int64 (dig "max-clients" 0 $settings))) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The channel of a publisher. Nobody may read any other than demo.* in a trial. */}}

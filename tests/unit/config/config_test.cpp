@@ -496,5 +496,15 @@ TEST(Config, HelpIsGivenWhateverElseIsWrong) {
 // the page with WEIR_WRITE_DOCS=1.
 TEST(Config, TheSettingsPageIsTheTable) { EXPECT_EQ(content_of("docs/settings.md"), settings_markdown()); }
 
+// Where this fails after a change of the table: `ninja docs`.
+TEST(Config, TheChartsSchemaHasTheTable) {
+  const std::string schema = content_of("helm/weir/values.schema.json");
+  const auto made = chart_schema(schema);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(schema, *made);
+}
+
+TEST(Config, ASchemaOfAnotherShapeIsRefused) { EXPECT_FALSE(chart_schema("{}")); }
+
 }  // namespace
 }  // namespace weir
