@@ -494,7 +494,7 @@ test('the notes fit how one gets in', () => {
 
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
-       const ofTheChart = ['listen', 'admin-listen', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
+       const ofTheChart = ['listen', 'admin-listen', 'admin-token-file', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
          'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual(Object.keys(schema.properties.config.properties).sort(), known.sort());
