@@ -488,7 +488,7 @@ test('the notes fit how one gets in', () => {
   assert.match(notes(4, memory), /curl -X POST/);
   assert.match(notes(4, scaled), /needs a token/);
   assert.match(notes(4, scaled), /http:\/\/events\.example\.com\/channels/);
-  assert.match(notes(4, everything), /https:\/\/app\.example\.com\/events\/channels/);
+  assert.match(notes(4, everything), /https:\/\/app\.example\.com\/push\/channels/);
   assert.doesNotMatch(notes(4, everything), /secret@/);
 });
 
@@ -528,8 +528,14 @@ function checkAgreement(documents) {
     assert.equal(pods.filter(({metadata}) => isSelected(matchLabels, metadata.labels)).length, 1, kind);
   }
   for (const {spec} of documents.filter(({kind}) => kind === 'Ingress')) {
-    const {service} = spec.rules[0].http.paths[0].backend;
-    assert.ok(named('Service', service.name).spec.ports.some(({name}) => name === service.port.name));
+    for (const {backend: {service}} of spec.rules.flatMap(({http}) => http.paths)) {
+      assert.ok(named('Service', service.name).spec.ports.some(({name}) => name === service.port.name));
+    }
+  }
+  for (const {kind, spec} of documents.filter(({kind}) => ['HTTPRoute', 'Route'].includes(kind))) {
+    const [name, port] = kind === 'Route' ? [spec.to.name, spec.port.targetPort] :
+      [spec.rules[0].backendRefs[0].name, spec.rules[0].backendRefs[0].port];
+    assert.ok(named('Service', name).spec.ports.some((one) => one.name === port || one.port === port), kind);
   }
   for (const {spec} of documents.filter(({kind}) => kind === 'ServiceMonitor')) {
     const services = documents.filter(({kind, metadata}) => kind === 'Service' && isSelected(spec.selector.matchLabels, metadata.labels));

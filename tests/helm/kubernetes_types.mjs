@@ -1,11 +1,14 @@
 // Checks rendered documents against Kubernetes' own types, offline: helm lint sees neither a misspelt field nor a
-// string where a number belongs, TypeScript's excess property check sees both.
+// string where a number belongs, TypeScript's excess property check sees both. custom_types.d.ts has the kinds of others.
 import ts from 'typescript';
 import {fileURLToPath} from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
+const custom = /^(gateway\.networking\.k8s\.io|route\.openshift\.io)\//;
+
 function moduleOf(apiVersion) {
+  if (custom.test(apiVersion)) return './custom_types';
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
   return `kubernetes-types/${group.replace(/\.k8s\.io$/, '').replace(/^rbac\.authorization$/, 'rbac')}/${version}`;
 }

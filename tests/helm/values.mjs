@@ -35,7 +35,7 @@ export const everything = {
   service: {type: 'LoadBalancer', port: 8080, annotations: {'example.com/a': 'b'}},
   ingress: {
     enabled: true, className: 'nginx', controller: 'nginx', annotations: {'cert-manager.io/cluster-issuer': 'letsencrypt'},
-    hosts: [{host: 'events.example.com'}, {host: 'app.example.com', path: '/events/'}],
+    hosts: [{host: 'events.example.com', path: '/push'}, {host: 'app.example.com', path: '/push/'}],
     tls: [{secretName: 'events-tls', hosts: ['events.example.com', 'app.example.com']}],
   },
   podDisruptionBudget: {enabled: true, maxUnavailable: '25%'},
@@ -89,6 +89,28 @@ export const scaled = {
   serviceAccount: {create: false},
 };
 
+// Reached in every way.
+export const outside = {
+  ...minimal,
+  config: {...minimal.config, 'max-message-bytes': '8Mi', 'heartbeat-seconds': 30},
+  basePath: '/push',
+  ingress: {
+    enabled: true, className: 'alb', controller: 'alb', pathType: 'Exact', labels: {'example.com/tier': 'edge'},
+    annotations: {'alb.ingress.kubernetes.io/scheme': 'internet-facing', 'alb.ingress.kubernetes.io/healthy-threshold-count': null},
+    hosts: [
+      {host: 'a.example.com', paths: ['/push/events', {path: '/push/channels', pathType: 'Prefix'}]},
+      {host: 'b.example.com', path: '/push', pathType: 'Prefix'},
+    ],
+  },
+  httpRoute: {
+    enabled: true, parentRefs: [{name: 'public', namespace: 'gateways', sectionName: 'https'}], hostnames: ['events.example.com'],
+    paths: ['/push', {type: 'RegularExpression', value: '/v[0-9]+/push/.*'}], labels: {'example.com/tier': 'edge'},
+    filters: [{type: 'ResponseHeaderModifier', responseHeaderModifier: {set: [{name: 'X-Edge', value: '1'}]}}],
+    annotations: {'example.com/a': 'b'}, extraRules: [{matches: [{path: {type: 'Exact', value: '/robots.txt'}}]}],
+  },
+  openshiftRoute: {enabled: true, host: 'c.example.com', path: '/push', annotations: {'example.com/a': 'b'}, labels: {a: 'b'}},
+};
+
 const confined = {
   securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: ['ALL']}},
   resources: {requests: {cpu: '10m'}, limits: {memory: '16Mi'}},
@@ -135,4 +157,4 @@ export const options = {
   namespaceOverride: 'events',
 };
 
-export const combinations = {minimal, everything, trial, valkey, memory, scaled, options};
+export const combinations = {minimal, everything, trial, valkey, memory, scaled, outside, options};

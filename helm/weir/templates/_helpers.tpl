@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $values := .root.Values -}}
 - name: {{ .name }}
 {{- if eq (include "weir.bus" .root) "memory" }}
-  value: {{ printf "http://%s:%d" (include "weir.fullname" .root) (int $values.service.port) | quote }}
+  value: {{ printf "http://%s:%d%s" (include "weir.fullname" .root) (int $values.service.port) (include "weir.basePath" .root) | quote }}
 {{- else if include "weir.hasValkey" .root }}
   value: {{ printf "redis://%s:6379" (include "weir.valkeyName" .root) | quote }}
 {{- else if $values.redis.existingSecret.name }}

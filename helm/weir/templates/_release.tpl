@@ -62,6 +62,8 @@ gateway is opened by what they left out. */}}
 {{- if not (hasKey $settings "max-clients") -}}
 {{- with include "weir.clientsThatFit" (dict "root" . "settings" $settings) }}{{ $_ := set $settings "max-clients" (int64 .) }}{{ end -}}
 {{- end -}}
+{{- $settings = omit $settings "base-path" -}}
+{{- with include "weir.basePath" . }}{{ $_ := set $settings "base-path" . }}{{ end -}}
 {{- toJson $settings -}}
 {{- end -}}
 
