@@ -21,8 +21,8 @@ AwayRoutes::AwayRoutes(AccessRules rules, std::uint64_t random)
 
 Reply AwayRoutes::handle(Request& request) {
   const Head& head = request.head;
-  auto reply = access_.refuse_foreign(head);
-  if (!reply) reply = access_.preflight(head);
+  // No Host and no Origin is refused: there is nothing to protect, and a 403 would end an EventSource for good.
+  auto reply = access_.preflight(head);
   return reply ? with_headers(std::move(*reply), cors_headers(head)) : overloaded(head);
 }
 

@@ -117,14 +117,16 @@ describe("nginx with auth_request", { timeout: 120_000 }, () => {
   });
 
   it("tells an EventSource to come back while the application is away", async () => {
-    const front = await startProxy("nginx", [broker], { app: "http://127.0.0.1:9" });
+    const away = await startBroker({ args: ["--away"] });
+    const front = await startProxy("nginx", [broker], { away, app: "http://127.0.0.1:9" });
     try {
       const answer = await send(`${front.url}/channels/${channel}`, { headers: { Accept: "text/event-stream" } });
       assert.equal(answer.status, 200);
-      assert.match(answer.text, /^retry: [12]\d{4}\n\n$/);
+      assert.match(answer.text, /^: away: .*\nretry: [2-5]\d{3}\n\n$/);
       assert.equal((await send(`${front.url}/channels/${channel}`, { method: "POST", body: "x" })).status, 503);
     } finally {
       await front.stop();
+      await away.stop();
     }
   });
 });

@@ -30,16 +30,20 @@ async function certificate(folder) {
   return { cert, key, both };
 }
 
+const AWAY = "127.0.0.1:8090";
+
 const hostOf = (url) => new URL(url).host;
 
-// How each is started: `at` is what it listens on, `brokers` the gateways, `silence` its time-out.
+// How each is started: `at` is what it listens on, `brokers` the gateways, `away` is weir-broker --away, `silence` its
+// time-out.
 const KINDS = {
-  nginx: ({ at, brokers, silence, folder, tls, app }) => {
+  nginx: ({ at, brokers, away, silence, folder, tls, app }) => {
     const site = configuration(app ? "nginx-auth-request.conf" : "nginx.conf", [
       ...(app ? [["10.0.0.21:3000", hostOf(app)]] : []),
       ["/var/log/nginx/weir.log", join(folder, "access.log")],
       ["listen 443 ssl", `listen ${at} ssl`],
-      ["server 10.0.0.11:8080;", brokers.map(({ url }) => `server ${hostOf(url)};`).join(" ")],
+      ["server 10.0.0.11:8080 max_fails=0;", brokers.map(({ url }) => `server ${hostOf(url)} max_fails=0;`).join(" ")],
+      [AWAY, away],
       ["/etc/ssl/events.pem", tls.cert],
       ["/etc/ssl/events.key", tls.key],
       ["90s", silence],
@@ -50,7 +54,7 @@ const KINDS = {
       events { worker_connections 512; } http { access_log off; ${temporary.join(" ")}\n${site}\n}`);
     return [join(UNPACKED, "usr/sbin/nginx"), ["-e", "stderr", "-p", folder, "-c", file]];
   },
-  haproxy: ({ at, brokers, silence, folder, tls }) => {
+  haproxy: ({ at, brokers, away, silence, folder, tls }) => {
     const servers = brokers.map(({ url, admin }, n) => `server s${n} ${hostOf(url)} port ${new URL(admin).port}`);
     const file = join(folder, "haproxy.cfg");
     writeFileSync(file, configuration("haproxy.cfg", [
@@ -58,21 +62,24 @@ const KINDS = {
       ["server a 10.0.0.11:8080 port 8081", servers.join("\n  ")],
       ["/etc/ssl/events.pem", tls.both],
       ["maxconn 20000", "maxconn 2000"],
+      [AWAY, away],
       ["90s", silence],
     ]));
     return [join(UNPACKED, "usr/sbin/haproxy"), ["-db", "-f", file]];
   },
-  caddy: ({ at, brokers, folder, tls }) => {
+  caddy: ({ at, brokers, away, folder, tls }) => {
     const file = join(folder, "Caddyfile");
     const port = at.split(":")[1];
     writeFileSync(file, `{
         admin off
         auto_https off
+        skip_install_trust
         storage file_system ${folder}
       }
       ` + configuration("Caddyfile", [
       ["events.example.com {", `https://localhost:${port}, https://events.example.com:${port} {\n\tbind 127.0.0.1\n\ttls ${tls.cert} ${tls.key}`],
       ["10.0.0.11:8080", brokers.map(({ url }) => hostOf(url)).join(" ")],
+      [AWAY, away],
     ]));
     return [join(UNPACKED, "usr/bin/caddy"), ["run", "--config", file, "--adapter", "caddyfile"]];
   },
@@ -80,13 +87,15 @@ const KINDS = {
 
 export const kinds = Object.keys(KINDS);
 
-// A proxy of this kind in front of `brokers`. `silence` replaces the time-outs of the configuration; `app` is the
-// application that nginx asks who may.
-export async function startProxy(kind, brokers, { silence = "90s", app } = {}) {
+// A proxy of this kind in front of `brokers`. `away` is a weir-broker --away; `silence` replaces the time-outs of the
+// configuration; `app` is the application that nginx asks who may.
+export async function startProxy(kind, brokers, { away, silence = "90s", app } = {}) {
   const folder = mkdtempSync(join(tmpdir(), `weir-${kind}-`));
   const port = await freePort();
   const tls = await certificate(folder);
-  const [command, args] = KINDS[kind]({ at: `127.0.0.1:${port}`, brokers, silence, folder, tls, app });
+  const [command, args] = KINDS[kind]({
+    at: `127.0.0.1:${port}`, brokers, away: away ? hostOf(away.url) : "127.0.0.1:9", silence, folder, tls, app,
+  });
   const program = new Program(command, args, { env: { ...ENVIRONMENT, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder } });
   await within(accepts(port, program), `${kind} that accepts`);
   return {

@@ -62,6 +62,19 @@ TEST_F(Away, LetsAPageOfAnotherOriginReadIt) {
   EXPECT_NE(header(preflight, "Access-Control-Allow-Headers"), "");
 }
 
+TEST(AwayOnLoopback, AnswersWhomItsProxyBringsWhateverTheirHostAndOrigin) {
+  AwayRoutes routes{{.cors_origins = {}, .is_loopback = true}, 7};
+  for (const auto& [method, status] : {std::pair{"GET", 200}, std::pair{"POST", 503}}) {
+    Request request;
+    request.is_whole = true;
+    request.head.method = method;
+    request.head.path = "/channels/a";
+    request.head.headers = {
+        {"host", "events.example.com"}, {"origin", "https://page.example"}, {"accept", "text/event-stream"}};
+    EXPECT_EQ(routes.handle(request).status, status) << method;
+  }
+}
+
 TEST_F(Away, TellsEverybodyElseToTryAgain) {
   const std::vector<std::pair<const char*, const char*>> others{
       {"POST", "text/event-stream"}, {"GET", "*/*"}, {"GET", "text/html"}, {"HEAD", "text/event-stream"}};
