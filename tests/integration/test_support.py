@@ -1,10 +1,13 @@
 """The tests' own judges: a parser or an account that accepts too much would make every other test worthless."""
 
+import socket
+import threading
 import unittest
 
 from support.account import Account, numbered
+from support.eventsource import OPEN, EventSource
 from support.http import ChunkDecoder, ProtocolError, parse_head
-from support.sse import Event, EventParser
+from support.sse import Event, EventParser, Loop
 
 
 def parse(*pieces):
@@ -101,6 +104,73 @@ class Accounts(unittest.TestCase):
         account.add(self.gap(1))
         with self.assertRaises(AssertionError):
             account.add(self.message(14))
+
+
+class ScriptedServer:
+    """Gives each connection the next of its answers, and keeps what was asked. The last one stays open."""
+
+    def __init__(self, *answers):
+        self.asked = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._answers = answers
+        self._connections = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        for answer in self._answers:
+            connection, _ = self._listener.accept()
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4096)
+            self.asked.append(request.decode())
+            connection.sendall(answer)
+            if answer is self._answers[-1]:
+                self._connections.append(connection)
+            else:
+                connection.close()
+
+    def close(self):
+        self._thread.join(10)
+        self._listener.close()
+        for connection in self._connections:
+            connection.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+class EventSources(unittest.TestCase):
+    def follow(self, *answers):
+        self.server = ScriptedServer(*answers)
+        self.addCleanup(self.server.close)
+        self.loop = Loop()
+        self.addCleanup(self.loop.close)
+        return EventSource(self.loop, self.server.port, "a")
+
+    def test_it_comes_back_with_its_id_after_a_stream_that_ends_or_brings_nothing(self):
+        first = HEAD + b'retry: 1\nid: 7\n\ndata: {"n":1}\nid: 8\n\n'
+        source = self.follow(first, HEAD + b": away: \nretry: 2\n\n", b"", HEAD + b"id: 9\n\n")
+        self.loop.until(lambda: source.last_event_id == "9", "the last stream")
+        self.assertIsNone(source.final)
+        self.assertEqual(source.state, OPEN)
+        self.assertNotIn("Last-Event-ID", self.server.asked[0])
+        for request in self.server.asked[1:]:
+            self.assertIn("Last-Event-ID: 8\r\n", request)
+        self.assertEqual([visit.is_away for visit in source.visits], [False, True, False, False])
+        (left, visits), = source.moves
+        self.assertIs(left, source.visits[0])
+        self.assertEqual(visits, source.visits[1:])
+
+    def test_any_other_answer_ends_it_for_good(self):
+        empty = b"\r\nContent-Length: 0\r\n\r\n"
+        for answer in (b"HTTP/1.1 503 Away" + empty, b"HTTP/1.1 204 Done" + empty, b"HTTP/1.1 502 Bad" + empty,
+                       b"HTTP/1.1 200 OK\r\nContent-Type: text/html" + empty):
+            with self.subTest(answer=answer):
+                source = self.follow(answer)
+                self.loop.until(lambda source=source: source.final, "the end for good")
+                self.assertFalse(source.moves)
 
 
 if __name__ == "__main__":

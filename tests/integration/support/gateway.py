@@ -13,13 +13,13 @@ import time
 from .http import Connection, request_bytes
 from .limits import DEADLINE_SECONDS
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed)")
 
 
 def program(name="weir-broker"):
     """The path of a program under test: in WEIR_BIN, else in the release build."""
-    return os.path.join(os.environ.get("WEIR_BIN") or os.path.join(_ROOT, "build", "release", "bin"), name)
+    return os.path.join(os.environ.get("WEIR_BIN") or os.path.join(ROOT, "build", "release", "bin"), name)
 
 
 def clean_environment(extra=None):

@@ -6,6 +6,7 @@ would see. Invalid UTF-8, which a browser would replace, is an error here: the g
 
 import codecs
 import collections
+import heapq
 import json
 import re
 import selectors
@@ -33,8 +34,9 @@ class Event(NamedTuple):
 class EventParser:
     """text/event-stream in, events out, through `on_event`."""
 
-    def __init__(self, on_event):
+    def __init__(self, on_event, on_block=None):
         self._on_event = on_event
+        self._on_block = on_block  # Called with the last event id at the end of each block.
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._tail = ""
         self._is_first = True
@@ -86,6 +88,8 @@ class EventParser:
 
     def _dispatch(self):
         self.last_event_id = self._id
+        if self._on_block:
+            self._on_block(self._id)
         if self._data:
             event = Event(self._type or "message", "\n".join(self._data), self._id)
             self._data = []
@@ -97,11 +101,14 @@ class EventParser:
 class Stream:
     """One GET whose answer is read as events. Its loop reads for it whenever anything is awaited."""
 
-    def __init__(self, loop, sock, request, on_event=None, keep_body=False, read_bytes=262144, keep_bus_events=False):
+    def __init__(self, loop, sock, request, on_event=None, on_block=None, on_closed=None, keep_body=False,
+                 read_bytes=262144, keep_bus_events=False):
         self._loop = loop
+        self._on_closed = on_closed
         self._socket = sock
         self._head = b""
         self._chunks = None
+        self._length = None
         self._has_ended = False
         self._read_bytes = read_bytes
         self.response = None
@@ -113,7 +120,7 @@ class Stream:
         self.bus_states = []  # What `weir:bus` said: "down", "up", ... Among the events only if `keep_bus_events`.
         self._keep_bus_events = keep_bus_events
         self._on_event = on_event or self.events.append
-        self.parser = EventParser(self._on_dispatched)
+        self.parser = EventParser(self._on_dispatched, on_block)
         self._send(request)
 
     def _on_dispatched(self, event):
@@ -169,7 +176,8 @@ class Stream:
             if data:
                 self._feed(data)
             else:
-                is_clean = self._has_ended or (self.response is not None and self._chunks is None)
+                is_delimited = self._chunks is not None or self._length is not None
+                is_clean = self._has_ended or (self.response is not None and not is_delimited)
                 self._finish("end" if is_clean else "eof")
         except (ProtocolError, UnicodeDecodeError) as error:
             self.error = error
@@ -185,13 +193,15 @@ class Stream:
             self.response = parse_head(head)
             if self.response.headers.get("transfer-encoding") == "chunked":
                 self._chunks = ChunkDecoder()
+            elif "content-length" in self.response.headers:
+                self._length = int(self.response.headers["content-length"])
         content = self._chunks.feed(data) if self._chunks else data
         self.body_bytes += len(content)
         if self.body is not None:
             self.body += content
         if self.response.headers.get("content-type") == "text/event-stream":
             self.parser.feed(content)
-        if self._chunks and self._chunks.ended:
+        if (self._chunks and self._chunks.ended) or self.body_bytes == self._length:
             self._has_ended = True
             self._finish("end")
 
@@ -200,6 +210,8 @@ class Stream:
             self.closed = how
             self._loop.remove(self)
             self._socket.close()
+            if self._on_closed:
+                self._on_closed()
 
     # Being a bad or a mortal client.
 
@@ -288,6 +300,13 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._registered = set()
         self._streams = []
+        self._timers = []  # A heap of (when, number, function).
+        self._timers_made = 0
+
+    def call_later(self, seconds, function):
+        """Calls `function` from a pump() that many seconds later."""
+        self._timers_made += 1
+        heapq.heappush(self._timers, (time.monotonic() + seconds, self._timers_made, function))
 
     def add(self, stream):
         if stream not in self._registered:
@@ -315,12 +334,16 @@ class Loop:
         return stream
 
     def pump(self, seconds):
-        """Reads what is there, waiting up to `seconds` for something."""
-        if not self._registered:
+        """Reads what is there, waiting up to `seconds` for something, and calls what is due."""
+        if self._timers:
+            seconds = max(0, min(seconds, self._timers[0][0] - time.monotonic()))
+        if self._registered:
+            for key, _ in self._selector.select(seconds):
+                key.fileobj.on_readable()
+        else:
             time.sleep(min(seconds, 0.01))
-            return
-        for key, _ in self._selector.select(seconds):
-            key.fileobj.on_readable()
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()
 
     def drain(self):
         """Reads until nothing is there at the moment."""
@@ -340,6 +363,7 @@ class Loop:
             self.pump(min(left, 0.05))
 
     def close(self):
+        self._timers.clear()
         for stream in self._streams:
             stream.cut()
         self._streams.clear()
