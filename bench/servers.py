@@ -117,9 +117,9 @@ class Weir(Server):
     flags = ()
 
     def start(self):
-        port, admin = _free_ports(2)
-        self._start(port, BIN / "weir-broker", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}",
-                    "--redis-url", self.publish, *self.flags)
+        port, self.admin_port = _free_ports(2)
+        self._start(port, BIN / "weir-broker", "--listen", f"127.0.0.1:{port}",
+                    "--admin-listen", f"127.0.0.1:{self.admin_port}", "--redis-url", self.publish, *self.flags)
         self.subscribe = f"http://127.0.0.1:{port}/channels/{{channel}}"
 
 

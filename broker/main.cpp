@@ -32,6 +32,8 @@
 #include "broker/live_settings.h"
 #include "process/descriptor_limit.h"
 #include "process/standard_descriptors.h"
+#include "process/usage.h"
+#include "settings/settings.h"
 
 namespace weir {
 namespace {
@@ -42,6 +44,11 @@ constexpr int kExitNotReady = 1;
 // How long the end of the process waits for the reader of the log.
 constexpr std::chrono::seconds kLogFlush{1};
 constexpr std::chrono::seconds kTick{1};
+#ifdef __clang__
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "gcc " __VERSION__;
+#endif
 // The time beyond --drain-seconds for requests in progress, and for clients that were told the end.
 constexpr std::chrono::seconds kGrace{2};
 
@@ -73,6 +80,21 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
                           .publish_timeout = config.publish_timeout};
   log_info("messages come from Redis at " + options.url.redacted());
   return make_redis_bus(std::move(options), listener);
+}
+
+// What the process uses, and what it is.
+void collect_process(MetricsPage& page) {
+  page.add(Metric::kBuildInfo, 1, std::string(kVersion) + "," + kCompiler);
+  const ProcessUsage usage = process_usage();
+  page.add(Metric::kResidentMemory, usage.resident_bytes);
+  page.add(Metric::kProcessorSeconds, usage.processor_seconds);
+  page.add(Metric::kOpenDescriptors, usage.open_descriptors);
+  page.add(Metric::kDescriptorsLimit, usage.descriptors_max);
+  page.add(Metric::kStartTime, usage.started_at);
+  if (const auto memory = memory_limit()) {
+    page.add(Metric::kContainerMemory, memory->used_bytes);
+    page.add(Metric::kContainerMemoryLimit, memory->limit_bytes);
+  }
 }
 
 // "127.0.0.1:8080" with the bound port, as a URL that a person can open.
@@ -177,6 +199,7 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
     hub.collect(page);
     http.collect(page);
     page.add(Metric::kLogLinesLost, lost_log_lines());
+    collect_process(page);
   });
   // Before the first thread, so that all of them leave the signals to this loop.
   LiveSettings settings(line, std::move(read_again), keys, hub);

@@ -4,21 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <sstream>
-#include <string_view>
 #include <thread>
+
+#include "process/cgroup.h"
 
 namespace weir {
 namespace {
-
-// The first line of a pseudo file; empty if it can't be read.
-std::string read_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 std::optional<double> parse_number(const std::string& text) {
   std::istringstream stream(text);
@@ -44,31 +36,6 @@ std::optional<double> quota_v1(const std::string& folder) {
                   parse_number(read_line(folder + "/cpu.cfs_period_us")));
 }
 
-// The least quota of the cgroup at `path` below `mount` and of its ancestors. A container without a cgroup
-// namespace sees the host's `path`, which it cannot read: then the mount itself is the cgroup.
-template <typename QuotaOf>
-std::optional<double> least_quota(const std::string& mount, std::string path, QuotaOf quota_of_folder) {
-  std::optional<double> least;
-  const auto look = [&](const std::string& folder) {
-    const std::optional<double> quota = quota_of_folder(folder);
-    if (quota && (!least || *quota < *least)) least = quota;
-  };
-  // A path that begins with "/.." is outside our cgroup namespace, so it can't be read.
-  if (!path.starts_with('/') || path.starts_with("/..")) path.clear();
-  for (; path.size() > 1; path.erase(path.rfind('/'))) look(mount + path);
-  look(mount);
-  return least;
-}
-
-bool has_controller(std::string_view list, std::string_view name) {
-  for (;;) {
-    const auto comma = list.find(',');
-    if (list.substr(0, comma) == name) return true;
-    if (comma == std::string_view::npos) return false;
-    list.remove_prefix(comma + 1);
-  }
-}
-
 // The processors of the affinity. hardware_concurrency() knows the same, or fewer on a very large machine.
 std::size_t processors_of_affinity() {
   cpu_set_t set;
@@ -80,26 +47,9 @@ std::size_t processors_of_affinity() {
 }  // namespace
 
 std::optional<double> processor_quota(const std::string& root) {
-  const std::string cgroups = root + "/sys/fs/cgroup";
   std::optional<double> least;
-  // "0::/system.slice/weir.service" (version 2), "4:cpu,cpuacct:/docker/0123" (version 1).
-  std::ifstream lines(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first == std::string::npos ? first : first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1);
-    std::optional<double> quota;
-    if (controllers.empty()) {
-      quota = least_quota(cgroups, path, quota_v2);
-    } else if (has_controller(controllers, "cpu")) {
-      std::string mount = cgroups;
-      mount.append("/").append(controllers);
-      quota = least_quota(mount, path, quota_v1);
-      // The usual link, for a mount that has the two names in the other order.
-      if (!quota) quota = least_quota(cgroups + "/cpu", path, quota_v1);
-    }
+  for (const CgroupFolder& folder : cgroup_folders("cpu", root)) {
+    const std::optional<double> quota = folder.version == 2 ? quota_v2(folder.path) : quota_v1(folder.path);
     if (quota && (!least || *quota < *least)) least = quota;
   }
   return least;

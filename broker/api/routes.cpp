@@ -348,6 +348,7 @@ Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::str
   }
   if (!from.is_whole) return reply;
   request.client_address = from.client_address;
+  request.arrived = from.arrived;
   Gateway::Admission admission = gateway_.admit(from.client_address);
   if (!admission.place) return full(accept.is_named, refused_of(*admission.why_not));
   reply.stream = std::make_unique<Opening>(*this, std::move(request), std::move(*admission.place),

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/tally.h"
+
 namespace weir {
 
 enum class MetricType { kCounter, kGauge, kHistogram };
@@ -30,23 +32,31 @@ enum class Metric : std::size_t {
   kChannelsLingering,
   kStreamsOpened,
   kStreamsClosed,  // reason
+  kStreamStart,    // histogram
   kMessagesIn,
   kMessageBytesIn,
   kMessagesOut,
   kBytesOut,
-  kDeliverySeconds,  // histogram
-  kGaps,             // reason
+  kDelivery,  // histogram
+  kLag,       // histogram
+  kGaps,      // reason
+  kMissed,    // reason
   kHeartbeats,
   kSlowClients,
+  kWaitingMessages,
+  kWaitingBytes,
   kInvalidUtf8,
   kNotEnvelopes,
+  kMemory,  // holder
   kFrameBytes,
   kFrameBytesLimit,
   kHeldBytes,
   kHeldBytesLimit,
   kFramesEvicted,
   kRedisUp,
+  kRedisReached,
   kRedisReconnects,
+  kRedisRoundTrip,  // connection, histogram
   kSubscriptionsWanted,
   kSubscriptionsAcknowledged,
   kPublishes,  // outcome
@@ -61,26 +71,32 @@ enum class Metric : std::size_t {
   kRequestBytes,
   kLogLinesLost,
   kAccessLogLeftOut,
+  kBuildInfo,  // version, revision, compiler
+  kContainerMemory,
+  kContainerMemoryLimit,
+  kResidentMemory,
+  kProcessorSeconds,
+  kOpenDescriptors,
+  kDescriptorsLimit,
+  kStartTime,
   kCount
 };
 
 struct MetricRow {
   const char* name;
   MetricType type;
-  const char* label;  // The name of its one label; nullptr for none.
+  const char* label;  // The names of its labels, separated by commas; nullptr for none.
   const char* help;
+  // All values of its label, separated by spaces; each is on every page, at 0 if need be: an alert on a rate
+  // misses what is a series' first value. nullptr if the values are not known before.
+  const char* label_values = nullptr;
 };
 extern const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics;
+// The label values of `row`, one by one.
+std::vector<std::string> label_values_of(const MetricRow& row);
 
-// The upper bounds of kDeliverySeconds' buckets, in seconds. One more bucket holds the rest.
-inline constexpr std::array<double, 14> kDeliveryBounds = {
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0};
-struct DeliveryHistogram {
-  std::array<std::uint64_t, kDeliveryBounds.size() + 1> buckets{};  // Not cumulative.
-  double sum_seconds = 0;
-};
-
-// The values of one scrape. Values added for the same metric and label are summed. Threads: the scraping one.
+// The values of one scrape. Values added for the same metric and label are summed. `label` is its value, or
+// several separated by commas. Threads: the scraping one.
 class MetricsPage {
  public:
   void add(Metric metric, double value, std::string_view label = {});
@@ -88,12 +104,19 @@ class MetricsPage {
   void add(Metric metric, Integer value, std::string_view label = {}) {
     add(metric, static_cast<double>(value), label);  // Exact up to 2^53.
   }
-  void add(Metric metric, const DeliveryHistogram& histogram);
+  void add(Metric metric, const TimeTally& times, std::string_view label = {});
 
  private:
   friend class Metrics;
-  std::map<std::pair<Metric, std::string>, double> values_;
-  std::map<Metric, DeliveryHistogram> histograms_;
+  struct Histogram {
+    std::array<std::uint64_t, kBoundsMicros.size() + 1> buckets{};  // Not cumulative.
+    double sum_seconds = 0;
+  };
+  template <typename Value>
+  using ByLabel = std::map<std::pair<Metric, std::string>, Value>;
+
+  ByLabel<double> values_;
+  ByLabel<Histogram> histograms_;
 };
 
 // All metrics of the process: counters of cold paths, and sources for everything else.
@@ -115,7 +138,7 @@ class Metrics {
   // Adds `n` to a counter. For cold paths (requests, refusals): it takes a lock.
   void count(Metric metric, std::string_view label = {}, std::uint64_t n = 1);
 
-  // The page in the Prometheus text format, version 0.0.4. A row without a label and without a value is 0.
+  // The page in the Prometheus text format, version 0.0.4. What has no value yet is 0.
   std::string render() const;
 
  private:

@@ -1,6 +1,6 @@
 // The source and the sink of messages: Redis (redis_bus.h), or this process alone (memory_bus.h).
 //
-// Threads:   any for subscribe(), unsubscribe(), publish() and state(), which never block. The listener's
+// Threads:   any for subscribe(), unsubscribe(), publish(), state() and collect(), which never block. The listener's
 //            functions and all completions run on the bus thread, one at a time, so that every reader sees
 //            one order of a channel's messages.
 // Ownership: the listener outlives the bus.
@@ -16,6 +16,8 @@
 #include <vector>
 
 namespace weir {
+
+class MetricsPage;
 
 class BusListener {
  public:
@@ -109,6 +111,8 @@ class Bus {
   virtual void publish(std::string channel, std::string payload, PublishDone done) = 0;
 
   virtual BusState state() const = 0;
+  // Adds the metrics that this kind of bus alone has.
+  virtual void collect(MetricsPage&) const {}
 };
 
 }  // namespace weir

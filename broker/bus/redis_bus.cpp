@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/metrics.h"
 #include "broker/bus/bus_thread.h"
 #include "broker/bus/job_queue.h"
 #include "broker/bus/redis_publisher.h"
@@ -79,6 +80,11 @@ class RedisBus : public Bus {
       if (state.why_not.empty()) state.why_not = publisher_.why_not_up();
     }
     return state;
+  }
+
+  void collect(MetricsPage& page) const override {
+    page.add(Metric::kRedisRoundTrip, subscriber_.round_trips(), "subscriber");
+    page.add(Metric::kRedisRoundTrip, publisher_.round_trips(), "publisher");
   }
 
  private:

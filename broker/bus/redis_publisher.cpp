@@ -29,14 +29,13 @@ void RedisPublisher::close() {
 
 // Hot path: once per publish.
 void RedisPublisher::publish(BusJob job) {
-  Waiting waiting{false, job.payload.size(), {}, std::move(job.done)};
+  Waiting waiting{false, job.payload.size(), std::chrono::steady_clock::now(), std::move(job.done)};
   if (!connection_.is_up()) {
     return complete(std::move(waiting), {PublishOutcome::kUnavailable, 0, "Redis is away"});
   }
   name_.assign(options_.prefix).append(job.channel);
   const std::string_view words[] = {"PUBLISH", name_};
   connection_.send(words, std::move(job.payload));
-  waiting.deadline = std::chrono::steady_clock::now() + options_.publish_timeout;
   waiting_.push_back(std::move(waiting));
   watch_deadline();
 }
@@ -45,6 +44,7 @@ void RedisPublisher::on_reply(const redisReply& reply) {
   if (waiting_.empty()) return connection_.fail("an answer to no question");
   Waiting waiting = std::move(waiting_.front());
   waiting_.pop_front();
+  round_trips_.observe(std::chrono::steady_clock::now() - waiting.sent);
   if (waiting.is_ping) return;
   if (reply.type == REDIS_REPLY_INTEGER) {
     return complete(std::move(waiting),
@@ -65,7 +65,7 @@ void RedisPublisher::on_reply(const redisReply& reply) {
 
 void RedisPublisher::on_ping_due() {
   constexpr std::string_view kPing[] = {"PING"};
-  waiting_.push_back({true, 0, {}, {}});
+  waiting_.push_back({true, 0, std::chrono::steady_clock::now(), {}});
   connection_.send(kPing);
 }
 
@@ -87,20 +87,20 @@ void RedisPublisher::abandon_all(PublishOutcome outcome, const char* why) {
   }
 }
 
-// One timer suffices: publishes are sent in the order of their deadlines.
+// One timer suffices: publishes have the same time each.
 void RedisPublisher::watch_deadline() {
   if (is_watching_) return;
   const auto first =
       std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& it) { return !it.is_ping; });
   if (first == waiting_.end()) return;
   is_watching_ = true;
-  deadline_timer_.expires_at(first->deadline);
-  deadline_timer_.async_wait([this, deadline = first->deadline](asio::error_code error) {
+  deadline_timer_.expires_at(first->sent + options_.publish_timeout);
+  deadline_timer_.async_wait([this, watched = first->sent](asio::error_code error) {
     is_watching_ = false;
     if (error) return;
     const auto oldest =
         std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& it) { return !it.is_ping; });
-    if (oldest != waiting_.end() && oldest->deadline <= deadline) {
+    if (oldest != waiting_.end() && oldest->sent <= watched) {
       return connection_.fail("no answer to PUBLISH within " +
                               std::to_string(options_.publish_timeout.count()) + " ms");
     }

@@ -6,7 +6,7 @@
 //            another reason. kUnknown without a reply within
 //            publish_timeout, or if the connection is lost first: Redis may have the message. A connection
 //            that is late once is taken to hang, and is closed.
-// Threads:   any for is_up(), was_ever_up() and why_not_up(); the bus thread for everything else.
+// Threads:   any for is_up(), was_ever_up(), why_not_up() and round_trips(); the bus thread for everything else.
 // Ownership: the queue, which counts the waiting publishes, outlives this object.
 // Limits:    those of the JobQueue.
 #pragma once
@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/base/tally.h"
 #include "broker/bus/job_queue.h"
 #include "broker/bus/redis_connection.h"
 
@@ -37,12 +38,14 @@ class RedisPublisher : private RedisConnection::Owner {
   bool is_up() const { return is_up_; }
   bool was_ever_up() const { return was_ever_up_; }
   std::string why_not_up() const { return connection_.why_not_up(); }
+  // From each command to its answer.
+  const TimeTally& round_trips() const { return round_trips_; }
 
  private:
   struct Waiting {  // A command that waits for its reply.
     bool is_ping = false;
     std::size_t payload_bytes = 0;
-    std::chrono::steady_clock::time_point deadline;
+    std::chrono::steady_clock::time_point sent;
     Bus::PublishDone done;
   };
 
@@ -60,6 +63,7 @@ class RedisPublisher : private RedisConnection::Owner {
   const RedisBusOptions& options_;
   JobQueue& queue_;
   std::deque<Waiting> waiting_;
+  TimeTally round_trips_;
   std::string name_;  // Prefix and channel of the publish in hand, kept for its memory.
   asio::steady_timer deadline_timer_;
   bool is_watching_ = false;

@@ -103,7 +103,7 @@ void RedisSubscriber::on_down() {
 
 void RedisSubscriber::on_ping_due() {
   constexpr std::string_view kPing[] = {"PING"};
-  unanswered_.push_back({Command::Kind::kPing, {}, 0, 0});
+  unanswered_.push_back({Command::Kind::kPing, {}, 0, 0, std::chrono::steady_clock::now()});
   connection_.send(kPing);
 }
 
@@ -153,6 +153,7 @@ void RedisSubscriber::on_acknowledgement(std::string_view kind, std::string_view
   Command& command = unanswered_.front();
   if (command.kind == Command::Kind::kPing) {
     if (kind != "pong") return connection_.fail("the answers are out of step");
+    round_trips_.observe(std::chrono::steady_clock::now() - command.sent);
     return unanswered_.pop_front();
   }
   if (command.kind == Command::Kind::kPattern) {
@@ -261,7 +262,7 @@ void RedisSubscriber::send_patterns() {
   for (std::size_t i = 0; i < patterns_.size(); ++i) {
     const std::string_view words[] = {patterns_[i].is_glob ? "PSUBSCRIBE" : "SUBSCRIBE",
                                       patterns_[i].on_redis};
-    unanswered_.push_back({Command::Kind::kPattern, {}, 0, i});
+    unanswered_.push_back({Command::Kind::kPattern, {}, 0, i, {}});
     connection_.send(words);
   }
 }
@@ -284,7 +285,7 @@ void RedisSubscriber::send_changes() {
     words.insert(words.end(), names.begin(), names.end());
     connection_.send(words);
     const auto kind = is_subscribe ? Command::Kind::kSubscribe : Command::Kind::kUnsubscribe;
-    unanswered_.push_back({kind, std::move(entries), 0, 0});
+    unanswered_.push_back({kind, std::move(entries), 0, 0, {}});
   }
   connection_.flush();
 }

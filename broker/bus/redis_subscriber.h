@@ -8,12 +8,13 @@
 // Patterns given to record() are subscribed first. A channel that one of them covers is not subscribed by
 // name as well: its messages would come twice. If several patterns cover it, the first one counts.
 //
-// Threads:   any for state() and why_not_up(), record() before open(), the bus thread for everything else.
+// Threads:   any for state(), why_not_up() and round_trips(), record() before open(), the bus thread for everything else.
 // Ownership: the listener outlives this object.
 // Limits:    at most kUnsentBytesMax bytes of commands are queued, for any number of channels.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "broker/base/keyed_hash.h"
+#include "broker/base/tally.h"
 #include "broker/bus/redis_connection.h"
 
 namespace weir {
@@ -52,6 +54,8 @@ class RedisSubscriber : private RedisConnection::Owner {
 
   const State& state() const { return state_; }
   std::string why_not_up() const { return connection_.why_not_up(); }
+  // From each PING to its answer, which follows the messages that Redis has sent before it.
+  const TimeTally& round_trips() const { return round_trips_; }
 
  private:
   struct Channel {
@@ -78,6 +82,7 @@ class RedisSubscriber : private RedisConnection::Owner {
     std::vector<Entry*> channels;  // Answered one by one, in this order.
     std::size_t answered = 0;
     std::size_t pattern = 0;
+    std::chrono::steady_clock::time_point sent = {};  // A PING.
   };
 
   void on_up() override;
@@ -116,6 +121,7 @@ class RedisSubscriber : private RedisConnection::Owner {
   std::deque<Command> unanswered_;
   bool has_told_ = false;  // Told the listener something since its last on_idle().
   State state_;
+  TimeTally round_trips_;
   RedisConnection connection_;
 };
 

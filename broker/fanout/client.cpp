@@ -8,6 +8,8 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -120,6 +122,7 @@ void Client::begin_stream() {
   tell_expiring();
   if (shard_.tick() >= close_at_) begin_close(close_reason_, close_deadline_);
   schedule();
+  shard_.stats().start.observe(std::chrono::steady_clock::now() - start->request.arrived);
   pump();
 }
 
@@ -308,7 +311,9 @@ void Client::count_gaps(const std::vector<LogEntry>& entries, std::size_t first,
 void Client::count_entry(const LogEntry& entry) {
   if (entry.frame->kind() == FrameKind::kJump) return;  // Its gaps were counted when it was made.
   if (entry.frame->kind() == FrameKind::kGap) {
-    shard_.stats().gaps[static_cast<std::size_t>(entry.frame->gap_reason())].add();
+    const auto reason = static_cast<std::size_t>(entry.frame->gap_reason());
+    shard_.stats().gaps[reason].add();
+    if (const auto missed = entry.frame->gap_missed()) shard_.stats().missed[reason].add(*missed);
     ++shared_gaps_;
     return;
   }
@@ -366,6 +371,7 @@ void Client::set_blocked() {
     if (self->state_ == State::kEnded) return;
     self->clear_blocked();
     if (error) return;
+    self->observe_lag();
     self->pump();
     if (!self->is_blocked_) self->schedule();  // Heartbeats again.
   });
@@ -378,6 +384,18 @@ void Client::clear_blocked() {
   count_own_bytes();
   for (const Subscription& mine : reader_.subscriptions()) --mine.feed->blocked;
   shard_.remove_blocked(*this);
+}
+
+// Not for a replay: its entries are old, and nobody waits for them.
+void Client::observe_lag() {
+  if (state_ != State::kStreaming || reader_.is_replaying()) return;
+  std::optional<SteadyTime> oldest;
+  for (const Subscription& mine : reader_.subscriptions()) {
+    if (mine.has_ended || mine.cursor.sequence >= mine.feed->position.sequence) continue;
+    const auto arrived = mine.feed->channel->log.arrival_after(mine.cursor);
+    if (arrived && (!oldest || *arrived < *oldest)) oldest = arrived;
+  }
+  if (oldest) shard_.stats().lag.observe(std::chrono::steady_clock::now() - *oldest);
 }
 
 // Pending for as long as the stream lasts, so asio's memory for it is a part of the client.
@@ -505,6 +523,14 @@ SlowClient Client::lag(std::size_t& channel_index) const {
     channel_index = i;
   }
   return slow;
+}
+
+void Client::add_backlog(Backlog& backlog) const {
+  for (const Subscription& mine : reader_.subscriptions()) {
+    if (mine.has_ended || mine.cursor.sequence >= mine.feed->position.sequence) continue;
+    backlog.messages += mine.feed->position.ordinal - mine.cursor.ordinal;
+    backlog.bytes += mine.feed->position.bytes - mine.cursor.bytes;
+  }
 }
 
 void Client::on_timer(Tick now) {

@@ -115,6 +115,12 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   std::uint64_t gaps() const { return std::uint64_t{shared_gaps_} + reader_.gaps(); }
   // Leaves out the name of the channel: `channel_index` identifies it.
   SlowClient lag(std::size_t& channel_index) const;
+  // Adds what waits in the logs for this client, of all its channels.
+  struct Backlog {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
+  void add_backlog(Backlog& backlog) const;
 
   // The shard's bookkeeping.
   std::uint32_t index_in_shard = 0;
@@ -151,6 +157,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void count_own_bytes();
   void set_blocked();
   void clear_blocked();
+  void observe_lag();
 
   // Events besides messages.
   void tell_replayed();

@@ -310,6 +310,7 @@ void Reader::append_gap(ReadContext& context, std::string& gaps, std::uint32_t s
                         std::optional<std::uint64_t> missed, GapReason reason) {
   gaps.append(encode_gap(channel_name(subscription), missed, reason));
   (*context.gaps)[static_cast<std::size_t>(reason)].add();
+  if (missed) (*context.missed)[static_cast<std::size_t>(reason)].add(*missed);
   ++gaps_;
 }
 

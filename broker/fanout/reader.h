@@ -33,6 +33,7 @@ struct ReadContext {
   std::string epoch;                   // For event ids.
   std::shared_ptr<FrameBytes> frames;  // Counts the frames that readers make.
   std::array<Tally, kGapReasons>* gaps = nullptr;
+  std::array<Tally, kGapReasons>* missed = nullptr;
   // Every entry before this sequence has left its hint; the entry at this sequence may not have yet.
   Sequence horizon = 0;
   std::vector<LogEntry> entries;  // Scratch memory of one read.

@@ -33,7 +33,7 @@ Shard::Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::u
       timer_(loop_),
       random_(seed),
       inbox_(appended),
-      read_context_{options_.epoch, options_.held->frames(), &stats_.gaps, 0, {}} {}
+      read_context_{options_.epoch, options_.held->frames(), &stats_.gaps, &stats_.missed, 0, {}} {}
 
 Shard::~Shard() { stop(); }
 
@@ -117,6 +117,7 @@ void Shard::drain_inbox() {
   if (is_bus_back()) tell_bus_state();
   read_context_.horizon = newest;
   unread_in_turn_ = HintInbox::kNothingUnread;
+  merged_arrived_ = SteadyTime::max();
   inbox_.take(turn_);
   for (std::size_t i = 0; i < turn_.size(); ++i) {
     if (i + 2 * kFetchAhead < turn_.size()) fetch(turn_[i + 2 * kFetchAhead].get(), sizeof(Feed));
@@ -128,6 +129,7 @@ void Shard::drain_inbox() {
     dirty_[i]->pump();
   }
   dirty_.clear();
+  if (merged_arrived_ != SteadyTime::max()) observe_delivery(merged_arrived_);
   for (const auto& feed : turn_) {
     if (is_floor_near(*feed)) {
       look_again(feed);
@@ -168,8 +170,11 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
   if (slice_.first_of_turn() == slice_.entries().size()) return;
   feed->position = slice_.last().at;
   const SteadyTime arrived = slice_.entries()[slice_.first_of_turn()].arrived;
+  // Clients of several channels are sent to at the end of the turn.
+  const bool has_others = feed->merging < feed->followers.size();
+  if (feed->merging > 0) merged_arrived_ = std::min(merged_arrived_, arrived);
   send_to_followers(*feed);
-  observe_delivery(arrived);
+  if (has_others) observe_delivery(arrived);
   if (options_.slice_bytes == 0) drop_slice();
 }
 
@@ -360,11 +365,15 @@ void Shard::note_slowest() {
   };
   std::vector<Lagging> all;
   all.reserve(blocked_.size());
+  Client::Backlog waiting;
   for (const Client* client : blocked_) {
+    client->add_backlog(waiting);
     std::size_t channel = 0;
     SlowClient slow = client->lag(channel);
     all.push_back({std::move(slow), client, channel});
   }
+  stats_.waiting_messages.set(waiting.messages);
+  stats_.waiting_bytes.set(waiting.bytes);
   const std::size_t shown = std::min(all.size(), kSlowestMax);
   std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), all.end(),
                     [](const Lagging& a, const Lagging& b) { return is_slower(a.slow, b.slow); });
@@ -422,12 +431,7 @@ void Shard::close_over(std::chrono::milliseconds duration) {
 }
 
 void Shard::observe_delivery(SteadyTime arrived) {
-  const auto micros =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived);
-  const auto bound =
-      std::lower_bound(kDeliveryBoundsMicros.begin(), kDeliveryBoundsMicros.end(), micros.count());
-  stats_.delivery_buckets[static_cast<std::size_t>(bound - kDeliveryBoundsMicros.begin())].add();
-  stats_.delivery_micros.add(static_cast<std::uint64_t>(micros.count()));
+  stats_.delivery.observe(std::chrono::steady_clock::now() - arrived);
 }
 
 void Shard::arm_timer() {

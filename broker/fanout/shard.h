@@ -189,6 +189,8 @@ class Shard {
 
   // The oldest entry of the feeds that need more than one turn.
   Sequence unread_in_turn_ = HintInbox::kNothingUnread;
+  // When the oldest message of this turn arrived that clients of several channels follow; max() without one.
+  SteadyTime merged_arrived_;
   // Each is shared with its channel and with the readers of its clients.
   std::unordered_map<const Channel*, std::shared_ptr<Feed>> feeds_;
   // Each is shared with the waits for its socket.

@@ -23,6 +23,8 @@ struct StreamRequest {
   std::string forbidden;     // The whole response to send instead of `head` if the bus refuses a channel.
   std::string comments;      // Comment lines for the first block, each with its line feed.
   IpAddress client_address;  // "::" if unknown.
+  // When the request was whole.
+  std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
 };
 
 }  // namespace weir

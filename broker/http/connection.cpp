@@ -293,6 +293,7 @@ void Connection::dispatch() {
   collecting_.reset();
   // Publishers should leave a gateway that drains for another one.
   request.keeps_alive = request.head.wants_keep_alive && !context_.handler.is_draining();
+  request.arrived = Clock::now();
   if (!request.head.has_body())
     request.client_address = client_address_of(peer_, request.head, context_.options.trusted_proxies);
   delivery_ = delivery_of(request);

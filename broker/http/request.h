@@ -1,6 +1,7 @@
 // One request, as a connection collected it. A value.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "broker/base/ip_address.h"
@@ -16,7 +17,8 @@ struct Request {
   bool is_admitted = false;  // That question was answered with yes.
   // The connection may continue after the answer: the client wants it and the gateway does not drain.
   bool keeps_alive = true;
-  IpAddress client_address;  // See client_address.h; "::" if unknown.
+  IpAddress client_address;                       // See client_address.h; "::" if unknown.
+  std::chrono::steady_clock::time_point arrived;  // When it was whole.
 };
 
 }  // namespace weir

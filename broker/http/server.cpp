@@ -68,14 +68,14 @@ std::uint16_t HttpServer::port() const { return state_->public_side.port; }
 std::uint16_t HttpServer::admin_port() const { return state_->admin_side.port; }
 
 void HttpServer::collect(MetricsPage& page) const {
-  page.add(Metric::kRequestsInProgress,
-           static_cast<double>(state_->public_side.pool.jobs() + state_->admin_side.pool.jobs()));
-  page.add(Metric::kConnections, static_cast<double>(state_->public_side.front.connections() +
-                                                     state_->admin_side.front.connections()));
-  page.add(Metric::kAcceptPauses, static_cast<double>(state_->public_side.front.accept_pauses() +
-                                                      state_->admin_side.front.accept_pauses()));
-  page.add(Metric::kRequestBytes, static_cast<double>(state_->public_side.front.request_bytes() +
-                                                      state_->admin_side.front.request_bytes()));
+  const Side& open = state_->public_side;
+  const Side& admin = state_->admin_side;
+  page.add(Metric::kRequestsInProgress, open.pool.jobs() + admin.pool.jobs());
+  page.add(Metric::kConnections, open.front.connections() + admin.front.connections());
+  page.add(Metric::kAcceptPauses, open.front.accept_pauses() + admin.front.accept_pauses());
+  const auto request_bytes = open.front.request_bytes() + admin.front.request_bytes();
+  page.add(Metric::kRequestBytes, request_bytes);
+  page.add(Metric::kMemory, request_bytes, "requests");
 }
 
 void HttpServer::wind_down(std::chrono::milliseconds grace) {

@@ -62,6 +62,11 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
   return options;
 }
 
+// What an idle channel of one client and an idle stream take, beside the frames: measured, see "Sizing" in
+// docs/operations.md. The metrics' estimates are multiples of them.
+constexpr std::size_t kChannelBytes = 1'500;
+constexpr std::size_t kStreamBytes = 960;
+
 // A stream's hold on the gateway. When the client ends, it gives back its channels first, then its place.
 struct StreamLease {
   StreamLease(Place its_place, OpenChannels::Hold its_channels)
@@ -193,51 +198,57 @@ BusState Hub::bus_state() const { return parts_->bus->state(); }
 
 void Hub::collect(MetricsPage& page) const {
   const Parts& parts = *parts_;
+  std::uint64_t clients = 0;
   for (const auto& shard : parts.shards.each()) {
     const ShardStats& stats = shard->stats();
-    page.add(Metric::kClients, static_cast<double>(stats.clients.value()));
-    page.add(Metric::kStreamsOpened, static_cast<double>(stats.opened.value()));
-    for (std::size_t i = 0; i < stats.closed.size(); ++i) {
-      page.add(Metric::kStreamsClosed, static_cast<double>(stats.closed[i].value()), kCloseReasonNames[i]);
-    }
-    page.add(Metric::kMessagesOut, static_cast<double>(stats.messages_out.value()));
-    page.add(Metric::kBytesOut, static_cast<double>(stats.bytes_out.value()));
+    clients += stats.clients.value();
+    page.add(Metric::kStreamsOpened, stats.opened.value());
+    for (std::size_t i = 0; i < stats.closed.size(); ++i)
+      page.add(Metric::kStreamsClosed, stats.closed[i].value(), kCloseReasonNames[i]);
+    page.add(Metric::kStreamStart, stats.start);
+    page.add(Metric::kMessagesOut, stats.messages_out.value());
+    page.add(Metric::kBytesOut, stats.bytes_out.value());
+    page.add(Metric::kDelivery, stats.delivery);
+    page.add(Metric::kLag, stats.lag);
     for (std::size_t i = 0; i < kGapReasons; ++i) {
-      page.add(Metric::kGaps, static_cast<double>(stats.gaps[i].value()),
-               gap_reason_name(static_cast<GapReason>(i)));
+      const char* const reason = gap_reason_name(static_cast<GapReason>(i));
+      page.add(Metric::kGaps, stats.gaps[i].value(), reason);
+      page.add(Metric::kMissed, stats.missed[i].value(), reason);
     }
-    page.add(Metric::kHeartbeats, static_cast<double>(stats.heartbeats.value()));
-    page.add(Metric::kSlowClients, static_cast<double>(stats.slow_clients.value()));
-    DeliveryHistogram histogram;
-    static_assert(kDeliveryBounds.size() == kDeliveryBoundsMicros.size());
-    for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
-      histogram.buckets[i] = stats.delivery_buckets[i].value();
-    }
-    histogram.sum_seconds = static_cast<double>(stats.delivery_micros.value()) / 1e6;
-    page.add(Metric::kDeliverySeconds, histogram);
+    page.add(Metric::kHeartbeats, stats.heartbeats.value());
+    page.add(Metric::kSlowClients, stats.slow_clients.value());
+    page.add(Metric::kWaitingMessages, stats.waiting_messages.value());
+    page.add(Metric::kWaitingBytes, stats.waiting_bytes.value());
   }
-  page.add(Metric::kClientsLimit, static_cast<double>(parts.places.limit()));
-  page.add(Metric::kClientAddresses, static_cast<double>(parts.places.addresses()));
+  page.add(Metric::kClients, clients);
+  page.add(Metric::kClientsLimit, parts.places.limit());
+  page.add(Metric::kClientAddresses, parts.places.addresses());
   const OpenChannels::Counts channels = parts.channels.counts();
-  page.add(Metric::kChannels, static_cast<double>(channels.open));
-  page.add(Metric::kChannelsLingering, static_cast<double>(channels.lingering));
-  page.add(Metric::kAccessLogLeftOut, static_cast<double>(parts.access_log.left_out()));
+  page.add(Metric::kChannels, channels.open);
+  page.add(Metric::kChannelsLingering, channels.lingering);
+  page.add(Metric::kAccessLogLeftOut, parts.access_log.left_out());
   const Sequencer::Tallies& in = parts.sequencer.tallies();
-  page.add(Metric::kMessagesIn, static_cast<double>(in.messages.value()));
-  page.add(Metric::kMessageBytesIn, static_cast<double>(in.bytes.value()));
-  page.add(Metric::kInvalidUtf8, static_cast<double>(in.invalid_utf8.value()));
-  page.add(Metric::kNotEnvelopes, static_cast<double>(in.not_envelopes.value()));
-  page.add(Metric::kFrameBytes, static_cast<double>(parts.budget.total()));
-  page.add(Metric::kFrameBytesLimit, static_cast<double>(parts.budget.limit()));
-  page.add(Metric::kHeldBytes, static_cast<double>(parts.held->total()));
-  page.add(Metric::kHeldBytesLimit, static_cast<double>(parts.held->limit()));
-  page.add(Metric::kFramesEvicted, static_cast<double>(parts.budget.evicted()));
+  page.add(Metric::kMessagesIn, in.messages.value());
+  page.add(Metric::kMessageBytesIn, in.bytes.value());
+  page.add(Metric::kInvalidUtf8, in.invalid_utf8.value());
+  page.add(Metric::kNotEnvelopes, in.not_envelopes.value());
+  page.add(Metric::kMemory, parts.budget.counter()->logged(), "history");
+  page.add(Metric::kMemory, parts.held->total(), "sending");
+  page.add(Metric::kMemory, channels.open * kChannelBytes, "channels");
+  page.add(Metric::kMemory, clients * kStreamBytes, "streams");
+  page.add(Metric::kFrameBytes, parts.budget.total());
+  page.add(Metric::kFrameBytesLimit, parts.budget.limit());
+  page.add(Metric::kHeldBytes, parts.held->total());
+  page.add(Metric::kHeldBytesLimit, parts.held->limit());
+  page.add(Metric::kFramesEvicted, parts.budget.evicted());
   const BusState bus = parts.bus->state();
   page.add(Metric::kRedisUp, bus.is_connected ? 1 : 0);
-  page.add(Metric::kRedisReconnects, static_cast<double>(bus.reconnects));
-  page.add(Metric::kSubscriptionsWanted, static_cast<double>(bus.wanted));
-  page.add(Metric::kSubscriptionsAcknowledged, static_cast<double>(bus.acknowledged));
-  page.add(Metric::kPublishesWaiting, static_cast<double>(bus.publishes_waiting));
+  page.add(Metric::kRedisReached, bus.was_ever_connected ? 1 : 0);
+  page.add(Metric::kRedisReconnects, bus.reconnects);
+  page.add(Metric::kSubscriptionsWanted, bus.wanted);
+  page.add(Metric::kSubscriptionsAcknowledged, bus.acknowledged);
+  page.add(Metric::kPublishesWaiting, bus.publishes_waiting);
+  parts.bus->collect(page);
 }
 
 }  // namespace weir

@@ -91,6 +91,12 @@ ChannelLog::ReadResult ChannelLog::read(const Cursor& from, Sequence horizon, st
   return result;
 }
 
+std::optional<SteadyTime> ChannelLog::arrival_after(const Cursor& from) const {
+  const MutexLock lock(mutex_);
+  const std::size_t index = index_after(from.sequence);
+  return index < entries_.size() ? std::optional(entries_[index].arrived) : std::nullopt;
+}
+
 Skip ChannelLog::skip(const Cursor& from, bool fits_queue, Sequence horizon) const {
   const MutexLock lock(mutex_);
   std::size_t target = index_after(from.sequence);

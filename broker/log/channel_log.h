@@ -97,6 +97,9 @@ class ChannelLog {
   ReadResult read(const Cursor& from, Sequence horizon, std::size_t bytes_max,
                   std::vector<LogEntry>& entries) const;
 
+  // When the oldest entry after `from` arrived that is still here; nullopt if there is none.
+  std::optional<SteadyTime> arrival_after(const Cursor& from) const;
+
   // True if a reader at `from` lags behind `end` within the queue's limits, or by one message.
   bool is_within_queue(const Cursor& from, const Cursor& end) const {
     const std::uint64_t messages = end.ordinal - from.ordinal;

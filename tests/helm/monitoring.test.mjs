@@ -6,16 +6,21 @@ import {render} from './helm.mjs';
 import {everything} from './values.mjs';
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-const rows = [...read('docs/metrics.md').matchAll(/^\| `(weir_\w+)` \| (\w+) \| (?:`(\w+)`)? *\|/gm)]
-  .map(([, name, type, label]) => ({name, type, label}));
+const valuesOf = Object.fromEntries([...read('docs/metrics.md').matchAll(/^\| `(\w+)` \| `\w+` \| (`.*`) \|$/gm)]
+  .map(([, name, values]) => [name, values.replaceAll('`', '').split(', ')]));
+const rows = [...read('docs/metrics.md').matchAll(/^\| `(\w+)` \| (counter|gauge|histogram) \| (.*?) *\|/gm)]
+  .map(([, name, type, labels]) => ({name, type, labels: labels.replaceAll('`', '').split(', ').filter(Boolean)}));
+// Prometheus' own, for each target.
+const own = {name: 'up', type: 'gauge', labels: []};
 
 // Names of metrics in PromQL, as they stand in docs/metrics.md, with the labels that are asked for.
 function uses(expression) {
   const text = expression.replace(/\$__rate_interval/g, '5m');
-  return [...text.matchAll(/\b(weir_\w+)(?:\{([^}]*)\})?/g)].map(([, full, matchers]) => {
-    const row = rows.find(({name, type}) => name === full ||
+  return [...text.matchAll(/\b((?:weir|process)_\w+|up)\b(?:\{([^}]*)\})?/g)].map(([, full, matchers]) => {
+    const row = [...rows, own].find(({name, type}) => name === full ||
       (type === 'histogram' && [`${name}_bucket`, `${name}_sum`, `${name}_count`].includes(full)));
-    const labels = [...(matchers ?? '').matchAll(/(\w+)(?:=~|!~|!=|=)"/g)].map(([, label]) => label);
+    const labels = [...(matchers ?? '').matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)]
+      .map(([, label, , value]) => ({label, values: value.split('|')}));
     return {full, row, labels};
   });
 }
@@ -26,13 +31,17 @@ function checkExpression(expression) {
   for (const {full, row, labels} of found) {
     assert.ok(row, `${full} of ${expression} is no metric`);
     assert.equal(/_total$/.test(full), row.type === 'counter', full);
-    for (const label of labels) assert.ok(['namespace', 'pod', row.label].includes(label), `${label} of ${full}`);
+    for (const {label, values} of labels) {
+      if (['namespace', 'pod'].includes(label)) continue;
+      assert.ok(row.labels.includes(label), `${label} of ${full}`);
+      for (const value of values) assert.ok(valuesOf[row.name]?.includes(value), `${label}="${value}" of ${full}`);
+    }
   }
   const pairs = [['(', ')'], ['{', '}'], ['[', ']']];
   for (const [open, close] of pairs) assert.equal(expression.split(open).length, expression.split(close).length, expression);
   for (const [, grouping] of expression.matchAll(/\bby \(([^)]*)\)/g)) {
     for (const label of grouping.split(',').map((text) => text.trim())) {
-      assert.ok(['namespace', 'pod', 'le', ...found.map(({row}) => row.label)].includes(label), `by (${label}): ${expression}`);
+      assert.ok(['namespace', 'pod', 'le', ...found.flatMap(({row}) => row.labels)].includes(label), `by (${label}): ${expression}`);
     }
   }
 }
@@ -40,7 +49,9 @@ function checkExpression(expression) {
 test('docs/metrics.md is read', () => assert.ok(rows.length >= 29));
 
 test('the check sees a metric and a label that do not exist', () => {
-  for (const wrong of ['rate(weir_nonsense_total[5m])', 'weir_clients{reason="x"}', 'sum by (color) (weir_clients)']) {
+  const wrongs = ['rate(weir_nonsense_total[5m])', 'weir_clients{reason="x"}', 'sum by (color) (weir_clients)',
+    'rate(weir_gaps_total{reason="boredom"}[5m])'];
+  for (const wrong of wrongs) {
     assert.throws(() => checkExpression(wrong), wrong);
   }
 });
@@ -51,7 +62,9 @@ describe('the alerts', () => {
     test(`${alert} asks for metrics that exist, of the release's own pods`, () => {
       checkExpression(expr);
       assert.doesNotMatch(expr, /\$/);
-      for (const {labels: asked} of uses(expr)) assert.ok(asked.includes('namespace') && asked.includes('pod'), expr);
+      for (const {labels: asked} of uses(expr)) {
+        for (const label of ['namespace', 'pod']) assert.ok(asked.some((one) => one.label === label), expr);
+      }
       assert.ok(annotations.summary && annotations.description);
       assert.ok(['warning', 'critical'].includes(labels.severity));
     });
@@ -89,6 +102,6 @@ describe('the dashboard', () => {
 });
 
 test('docs/operations.md says of every metric what to do when it moves, and of no other', () => {
-  const described = [...read('docs/operations.md').matchAll(/^\| `(weir_\w+)` \| (.{20,}) \|$/gm)].map(([, name]) => name);
+  const described = [...read('docs/operations.md').matchAll(/^\| `((?:weir|process)_\w+)` \| (.{20,}) \|$/gm)].map(([, name]) => name);
   assert.deepEqual(described, rows.map(({name}) => name));
 });

@@ -60,11 +60,11 @@ class Metrics(GatewayTest):
         typed = set()
         for line in response.body.decode().splitlines():
             if line.startswith("#"):
-                self.assertRegex(line, r"^# (HELP weir_\w+ \S.*|TYPE weir_\w+ (counter|gauge|histogram))$")
+                self.assertRegex(line, r"^# (HELP (?:weir|process)_\w+ \S.*|TYPE (?:weir|process)_\w+ (counter|gauge|histogram))$")
                 if line.startswith("# TYPE"):
                     typed.add(line.split()[2])
             else:
-                match = re.fullmatch(r'(weir_\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (-?[0-9.e+-]+|\+Inf|NaN)', line)
+                match = re.fullmatch(r'((?:weir|process)_\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (-?[0-9.e+-]+|\+Inf|NaN)', line)
                 self.assertTrue(match, line)
                 self.assertIn(re.sub(r"_(bucket|sum|count)$", "", match[1]) if match[1] not in typed else match[1],
                               typed)

@@ -160,6 +160,17 @@ TEST_F(Publishing, TellsWhatCameOfIt) {
     EXPECT_NE(response.body.find(said), std::string::npos) << response.body;
     EXPECT_EQ(response.has("retry-after"), response.status == 503);
   }
+  const std::string page = metrics.render();
+  for (const char* line : {"{outcome=\"unavailable\"} 2\n", "{outcome=\"unknown\"} 1\n",
+                           "{outcome=\"refused\"} 3\n", "{outcome=\"delivered\"} 0\n"}) {
+    EXPECT_NE(page.find(std::string("weir_publishes_total") + line), std::string::npos) << line;
+  }
+  // And no outcome beside those that are there from the start.
+  std::size_t series = 0;
+  for (auto at = page.find("\nweir_publishes_total{"); at != std::string::npos;
+       at = page.find("\nweir_publishes_total{", at + 1))
+    ++series;
+  EXPECT_EQ(series, 4U);
 }
 
 // Two threads in the pool, ten publishes that wait for the bus: another request is answered all the same.

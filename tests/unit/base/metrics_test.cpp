@@ -6,6 +6,10 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <string>
+#include <vector>
+
+#include "proto/sse.h"
 
 namespace weir {
 namespace {
@@ -54,19 +58,43 @@ TEST(Metrics, RowsStandInTheOrderOfTheEnum) {
     return std::string(kMetrics[static_cast<std::size_t>(metric)].name);
   };
   EXPECT_EQ(name_of(Metric::kClients), "weir_clients");
-  EXPECT_EQ(name_of(Metric::kDeliverySeconds), "weir_delivery_seconds");
+  EXPECT_EQ(name_of(Metric::kDelivery), "weir_delivery_seconds");
   EXPECT_EQ(name_of(Metric::kGaps), "weir_gaps_total");
   EXPECT_EQ(name_of(Metric::kFrameBytesLimit), "weir_frame_bytes_limit");
   EXPECT_EQ(name_of(Metric::kSubscriptionsAcknowledged), "weir_redis_subscriptions_acknowledged");
   EXPECT_EQ(name_of(Metric::kRequestBytes), "weir_http_request_bytes");
+  EXPECT_EQ(name_of(Metric::kMissed), "weir_missed_messages_total");
+  EXPECT_EQ(name_of(Metric::kMemory), "weir_memory_bytes");
   EXPECT_EQ(name_of(Metric::kAccessLogLeftOut), "weir_access_log_left_out_total");
+  EXPECT_EQ(name_of(Metric::kStartTime), "process_start_time_seconds");
 }
 
-TEST(Metrics, ShowsEveryReasonOfAGapFromTheStart) {
+TEST(Metrics, ShowsEveryValueOfALabelFromTheStart) {
   const auto page = Metrics().render();
-  for (const char* reason : {"slow-client", "bus-down", "history", "memory", "too-large"}) {
-    EXPECT_TRUE(has_line(page, std::string("weir_gaps_total{reason=\"") + reason + "\"} 0")) << page;
+  for (const auto& row : kMetrics) {
+    if (row.type == MetricType::kCounter && row.label != nullptr) {
+      EXPECT_FALSE(label_values_of(row).empty()) << row.name << " would begin with its first count";
+    }
+    const std::string end = row.type == MetricType::kHistogram ? "_count" : "";
+    for (const auto& value : label_values_of(row)) {
+      EXPECT_TRUE(has_line(page, row.name + end + "{" + row.label + "=\"" + value + "\"} 0")) << page;
+    }
   }
+}
+
+// The enum is in proto, which this folder may include.
+TEST(Metrics, TheReasonsOfGapsAreThoseOnTheWire) {
+  for (const Metric metric : {Metric::kGaps, Metric::kMissed}) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < kGapReasons; ++i) names.push_back(gap_reason_name(static_cast<GapReason>(i)));
+    EXPECT_EQ(label_values_of(kMetrics[static_cast<std::size_t>(metric)]), names);
+  }
+}
+
+TEST(Metrics, SeveralLabelsAreGivenTogether) {
+  Metrics metrics;
+  metrics.add_source([](MetricsPage& page) { page.add(Metric::kBuildInfo, 1, "0.1.0,gcc 12.2.0"); });
+  EXPECT_TRUE(has_line(metrics.render(), "weir_build_info{version=\"0.1.0\",compiler=\"gcc 12.2.0\"} 1"));
 }
 
 TEST(Metrics, AddsUpWhatSourcesAndCountsSay) {
@@ -103,23 +131,34 @@ TEST(Metrics, ASourceMayCountItself) {
   EXPECT_TRUE(has_line(metrics.render(), "weir_http_requests_total{code=\"200\"} 1"));
 }
 
-TEST(Metrics, RendersTheHistogramCumulatively) {
+TEST(Metrics, RendersAHistogramCumulativelyAndSumsItsSources) {
+  using std::chrono::microseconds;
   Metrics metrics;
-  DeliveryHistogram shard;
-  shard.buckets.front() = 2;
-  shard.buckets[1] = 1;
-  shard.buckets.back() = 4;
-  shard.sum_seconds = 30.5;
+  TimeTally shard;
+  for (const int micros : {100, 50, 200, 70'000'000, 80'000'000}) shard.observe(microseconds(micros));
   for (int i = 0; i < 2; ++i) {
-    metrics.add_source([shard](MetricsPage& page) { page.add(Metric::kDeliverySeconds, shard); });
+    metrics.add_source([&shard](MetricsPage& page) { page.add(Metric::kDelivery, shard); });
   }
   const auto page = metrics.render();
   EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"0.0001\"} 4")) << page;
   EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"0.00025\"} 6")) << page;
-  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"5\"} 6")) << page;
-  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"+Inf\"} 14")) << page;
-  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_count 14")) << page;
-  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_sum 61")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"60\"} 6")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_bucket{le=\"+Inf\"} 10")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_count 10")) << page;
+  EXPECT_TRUE(has_line(page, "weir_delivery_seconds_sum 300.0007")) << page;
+}
+
+TEST(Metrics, AHistogramMayHaveALabel) {
+  Metrics metrics;
+  TimeTally times;
+  times.observe(std::chrono::milliseconds(2));
+  metrics.add_source([&times](MetricsPage& page) { page.add(Metric::kRedisRoundTrip, times, "publisher"); });
+  const auto page = metrics.render();
+  EXPECT_TRUE(has_line(page, "weir_redis_round_trip_seconds_count{connection=\"publisher\"} 1")) << page;
+  EXPECT_TRUE(has_line(page, "weir_redis_round_trip_seconds_count{connection=\"subscriber\"} 0")) << page;
+  EXPECT_TRUE(
+      has_line(page, "weir_redis_round_trip_seconds_bucket{connection=\"publisher\",le=\"0.0025\"} 1"))
+      << page;
 }
 
 TEST(Metrics, EscapesLabels) {

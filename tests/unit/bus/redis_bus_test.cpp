@@ -13,6 +13,7 @@
 #include <random>
 #include <set>
 
+#include "broker/base/metrics.h"
 #include "tests/support/redis_server.h"
 #include "tests/unit/bus/redis_bus_fixture.h"
 
@@ -472,6 +473,26 @@ TEST_F(RedisBusTest, StaysConnectedWhileItIsAnsweredThoughNothingElseHappens) {
   }));
   EXPECT_EQ(bus_->state().reconnects, 0u);
   EXPECT_THAT(observer_.lines(), Not(Contains("lost")));
+}
+
+TEST_F(RedisBusTest, ObservesTheRoundTripsOfBothConnections) {
+  RedisServer server;
+  RedisBusOptions options = options_for(server.url());
+  options.ping_interval = std::chrono::milliseconds(5);
+  start(options, {});
+  ASSERT_TRUE(subscribe_and_wait("news"));
+  ASSERT_TRUE(wait_until_publishing());
+  Metrics metrics;
+  metrics.add_source([&](MetricsPage& page) { bus_->collect(page); });
+  const auto observed = [&](const std::string& connection) {
+    const std::string page = metrics.render();
+    const std::string name = "weir_redis_round_trip_seconds_count{connection=\"" + connection + "\"} ";
+    return std::stoul(page.substr(page.find(name) + name.size()));
+  };
+  ASSERT_TRUE(poll([&] { return observed("subscriber") >= 2; }));
+  const auto before = observed("publisher");
+  for (int i = 0; i < 10; ++i) publish_and_wait(*bus_, "news", "x");
+  EXPECT_GE(observed("publisher"), before + 10);
 }
 
 // A socket that listens on a free port of 127.0.0.1, which goes to `port`.

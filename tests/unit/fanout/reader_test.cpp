@@ -101,7 +101,8 @@ class ReaderTest : public ::testing::Test {
   Publisher publisher_;
   HintInbox inbox_{publisher_.appended()};
   std::array<Tally, kGapReasons> gaps_;
-  ReadContext context_{kEpoch, publisher_.counter(), &gaps_, 0, {}};
+  std::array<Tally, kGapReasons> missed_;
+  ReadContext context_{kEpoch, publisher_.counter(), &gaps_, &missed_, 0, {}};
   std::vector<std::shared_ptr<Feed>> feeds_;
 };
 

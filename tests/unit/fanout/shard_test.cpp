@@ -63,6 +63,14 @@ class ShardTest : public ::testing::Test {
   std::uint64_t closed(CloseReason reason) const {
     return shard_->stats().closed[static_cast<std::size_t>(reason)].value();
   }
+  std::uint64_t missed(GapReason reason) const {
+    return shard_->stats().missed[static_cast<std::size_t>(reason)].value();
+  }
+  static std::uint64_t observed(const TimeTally& times) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i <= kBoundsMicros.size(); ++i) sum += times.bucket(i);
+    return sum;
+  }
   static std::vector<std::string> data_of(const StreamReader& reader) {
     std::vector<std::string> data;
     for (const ReceivedEvent& event : reader.events()) {
@@ -397,17 +405,18 @@ TEST_F(ShardTest, ASlowClientIsToldExactlyWhatItMissed) {
            reader.events().back().data.starts_with(std::to_string(kMessages) + "x");
   }));
   std::size_t received = 0;
-  std::size_t missed = 0;
+  std::size_t told = 0;
   for (const ReceivedEvent& event : reader.events()) {
     if (event.type == "weir:gap") {
       EXPECT_THAT(event.data, HasSubstr("slow-client"));
-      missed += std::stoul(event.data.substr(event.data.find("\"missed\":") + 9));
+      told += std::stoul(event.data.substr(event.data.find("\"missed\":") + 9));
     } else if (event.has_data) {
       ++received;
     }
   }
-  EXPECT_EQ(received + missed, static_cast<std::size_t>(kMessages));
-  EXPECT_GT(missed, 0U);
+  EXPECT_EQ(received + told, static_cast<std::size_t>(kMessages));
+  EXPECT_GT(told, 0U);
+  EXPECT_EQ(missed(GapReason::kSlowClient), told);
 }
 
 TEST_F(ShardTest, AStuckClientDisturbsNobodyElse) {
@@ -901,6 +910,9 @@ TEST_F(ShardTest, KnowsItsSlowestClientsAndForgetsThemWhenTheyHaveLeft) {
   }));
   EXPECT_EQ(slowest[0].channel, "news") << "it lags most behind that one";
   EXPECT_GT(slowest[0].lag_bytes, 500'000U);
+  // All channels of all clients.
+  EXPECT_GT(shard_->stats().waiting_messages.value(), 50 + kSlowestMax);
+  EXPECT_GT(shard_->stats().waiting_bytes.value(), slowest[0].lag_bytes + kSlowestMax * 2'000);
   for (std::size_t i = 1; i < slowest.size(); ++i) {
     EXPECT_EQ(slowest[i].channel, "other");
     EXPECT_LT(slowest[i].lag_messages, 50U);
@@ -908,9 +920,45 @@ TEST_F(ShardTest, KnowsItsSlowestClientsAndForgetsThemWhenTheyHaveLeft) {
   }
   stuck.clear();
   EXPECT_TRUE(eventually([&] { return shard_->slowest().empty(); })) << "while others stay";
+  EXPECT_EQ(shard_->stats().waiting_messages.value(), 0U);
+  EXPECT_EQ(shard_->stats().waiting_bytes.value(), 0U);
   reading.close();
   EXPECT_TRUE(eventually([&] { return shard_->stats().clients.value() == 0; }));
   EXPECT_EQ(shard_->stats().slow_clients.value(), 0U);
+}
+
+TEST_F(ShardTest, ObservesEachStreamsStartOnce) {
+  start();
+  auto late = std::make_shared<Channel>("late", log_limits(), SlowClientPolicy::kSkip);
+  auto waiting = open_stream(*shard_, {{late}, {}, {}, 0});
+  auto reader = open_stream(*shard_, {{channel("news")}, {}, {}, 0});
+  ASSERT_TRUE(read_events(reader, 1));
+  EXPECT_EQ(observed(shard_->stats().start), 1U) << "the other has no head yet";
+  publisher_.acknowledge(*late);
+  shard_->wake();
+  ASSERT_TRUE(read_events(waiting, 1));
+  EXPECT_EQ(observed(shard_->stats().start), 2U);
+  EXPECT_GT(shard_->stats().start.sum_seconds(), 0);
+}
+
+TEST_F(ShardTest, CountsMissedMessagesOfSharedGapsForEachClientAndNoneOfAnUnknownNumber) {
+  start();
+  const auto news = channel("news");
+  auto first = open_stream(*shard_, {{news}, {}, {}, 0});
+  auto second = open_stream(*shard_, {{news}, {}, {}, 0});
+  ASSERT_TRUE(read_events(first, 1));
+  ASSERT_TRUE(read_events(second, 1));
+  publisher_.publish_gap(*news, 3, GapReason::kTooLarge);
+  publisher_.publish_gap(*news, std::nullopt, GapReason::kBusDown);
+  publish(news, "after");
+  for (StreamReader* reader : {&first, &second})
+    ASSERT_TRUE(read_until(*reader, [&] { return data_of(*reader).size() == 3; }));
+  const auto gaps = [&](GapReason reason) {
+    return shard_->stats().gaps[static_cast<std::size_t>(reason)].value();
+  };
+  ASSERT_TRUE(eventually([&] { return gaps(GapReason::kBusDown) == 2; }));
+  EXPECT_EQ(missed(GapReason::kTooLarge), 6U);
+  EXPECT_EQ(missed(GapReason::kBusDown), 0U);
 }
 
 TEST_F(ShardTest, FiftyThousandChannelsOfOneClientEachHoldLittle) {
@@ -1030,6 +1078,59 @@ TEST_F(SeamTest, WhoComesWhileAMessageIsForgottenAtOnceIsToldOfNoGap) {
   turn();
   reader.read(1 << 20);
   EXPECT_THAT(data_of(reader), ElementsAre("after the head"));
+}
+
+TEST_F(SeamTest, ObservesOneDeliveryABatchWhateverTheNumberOfClients) {
+  const auto news = channel("news");
+  std::list<StreamReader> readers;
+  for (int i = 0; i < 5; ++i) readers.push_back(open_stream(*shard_, {{news}, {}, {}, 0}));
+  turn();
+  const std::uint64_t before = observed(shard_->stats().delivery);
+  for (int i = 0; i < 3; ++i) publish(news, "one batch");
+  turn();
+  EXPECT_EQ(shard_->stats().messages_out.value(), 15U);
+  EXPECT_EQ(observed(shard_->stats().delivery), before + 1);
+  EXPECT_EQ(observed(shard_->stats().lag), 0U);
+}
+
+TEST_F(SeamTest, ObservesTheDeliveryToClientsOfSeveralChannelsOnceATurn) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  auto reader = open_stream(*shard_, {{a, b}, {Form::kEvents}, {}, 0});
+  turn();
+  const std::uint64_t before = observed(shard_->stats().delivery);
+  publish(a, "1");
+  publish(b, "2");
+  turn();
+  EXPECT_EQ(shard_->stats().messages_out.value(), 2U);
+  EXPECT_EQ(observed(shard_->stats().delivery), before + 1);
+}
+
+TEST_F(SeamTest, ObservesTheLagOfASlowClientWhenItsSocketTakesMore) {
+  const auto news = channel("news");
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 0});
+  turn();
+  while (shard_->stats().slow_clients.value() == 0) {
+    publish(news, std::string(60'000, 'x'));
+    turn();
+  }
+  publish(news, "waits");
+  turn();
+  EXPECT_EQ(observed(shard_->stats().lag), 0U);
+  while (reader.read(1 << 20) > 0) turn();
+  EXPECT_EQ(data_of(reader).back(), "waits");
+  EXPECT_GE(observed(shard_->stats().lag), 1U);
+}
+
+TEST_F(SeamTest, AReplayIsNoLag) {
+  const auto news = channel("news");
+  for (int i = 0; i < 10; ++i) publish(news, std::string(60'000, 'x'));
+  auto reader = open_stream(*shard_, {{news}, {}, {}, 10});
+  turn();
+  ASSERT_EQ(shard_->stats().slow_clients.value(), 1U);
+  while (reader.read(1 << 20) > 0) turn();
+  EXPECT_EQ(data_of(reader).size(), 11U);
+  EXPECT_EQ(observed(shard_->stats().lag), 0U);
 }
 
 TEST_F(SeamTest, AClientIsNotCutForTheLagOfAChannelThatHasEndedForIt) {

@@ -7,6 +7,10 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <vector>
+
+#include "broker/base/metrics.h"
+#include "broker/http/reply.h"
 
 namespace weir {
 namespace {
@@ -30,6 +34,21 @@ TEST(Refused, HasANameOfItsOwnThatIsExplained) {
     if (name.starts_with("bus-")) continue;  // "bus-…" on that page.
     EXPECT_NE(page.find("`" + name + "`"), std::string::npos) << name;
   }
+}
+
+TEST(Refused, TheMetricShowsEachNameFromTheStart) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Refused::kCount); ++i)
+    names.emplace_back(refused_name(static_cast<Refused>(i)));
+  EXPECT_EQ(label_values_of(kMetrics[static_cast<std::size_t>(Metric::kRefused)]), names);
+}
+
+TEST(Reply, TheMetricShowsEachStatusFromTheStart) {
+  std::vector<std::string> statuses;
+  for (int status = 100; status < 600; ++status) {
+    if (std::string(status_text(status)) != "Unknown") statuses.push_back(std::to_string(status));
+  }
+  EXPECT_EQ(label_values_of(kMetrics[static_cast<std::size_t>(Metric::kRequests)]), statuses);
 }
 
 }  // namespace

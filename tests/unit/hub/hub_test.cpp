@@ -14,6 +14,7 @@
 
 #include "broker/base/metrics.h"
 #include "broker/config.h"
+#include "broker/fanout/stats.h"
 #include "tests/unit/fanout/stream_reader.h"
 
 namespace weir {
@@ -126,6 +127,37 @@ class HubTest : public ::testing::Test {
   FakeBus bus_;
   std::unique_ptr<Hub> hub_;
 };
+
+TEST_F(HubTest, ShowsWhatHoldsMemoryWithoutOverlaps) {
+  start();
+  auto reader = open({"news"});
+  ASSERT_TRUE(reader);
+  hub_->listener().on_subscribed("news");
+  ASSERT_TRUE(has_begun(*reader));
+  const auto held = [this](const std::string& holder) {
+    return value_of("weir_memory_bytes{holder=\"" + holder + "\"}");
+  };
+  EXPECT_EQ(held("history"), 0);
+  const double channels = held("channels");
+  const double streams = held("streams");
+  EXPECT_GT(channels, 500);
+  EXPECT_GT(streams, 500);
+  publish("news", std::string(10'000, 'x'));
+  ASSERT_TRUE(read_data(*reader, 1));
+  EXPECT_GT(held("history"), 10'000);
+  EXPECT_LE(held("history"), value_of("weir_frame_bytes"));
+  EXPECT_EQ(held("sending"), value_of("weir_held_bytes"));
+  auto other = open({"other"});
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(eventually([&] { return value_of("weir_clients") == 2; }));
+  EXPECT_EQ(held("channels"), 2 * channels);
+  EXPECT_EQ(held("streams"), 2 * streams);
+}
+
+TEST_F(HubTest, TheMetricsShowEachReasonOfACloseFromTheStart) {
+  const std::vector<std::string> names(kCloseReasonNames.begin(), kCloseReasonNames.end());
+  EXPECT_EQ(label_values_of(kMetrics[static_cast<std::size_t>(Metric::kStreamsClosed)]), names);
+}
 
 TEST_F(HubTest, SubscribesOnceHoweverManyClients) {
   start();
