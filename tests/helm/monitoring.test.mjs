@@ -1,7 +1,12 @@
 // Alerts, the dashboard and docs/operations.md speak of metrics that exist; the latter two of all of them.
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
-import {describe, test} from 'node:test';
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, describe, test} from 'node:test';
+import {stringify} from 'yaml';
+import {cases} from './alerts.mjs';
 import {render} from './helm.mjs';
 import {everything} from './values.mjs';
 
@@ -58,15 +63,59 @@ test('the check sees a metric and a label that do not exist', () => {
 
 describe('the alerts', () => {
   const rule = render(4, everything).find(({kind}) => kind === 'PrometheusRule');
-  for (const {alert, expr, annotations, labels} of rule.spec.groups[0].rules) {
+  const {rules} = rule.spec.groups[0];
+  const folder = mkdtempSync(join(tmpdir(), 'weir-alerts-'));
+  after(() => rmSync(folder, {recursive: true}));
+  const runbooks = [...read('docs/operations.md').matchAll(/^### (Weir\w+)$/gm)].map(([, name]) => name);
+
+  for (const {alert, expr, annotations, labels} of rules) {
     test(`${alert} asks for metrics that exist, of the release's own pods`, () => {
       checkExpression(expr);
-      assert.doesNotMatch(expr, /\$/);
+      assert.doesNotMatch(JSON.stringify({expr, annotations}).replaceAll(/\{\{.*?\}\}/g, ''), /\$/);
       for (const {labels: asked} of uses(expr)) {
         for (const label of ['namespace', 'pod']) assert.ok(asked.some((one) => one.label === label), expr);
       }
       assert.ok(annotations.summary && annotations.description);
       assert.ok(['warning', 'critical'].includes(labels.severity));
+    });
+    test(`${alert} has a runbook`, () => {
+      const anchor = annotations.runbook_url.match(/docs\/operations\.md#(\w+)$/)?.[1];
+      assert.ok(runbooks.some((name) => name.toLowerCase() === anchor), annotations.runbook_url);
+    });
+  }
+  test('each runbook is of an alert', () => {
+    const anchors = new Set(rules.map(({annotations}) => annotations.runbook_url.split('#')[1]));
+    assert.deepEqual(runbooks.filter((name) => !anchors.has(name.toLowerCase())), []);
+  });
+
+  writeFileSync(join(folder, 'rules.yaml'), stringify({groups: rule.spec.groups}));
+  test('promtool takes them', () => {
+    execFileSync('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', join(folder, 'rules.yaml')]);
+  });
+  test('each has a case in which it fires and one in which it does not', () => {
+    for (const fires of [true, false]) {
+      const covered = new Set(cases.filter((one) => one.fires === fires).map(({alert}) => alert));
+      assert.deepEqual([...covered].sort(), rules.map(({alert}) => alert).sort());
+    }
+  });
+  for (const [i, {alert, what, fires, minutes, series}] of cases.entries()) {
+    test(`${alert} ${fires ? 'fires' : 'is silent'}: ${what}`, () => {
+      const file = join(folder, `case-${i}.yaml`);
+      writeFileSync(file, stringify({
+        rule_files: ['rules.yaml'],
+        evaluation_interval: '15s',
+        tests: [{
+          interval: '15s',
+          input_series: Object.entries(series).map(([name, values]) => ({series: name, values})),
+          promql_expr_test: [{
+            expr: `count(ALERTS{alertname="${alert}",alertstate="firing"})`,
+            eval_time: `${minutes * 60}s`,
+            exp_samples: fires ? [{labels: '{}', value: 1}] : [],
+          }],
+        }],
+      }));
+      const run = spawnSync('promtool', ['test', 'rules', file], {encoding: 'utf8'});
+      assert.equal(run.status, 0, `${run.error ?? ''}${run.stdout}${run.stderr}`);
     });
   }
 });
