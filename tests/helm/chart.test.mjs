@@ -33,8 +33,7 @@ for (const major of majors) {
       });
 
       test(`renders what Kubernetes' types take from ${name} values`, () => {
-        // Kubernetes itself has no types of the Prometheus operator's.
-        const own = render(major, values).filter(({apiVersion}) => !apiVersion.startsWith('monitoring.coreos.com/'));
+        const own = render(major, values);
         assert.ok(own.length > 5);
         assert.deepEqual(typeErrors(own), []);
       });
@@ -523,7 +522,7 @@ function checkAgreement(documents) {
     const ports = selected[0].spec.containers.flatMap((container) => (container.ports ?? []).map(({name}) => name));
     for (const {targetPort} of spec.ports) assert.ok(ports.includes(targetPort));
   }
-  for (const {kind, spec} of documents.filter(({kind}) => ['PodDisruptionBudget', 'NetworkPolicy'].includes(kind))) {
+  for (const {kind, spec} of documents.filter(({kind}) => ['PodDisruptionBudget', 'NetworkPolicy', 'PodMonitor'].includes(kind))) {
     const {matchLabels} = kind === 'NetworkPolicy' ? spec.podSelector : spec.selector;
     assert.equal(pods.filter(({metadata}) => isSelected(matchLabels, metadata.labels)).length, 1, kind);
   }

@@ -5,7 +5,7 @@ import {fileURLToPath} from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
-const custom = /^(gateway\.networking\.k8s\.io|route\.openshift\.io)\//;
+const custom = /^(gateway\.networking\.k8s\.io|route\.openshift\.io|monitoring\.coreos\.com|keda\.sh)\//;
 
 function moduleOf(apiVersion) {
   if (custom.test(apiVersion)) return './custom_types';

@@ -20,12 +20,12 @@ for (const major of majors) {
     test('puts every object into the namespace that is named, with the common labels and annotations', () => {
       assert.ok(rendered.length > 6);
       for (const {kind, metadata} of rendered) {
-        assert.equal(metadata.namespace, 'events', kind);
+        assert.equal(metadata.namespace, /Monitor|Rule/.test(kind) ? 'monitoring' : 'events', kind);
         assert.equal(metadata.labels.team, 'web', kind);
         assert.equal(metadata.annotations['example.com/owner'], 'web', kind);
       }
       assert.equal(gatewayPod(rendered).metadata.labels.team, 'web');
-      for (const {kind, metadata} of render(major, everything)) assert.equal(metadata.namespace, 'ns', kind);
+      for (const {kind, metadata} of render(major, valkey)) assert.equal(metadata.namespace, 'ns', kind);
     });
 
     test('does not select by the common labels', () => {

@@ -46,7 +46,10 @@ export const everything = {
   },
   away: {replicaCount: 3},
   serviceAccount: {create: true, name: 'gateway', annotations: {'example.com/role': 'x'}},
-  serviceMonitor: {enabled: true, interval: '30s', labels: {release: 'prometheus'}},
+  serviceMonitor: {
+    enabled: true, interval: '30s', scrapeTimeout: '10s', namespace: 'monitoring', labels: {release: 'prometheus'},
+    relabelings: [{action: 'labeldrop', regex: 'pod_template_hash'}],
+  },
   prometheusRule: {enabled: true, labels: {release: 'prometheus'}},
   dashboard: {enabled: true},
   publishers: {demo: {enabled: true}, log: {enabled: true, channel: 'machine', flags: ['--json']}},
@@ -83,7 +86,10 @@ export const scaled = {
   redis: {existingSecret: {name: 'mine', key: 'url'}},
   config: {'jwks-file': '/etc/weir/keys/jwks.json'},
   keys: {existingSecret: 'my-keys'},
-  autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 20, clientsPerPod: 15000},
+  autoscaling: {
+    enabled: true, minReplicas: 3, maxReplicas: 20, clientsPerPod: 15000, memoryPercent: 90,
+    metrics: [{type: 'External', external: {metric: {name: 'queue'}, target: {type: 'Value', value: '30'}}}],
+  },
   resources: {limits: {memory: '4Gi'}},
   ingress: {enabled: true, className: 'haproxy', controller: 'haproxy', hosts: [{host: 'events.example.com'}]},
   serviceAccount: {create: false},
@@ -151,6 +157,34 @@ export const options = {
     ]},
   },
   topologySpreadConstraints: false,
+  autoscaling: {
+    enabled: true, minReplicas: 2, maxReplicas: 5, clientsPerPod: 5000, cpuPercent: 70, memoryPercent: 80,
+    behavior: {scaleUp: {stabilizationWindowSeconds: 0}},
+    keda: {
+      enabled: true, serverAddress: 'http://prometheus:9090', authenticationRef: {name: 'prometheus'}, annotations: {'example.com/a': 'b'},
+      triggers: [{type: 'cron', metadata: {timezone: 'Europe/Berlin', start: '0 8 * * *', end: '0 18 * * *', desiredReplicas: '4'}}],
+    },
+  },
+  podDisruptionBudget: {minAvailable: '50%', unhealthyPodEvictionPolicy: 'AlwaysAllow'},
+  networkPolicy: {
+    enabled: true,
+    extraIngress: [{from: [{ipBlock: {cidr: '192.0.2.0/24'}}], ports: [{port: 'admin', protocol: 'TCP'}]}],
+    extraEgress: [{to: [{ipBlock: {cidr: '192.0.2.3/32'}}], ports: [{port: 443, protocol: 'TCP'}]}],
+  },
+  podMonitor: {
+    enabled: true, interval: '30s', scrapeTimeout: '5s', namespace: 'monitoring', labels: {release: 'prometheus'},
+    annotations: {'example.com/a': 'b'}, relabelings: [{sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node'}],
+    metricRelabelings: [{sourceLabels: ['__name__'], regex: 'weir_http_.*', action: 'drop'}],
+  },
+  prometheusRule: {
+    enabled: true, thresholds: {}, namespace: 'monitoring', labels: {release: 'prometheus'}, annotations: {'example.com/a': 'b'},
+  },
+  extraObjects: [
+    {apiVersion: 'v1', kind: 'ConfigMap', metadata: {
+      name: '{{ include "weir.fullname" . }}-mine', namespace: 'events', labels: {team: 'web'}, annotations: {'example.com/owner': 'web'},
+    }},
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  {{- include "weir.metadata" (dict "root" . "suffix" "text") | nindent 2 }}\n',
+  ],
   revisionHistoryLimit: 3,
   commonLabels: {team: 'web'},
   commonAnnotations: {'example.com/owner': 'web'},

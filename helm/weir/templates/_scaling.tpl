@@ -1,0 +1,20 @@
+{{/* Streams do not move by themselves: each pod that goes sends its clients to reconnect, so it goes late and alone. */}}
+{{- define "weir.scalingBehavior" -}}
+{{- $behavior := dict "scaleDown" (dict "stabilizationWindowSeconds" 600 "policies" (list (dict "type" "Pods" "value" 1 "periodSeconds" 120))) -}}
+{{- include "weir.overlay" (dict "on" $behavior "over" .Values.autoscaling.behavior) -}}
+{{- toYaml $behavior -}}
+{{- end -}}
+
+{{/* An autoscaler that could never do anything. */}}
+{{- define "weir.checkScaling" -}}
+{{- with .Values.autoscaling -}}
+{{- if .enabled -}}
+{{- if and .keda.enabled .clientsPerPod (not .keda.serverAddress) -}}
+{{- fail "autoscaling.keda needs to be told where Prometheus is: set autoscaling.keda.serverAddress, or clientsPerPod to null" -}}
+{{- end -}}
+{{- if not (or .clientsPerPod .cpuPercent .memoryPercent (ternary .keda.triggers .metrics .keda.enabled)) -}}
+{{- fail "autoscaling is by nothing: set autoscaling.clientsPerPod, cpuPercent, memoryPercent or metrics" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
