@@ -4,59 +4,22 @@ Nobody ends for good; who is moved is let in at the first request; and nobody mi
 """
 
 import signal
-import threading
-import time
 import unittest
 
-from support.account import numbered
 from support.case import GatewayTest
 from support.eventsource import OPEN, EventSource
 from support.gateway import Gateway
 from support.http import request_bytes
 from support.limits import scaled
 from support.proxies import HaProxy, Nginx, free_ports
-from support.redis import RedisError
+from support.publisher import Publisher
 from support.sse import Timeout
 
 CLIENTS = scaled(200, 40)
 CHANNEL = "load"
 ORIGIN = "https://page.example"
-# Between two messages. Each is for all clients, and this process reads them all.
-PAUSE_SECONDS = 0.05
 # Of the closing block: --drain-retry-ms 400, and up to one and a half times as much.
 CLOSING_RETRY_MS = range(400, 601)
-
-
-class Publisher:
-    """Publishes 1, 2, 3, … at a steady rate from a thread of its own, also to a Redis that goes and comes back."""
-
-    def __init__(self, redis):
-        self._redis = redis
-        self._stops = threading.Event()
-        # Held for each publish: Redis is never stopped within one, whose outcome would be unknown.
-        self.between = threading.Lock()
-        self.last = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        client = None
-        while not self._stops.wait(PAUSE_SECONDS):
-            with self.between:
-                try:
-                    client = client or self._redis.connect()
-                    client.publish(CHANNEL, numbered(self.last + 1))
-                    self.last += 1
-                except (OSError, RedisError):
-                    client = None
-        if client:
-            client.close()
-
-    def stop(self):
-        """The number of the last message."""
-        self._stops.set()
-        self._thread.join()
-        return self.last
 
 
 class Rollout(GatewayTest):
@@ -78,7 +41,7 @@ class Rollout(GatewayTest):
         port, admin = self.addresses[n]
         gateway = self.start_gateway(
             "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}", "--cors-origin", ORIGIN,
-            "--drain-seconds", "1", "--drain-retry-ms", "400", "--ready-without-redis-seconds", "1",
+            "--retry-ms", "500", "--drain-seconds", "1", "--drain-retry-ms", "400", "--ready-without-redis-seconds", "1",
             redis=self.redis, wait=False, addresses_by_flag=False)
         gateway.wait_until(lambda: gateway.admin("/readyz").status == 200, "/readyz", pump=self.loop.pump)
         return gateway
@@ -104,7 +67,7 @@ class Rollout(GatewayTest):
     def open_clients(self):
         self.clients = [EventSource(self.loop, self.proxy.port, CHANNEL) for _ in range(CLIENTS)]
         self.wait_until_all_are_open()
-        self.publisher = Publisher(self.redis)
+        self.publisher = Publisher(self.redis, CHANNEL)
         self.addCleanup(self.publisher.stop)
 
     def wait_for_all(self, predicate, what):
@@ -190,6 +153,15 @@ class Scenarios:
             self.wait_until_all_are_open()
         self.redis.start()
         self.settle(moves_min=1)
+
+    def test_gateways_die_without_a_word(self):
+        self.open_clients()
+        for gateway in self.gateways:
+            gateway.kill()
+        # The proxy has not seen it coming.
+        newcomer = self.loop.open(self.proxy.port, f"/channels/{CHANNEL}")
+        self.assertEqual(newcomer.wait_for_head().status, 200)
+        self.wait_for_all(lambda client: client.visits[-1].is_away, "everybody is told by --away")
 
     def test_without_a_gateway_a_page_of_another_origin_is_told_to_come_back(self):
         self.end(*self.gateways)

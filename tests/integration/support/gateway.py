@@ -53,6 +53,7 @@ class Gateway:
         self._changed = threading.Condition()
         self._reading = threading.Lock()
         self._is_log_complete = False
+        self._is_killed = False
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=subprocess.PIPE, env=clean_environment(env))
         self._reader = threading.Thread(target=self._read_log, daemon=True)
@@ -201,7 +202,9 @@ class Gateway:
         return code
 
     def stop(self):
-        """SIGTERM; raises AssertionError unless the gateway ends in order."""
+        """SIGTERM; raises AssertionError unless the gateway ends in order, or was killed."""
+        if self._is_killed:
+            return
         try:
             if self.is_running():
                 self.signal(signal.SIGTERM)
@@ -215,7 +218,8 @@ class Gateway:
             raise AssertionError(f"the gateway ended with {code} {reports}:\n{self.log_tail(200)}")
 
     def kill(self):
-        """For a gateway that a test ended on purpose, or could not."""
+        """SIGKILL, if it still runs."""
+        self._is_killed = True
         self._release()
 
     def _release(self):
