@@ -78,6 +78,17 @@ for (const major of majors) {
       }
     });
 
+    test('alerts at the thresholds, and with the runbooks, that are named', () => {
+      const rules = (documents) => Object.fromEntries(ofKind(documents, 'PrometheusRule').spec.groups[0].rules.map((rule) => [rule.alert, rule]));
+      const own = rules(rendered);
+      assert.equal(own.WeirRedisDown.for, '5m');
+      assert.match(own.WeirNearlyFull.expr, /> 0\.7$/);
+      assert.equal(own.WeirRedisDown.annotations.runbook_url, 'https://example.com/runbooks#weirredisdown');
+      const standard = rules(render(major, {...minimal, prometheusRule: {enabled: true}}));
+      assert.equal(standard.WeirRedisDown.for, '1m');
+      assert.equal(standard.WeirRedisDown.annotations.runbook_url, 'docs/operations.md#weirredisdown');
+    });
+
     test('puts the dashboard where Grafana looks for it', () => {
       const dashboard = {enabled: true, namespace: 'grafana', annotations: {grafana_folder: 'weir'}};
       const {metadata} = allOf(render(major, {...minimal, dashboard}), 'ConfigMap').find(({data}) => data['weir.json']);
@@ -96,6 +107,7 @@ for (const major of majors) {
       'KEDA without Prometheus': [{autoscaling: {enabled: true, keda: {enabled: true}}}, /serverAddress/],
       'a budget of an unknown unit': [{podDisruptionBudget: {minAvailable: 'half'}}, /minAvailable/],
       'a time-out of Prometheus without a unit': [{serviceMonitor: {scrapeTimeout: '10'}}, /scrapeTimeout/],
+      'a threshold that no alert has': [{prometheusRule: {enabled: true, thresholds: {redisDown: '5m'}}}, /no such threshold/],
       'a threshold with other characters': [{prometheusRule: {thresholds: {redisDownFor: '1 or vector(1)'}}}, /redisDownFor/],
     };
     for (const [name, [values, why]] of Object.entries(refused)) {

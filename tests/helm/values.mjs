@@ -177,7 +177,7 @@ export const options = {
     metricRelabelings: [{sourceLabels: ['__name__'], regex: 'weir_http_.*', action: 'drop'}],
   },
   prometheusRule: {
-    enabled: true, thresholds: {}, namespace: 'monitoring', labels: {release: 'prometheus'}, annotations: {'example.com/a': 'b'},
+    enabled: true, thresholds: {redisDownFor: '5m', clientsShare: 0.7}, runbooks: 'https://example.com/runbooks', namespace: 'monitoring', labels: {release: 'prometheus'}, annotations: {'example.com/a': 'b'},
   },
   extraObjects: [
     {apiVersion: 'v1', kind: 'ConfigMap', metadata: {

@@ -20,3 +20,15 @@ metricRelabelings:
 {{- define "weir.podMatchers" -}}
 {{- printf "namespace=%q,pod=~%q" (include "weir.namespace" .) (printf "%s-.*" (include "weir.fullname" .)) -}}
 {{- end -}}
+
+{{/* The page of the runbooks: the user's, or this project's where its address is known. */}}
+{{- define "weir.runbooks" -}}
+{{- $home := trimSuffix "/" (default "" .Chart.Home) -}}
+{{- if .Values.prometheusRule.runbooks -}}
+{{- .Values.prometheusRule.runbooks -}}
+{{- else if and $home (not (hasSuffix ".invalid" $home)) -}}
+{{- printf "%s/blob/main/docs/operations.md" $home -}}
+{{- else -}}
+docs/operations.md
+{{- end -}}
+{{- end -}}
