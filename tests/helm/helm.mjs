@@ -41,20 +41,33 @@ export function renderText(major, values = minimal, release = 'r', ...args) {
   return result.stdout;
 }
 
-// The documents of a chart with one template, `text`, that has the weir chart as a subchart with `values`.
-export function renderAround(major, text, values = minimal) {
+// The documents of a chart that has the weir chart as a subchart, under `condition: weir.enabled`, and of its own one
+// template, `text`: those of that template alone, or where there is no text all of them. `values` are those of the whole.
+function renderParent(major, values, text) {
   const folder = mkdtempSync(join(tmpdir(), 'weir-chart-'));
   try {
     mkdirSync(join(folder, 'templates'));
-    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: around\nversion: 1.0.0\n');
-    writeFileSync(join(folder, 'templates/around.yaml'), text);
+    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: around\nversion: 1.0.0\n' +
+      'dependencies: [{name: weir, version: ">=0.1.0", condition: weir.enabled}]\n');
+    if (text) writeFileSync(join(folder, 'templates/around.yaml'), text);
     cpSync(chart, join(folder, 'charts/weir'), {recursive: true});
-    const result = helm(major, ['template', 'r', folder, '--show-only', 'templates/around.yaml'], {weir: values});
+    const only = text ? ['--show-only', 'templates/around.yaml'] : [];
+    const result = helm(major, ['template', 'r', folder, ...only], values);
     if (result.status !== 0) throw new Error(result.stderr);
     return parse(result.stdout);
   } finally {
     rmSync(folder, {recursive: true});
   }
+}
+
+// What a template of a chart around this one renders.
+export function renderAround(major, text, values = minimal, rest = {}) {
+  return renderParent(major, {weir: values, ...rest}, text);
+}
+
+// What an umbrella chart renders.
+export function renderUmbrella(major, values) {
+  return renderParent(major, values);
 }
 
 // The rendered documents of the chart if it were of `version`.

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
 import {allOf, gateway, gatewayPod, ofKind, podsOf} from './documents.mjs';
-import {majors, refusal, render} from './helm.mjs';
+import {majors, refusal, render, renderAround, renderUmbrella} from './helm.mjs';
+import {typeErrors} from './kubernetes_types.mjs';
 import {everything, minimal, options, valkey} from './values.mjs';
 
 // Values that render each pod of the chart: the gateway, Valkey, publishers, the test and whatever else there is by then.
@@ -15,6 +16,30 @@ for (const major of majors) {
     test('renders nothing when it is not enabled', () => {
       assert.deepEqual(render(major, {...everything, enabled: false}), []);
       assert.deepEqual(render(major, {enabled: false}), []);
+    });
+
+    test('is a part of an umbrella chart, which switches it on and off and says what all charts share', () => {
+      assert.deepEqual(renderUmbrella(major, {weir: {enabled: false}}), []);
+      const documents = renderUmbrella(major, {global: {imageRegistry: 'example.com', other: 1}, weir: {...minimal, enabled: true}});
+      assert.match(gateway(documents).image, /^example\.com\/weir:/);
+    });
+
+    test('lends its log publisher as it runs its own, before the application where that is asked for', () => {
+      const lend = (options) => renderAround(
+          major, `apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec:\n  containers: [{name: app, image: a}]\n  initContainers:\n` +
+            `    {{- include "weir.logSidecar" (dict "root" .Subcharts.weir "channel" "a" "file" "/logs/a.log" ${options}) | nindent 4 }}\n` +
+            `  volumes:\n    {{- include "weir.logSidecarVolumes" .Subcharts.weir | nindent 4 }}\n`,
+          {...minimal, securityContext: {privileged: false}, publishers: {resources: {limits: {memory: '1Gi'}}}},
+          {global: {imageRegistry: 'example.com'}});
+      const [plain, [pod]] = [lend(''), lend('"restartPolicy" "Always"')];
+      const [container] = pod.spec.initContainers;
+      assert.deepEqual(typeErrors([pod]), []);
+      assert.equal(container.restartPolicy, 'Always');
+      assert.equal(plain[0].spec.initContainers[0].restartPolicy, undefined);
+      assert.match(container.image, /^example\.com\/weir:/);
+      assert.equal(container.securityContext.privileged, false);
+      assert.equal(container.securityContext.readOnlyRootFilesystem, true);
+      assert.equal(container.resources.limits.memory, '1Gi');
     });
 
     test('puts every object into the namespace that is named, with the common labels and annotations', () => {
