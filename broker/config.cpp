@@ -310,6 +310,18 @@ std::vector<Setting> process_rows(Config& config) {
           "sleep", config.sleep, {0, 3'600},
           "Only waits so long, and exits with 0: for the preStop of a container without a shell. 0: "
           "doesn't."),
+      Setting::text("selftest", config.selftest,
+                    "The URL of a gateway, http://host[:port][/base-path]: publishes a message, over Redis "
+                    "if there is a "
+                    "redis-url and else over HTTP, receives it through that gateway, and exits with 0 or 1."),
+      Setting::text("selftest-channel", config.selftest_channel, "The channel of that message.",
+                    [](const std::string& text) {
+                      return is_channel_name(text)
+                                 ? std::string()
+                                 : std::string("must be a channel's name; ") + kChannelNameRule;
+                    }),
+      Setting::text("selftest-token-file", config.selftest_token_file,
+                    "A file with the token for it, where there is one."),
   };
 }
 
@@ -425,7 +437,8 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   line.config_path = std::move(outcome->config_path);
   // Help, health checks and sleeps need no more than their own settings: the gateway itself may have the rest
   // as flags.
-  if (line.text || line.config.healthcheck || line.config.sleep.count() > 0) return line;
+  if (line.text || line.config.healthcheck || line.config.sleep.count() > 0 || !line.config.selftest.empty())
+    return line;
   if (line.config.away) {
     line.config = without_channels(line.config);
     return line;
@@ -476,12 +489,21 @@ namespace {
 
 // What the chart sets itself, from other values, and what makes another program of the gateway.
 const std::set<std::string>& settings_of_the_chart() {
-  static const std::set<std::string> names{"listen",           "admin-listen",
-                                           "admin-token-file", "bus",
-                                           "redis-url",        "redis-password-file",
-                                           "redis-ca-file",    "redis-certificate-file",
-                                           "redis-key-file",   "away",
-                                           "healthcheck",      "sleep"};
+  static const std::set<std::string> names{"listen",
+                                           "admin-listen",
+                                           "admin-token-file",
+                                           "bus",
+                                           "redis-url",
+                                           "redis-password-file",
+                                           "redis-ca-file",
+                                           "redis-certificate-file",
+                                           "redis-key-file",
+                                           "away",
+                                           "healthcheck",
+                                           "sleep",
+                                           "selftest",
+                                           "selftest-channel",
+                                           "selftest-token-file"};
   return names;
 }
 

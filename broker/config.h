@@ -119,6 +119,9 @@ struct Config {
   bool healthcheck = false;                // Ask a running gateway instead of being one.
   bool away = false;                       // Answer for gateways that are not ready, and be none.
   std::chrono::seconds sleep{0};           // Only wait, and end. 0: don't.
+  std::string selftest;                    // The URL of a gateway to try, instead of being one; empty: don't.
+  std::string selftest_channel = "selftest";
+  std::string selftest_token_file;
 };
 
 // The result of read_settings().

@@ -30,6 +30,7 @@
 #include "broker/http/server.h"
 #include "broker/hub/hub.h"
 #include "broker/live_settings.h"
+#include "broker/selftest.h"
 #include "process/descriptor_limit.h"
 #include "process/standard_descriptors.h"
 #include "process/usage.h"
@@ -38,7 +39,7 @@
 namespace weir {
 namespace {
 
-// Exit codes: unusable settings; a --healthcheck that fails. 0 is a clean end.
+// Exit codes: unusable settings; a --healthcheck or --selftest that fails. 0 is a clean end.
 constexpr int kExitBadSettings = 2;
 constexpr int kExitNotReady = 1;
 // How long the end of the process waits for the reader of the log.
@@ -246,6 +247,14 @@ int main(int argc, char** argv) {
   if (command->config.sleep.count() > 0) {
     std::this_thread::sleep_for(command->config.sleep);
     return 0;
+  }
+  if (!command->config.selftest.empty()) {
+    weir::start_logging(command->config.log_level, command->config.log_format);
+    const auto reason =
+        weir::why_selftest_fails(command->config, "weir-" + std::to_string(weir::random_number()));
+    if (reason) std::fprintf(stderr, "weir-broker: %s\n", reason->c_str());
+    std::puts(reason ? "the message did not come" : "the message came");
+    return reason ? weir::kExitNotReady : 0;
   }
   // Until the main loop handles it: the settings have just been read.
   std::signal(SIGHUP, SIG_IGN);

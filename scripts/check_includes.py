@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "broker/config": "broker/base redis settings",
     "broker/healthcheck": "broker/base broker/config",
     "broker/live_settings": "broker redis settings",
+    "broker/selftest": "broker/base broker/bus broker/config redis settings",
     "broker/main": "broker redis settings",
     "publishers/delivery": "redis",
     "publishers/program": "publishers/delivery redis settings",

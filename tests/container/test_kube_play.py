@@ -102,7 +102,7 @@ class KubePlay(ContainerTest):
 
         test = self.run_helm_test()
         self.assertEqual(test.returncode, 0, test)
-        self.assertIn("the stream has begun", test.stdout)
+        self.assertIn("the message came", test.stdout)
 
         # What stands in for the pod's own wait, which podman does not run.
         pod = self.named("Deployment", "r-weir")["spec"]["template"]["spec"]
@@ -120,14 +120,19 @@ class KubePlay(ContainerTest):
         security = container["securityContext"]
         self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
         self.assertTrue(security["readOnlyRootFilesystem"])
-        options = [f"--env={variable['name']}={variable['value']}" for variable in container["env"]]
+        options = [f"--env={variable['name']}={variable.get('value', VALUES['redis']['url'])}" for variable in container["env"]]
         options += ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", f"--user={pod['spec']['securityContext']['runAsUser']}"]
         options += [f"--add-host={document['metadata']['name']}:127.0.0.1" for document in self.documents
                     if document["kind"] == "Service"]
         return podman("run", "--rm", "--network=host", "--no-healthcheck", *options, container["image"],
                       *container["command"], check=False)
 
-    def test_the_test_fails_where_no_gateway_answers(self):
+    def test_the_test_fails_where_no_gateway_answers_or_redis_is_dead(self):
+        self.assertNotEqual(self.run_helm_test().returncode, 0)
+        self.play("r-weir")
+        self.wait_until(self.is_ready, "/readyz")
+        self.assertEqual(self.run_helm_test().returncode, 0)
+        run("redis-cli", "shutdown", "nosave", check=False)
         self.assertNotEqual(self.run_helm_test().returncode, 0)
 
     def test_its_settings_arrive(self):

@@ -349,13 +349,13 @@ for (const major of majors) {
       assert.equal(metrics[0].pods.target.averageValue, '15000');
     });
 
-    test('points the gateway and the publishers at the same Redis', () => {
+    test('points the gateway, the publishers and the test at the same Redis', () => {
       for (const values of [minimal, valkey, scaled]) {
         const documents = render(major, {...values, publishers: valkey.publishers});
         const sources = podsOf(documents).flatMap(({spec}) => spec.containers).flatMap(({env}) => env ?? [])
           .filter(({name}) => name === 'WEIR_TO' || name === 'WEIR_REDIS_URL')
           .map(({value, valueFrom}) => JSON.stringify(value ?? valueFrom));
-        assert.equal(sources.length, 3);
+        assert.equal(sources.length, 4);
         assert.equal(new Set(sources).size, 1);
       }
     });
@@ -365,6 +365,25 @@ for (const major of majors) {
       assert.deepEqual(rules(valkey).flatMap(({ports}) => ports.map(({port}) => port)), ['http']);
       const admin = rules(everything).find(({ports}) => ports[0].port === 'admin');
       assert.equal(admin.from.length, 1);
+    });
+
+    test('tests a channel that may be read, with a token where there is one', () => {
+      const test = (values) => render(major, values).find(({kind}) => kind === 'Pod').spec;
+      const env = (values) => Object.fromEntries(test(values).containers[0].env.map(({name, value}) => [name, value]));
+      assert.equal(env(trial).WEIR_SELFTEST, 'http://r-weir:80');
+      assert.equal(env(trial).WEIR_SELFTEST_CHANNEL, 'demo.helm-test');
+      assert.equal(env(everything).WEIR_SELFTEST_CHANNEL, 'news.helm-test');
+      assert.equal(env(everything).WEIR_REDIS_PREFIX, 'app:');
+      assert.equal(env(scaled).WEIR_SELFTEST_CHANNEL, 'helm-test');
+      assert.equal(env({...minimal, test: {channel: 'mine'}}).WEIR_SELFTEST_CHANNEL, 'mine');
+      assert.equal(env({...minimal, config: {'anonymous-subscribe': 'one,two.*', 'base-path': '/events'}}).WEIR_SELFTEST_CHANNEL, 'two.helm-test');
+      assert.equal(env({...minimal, config: {...minimal.config, 'base-path': '/events'}}).WEIR_SELFTEST, 'http://r-weir:80/events');
+      assert.equal(env(memory).WEIR_REDIS_URL, undefined);
+      assert.deepEqual(test(trial).containers[0].command, ['weir-broker']);
+      const {containers: [container], volumes} = test({...scaled, test: {tokenSecret: {name: 'mine', key: 'jwt'}}});
+      assert.ok(container.env.some(({name, value}) => name === 'WEIR_SELFTEST_TOKEN_FILE' && value === '/etc/weir/test/token'));
+      assert.deepEqual(volumes[0].secret.items, [{key: 'jwt', path: 'token'}]);
+      assert.equal(container.volumeMounts[0].name, volumes[0].name);
     });
 
     test('renders one replica on the memory bus without Redis', () => {
@@ -494,7 +513,7 @@ test('the notes fit how one gets in', () => {
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
        const ofTheChart = ['listen', 'admin-listen', 'admin-token-file', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
-         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'help', 'version'];
+         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'selftest', 'selftest-channel', 'selftest-token-file', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual(Object.keys(schema.properties.config.properties).sort(), known.sort());
      });

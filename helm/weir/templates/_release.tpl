@@ -191,3 +191,14 @@ WEIR_{{ $name | upper | replace "-" "_" }}: {{ include "weir.setting" $value }}
 server away {{ include "weir.awayName" . }}.{{ include "weir.namespace" . }}.svc:80 backup init-addr last,libc,none
 {{ end -}}
 {{- end -}}
+
+{{/* The channel of helm test: one that everybody may read, and that no pattern's owner is likely to use. */}}
+{{- define "weir.testChannel" -}}
+{{- $rules := index (include "weir.settings" . | fromJson) "anonymous-subscribe" | default list -}}
+{{- if kindIs "string" $rules }}{{ $rules = splitList "," $rules }}{{ end -}}
+{{- $channel := (default dict .Values.test).channel -}}
+{{- range $rules -}}
+{{- if and (not $channel) (contains "*" .) }}{{ $channel = replace "*" "helm-test" . }}{{ end -}}
+{{- end -}}
+{{- $channel | default (first (append $rules "helm-test")) -}}
+{{- end -}}

@@ -127,6 +127,9 @@ drain-retry-ms = 33
 ready-without-redis-seconds = 34
 away = true
 sleep = 35
+selftest = "http://gateway"
+selftest-channel = "a"
+selftest-token-file = "token"
 socket-unsent-bytes = "15K"
 cors-origin = ["https://a.example"]
 anonymous-subscribe = ["s*"]
@@ -197,6 +200,9 @@ log-format = "json"
   EXPECT_EQ(config.drain_retry.count(), 33);
   EXPECT_EQ(config.ready_without_redis.count(), 34);
   EXPECT_EQ(config.sleep.count(), 35);
+  EXPECT_EQ(config.selftest, "http://gateway");
+  EXPECT_EQ(config.selftest_channel, "a");
+  EXPECT_EQ(config.selftest_token_file, "token");
   EXPECT_TRUE(config.away);
   EXPECT_EQ(config.socket_unsent_bytes, 15 << 10);
   EXPECT_THAT(config.cors_origin, ElementsAre("https://a.example"));
@@ -374,9 +380,9 @@ TEST(Settings, TakeABasePathInItsNormalFormAlone) {
   for (const char* path : {"/push", "/push/v1", "/a-b_c.d~e", ""}) {
     EXPECT_EQ(error_of({"--base-path", path}), "no error") << path;
   }
-  for (const std::string path :
-       {"/", "push", "/push/", "//push", "/a//b", "/../b", "/a/./b", "/.a", "/a%20b", "/a b", "/a?b",
-        "https://a.example/push", ("/" + std::string(128, 'x')).c_str()}) {
+  for (const std::string& path :
+       std::vector<std::string>{"/", "push", "/push/", "//push", "/a//b", "/../b", "/a/./b", "/.a", "/a%20b",
+                                "/a b", "/a?b", "https://a.example/push", "/" + std::string(128, 'x')}) {
     EXPECT_THAT(error_of({"--base-path", path}), StartsWith("base-path = \"" + path + "\"")) << path;
   }
 }
