@@ -383,7 +383,7 @@ TEST(Settings, TakeABasePathInItsNormalFormAlone) {
   for (const std::string& path :
        std::vector<std::string>{"/", "push", "/push/", "//push", "/a//b", "/../b", "/a/./b", "/.a", "/a%20b",
                                 "/a b", "/a?b", "https://a.example/push", "/" + std::string(128, 'x')}) {
-    EXPECT_THAT(error_of({"--base-path", path}), StartsWith("base-path = \"" + path + "\"")) << path;
+    EXPECT_THAT(error_of({"--base-path", path}), StartsWith("base-path = \"" + path.substr(0, 120))) << path;
   }
 }
 
