@@ -90,6 +90,8 @@ for (const major of majors) {
       'config.jwt-public-key-file': [{config: {'jwt-public-key-file': '/etc/weir/keys/a'}}, noRedis],
       'config.anonymous-subscribe': [{config: {'anonymous-subscribe': ['demo.*']}}, noRedis],
       'config.anonymous-publish': [{config: {'anonymous-publish': ['demo.*']}}, noRedis],
+      'a variable with a Redis URL': [{extraEnv: [{name: 'WEIR_REDIS_URL', value: 'redis://a'}]}, noRedis],
+      'variables of a Secret': [{extraEnvFrom: [{secretRef: {name: 'a'}}]}, noRedis],
       'an empty rule': [{config: {'anonymous-publish': []}}, noRedis],
       'a key with the chart\'s Valkey': [{keys: {files: {a: 'b'}}, valkey: {enabled: true}}, nobody],
     };
@@ -338,6 +340,14 @@ for (const major of majors) {
         WEIR_LISTEN: '[::]:8080', WEIR_ADMIN_LISTEN: '[::]:8081', WEIR_DRAIN_SECONDS: '1',
         WEIR_CORS_ORIGIN: 'https://a.example,https://b.example', WEIR_LOG_FORMAT: 'json',
       });
+    });
+
+    test('gives the gateway the token of its admin port', () => {
+      const documents = render(major, {...minimal, adminTokenSecret: {name: 'mine', key: 'admin'}});
+      assert.equal(environmentOf(documents).WEIR_ADMIN_TOKEN_FILE, '/etc/weir/admin/token');
+      const {volumes, containers} = podOf(documents).spec;
+      assert.deepEqual(volumes, [{name: 'admin-token', secret: {secretName: 'mine', defaultMode: 0o440, items: [{key: 'admin', path: 'token'}]}}]);
+      assert.deepEqual(containers[0].volumeMounts, [{name: 'admin-token', mountPath: '/etc/weir/admin', readOnly: true}]);
     });
 
     test('leaves the number of pods to the autoscaler', () => {

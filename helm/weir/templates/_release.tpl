@@ -20,6 +20,11 @@ gateway is opened by what they left out. */}}
 {{- $said = append $said (not (kindIs "invalid" $value)) -}}
 {{- end -}}
 {{- end -}}
+{{- /* Variables count as well, and those of a Secret may be any. */ -}}
+{{- range .Values.extraEnv -}}
+{{- $said = append $said (regexMatch "^WEIR_(REDIS_|BUS$|ANONYMOUS_|JW)" (toString .name)) -}}
+{{- end -}}
+{{- $said = append $said .Values.extraEnvFrom -}}
 {{- if not (compact $said) }}true{{ end -}}
 {{- end -}}
 
@@ -167,6 +172,9 @@ startupProbe:
 WEIR_LISTEN: "[::]:8080"
 WEIR_ADMIN_LISTEN: "[::]:8081"
 WEIR_BUS: {{ include "weir.bus" . | quote }}
+{{- if (default dict .Values.adminTokenSecret).name }}
+WEIR_ADMIN_TOKEN_FILE: /etc/weir/admin/token
+{{- end }}
 {{- if .Values.channels }}
 WEIR_CONFIG: /etc/weir/files/weir.toml
 {{- end }}
