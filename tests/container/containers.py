@@ -15,6 +15,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
+from support.certificates import CertificateAuthority  # noqa: E402, F401  # For the tests.
 from support.gateway import clean_environment  # noqa: E402
 from support.limits import DEADLINE_SECONDS  # noqa: E402
 

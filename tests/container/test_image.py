@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
+import tempfile
 import unittest
 
-from containers import IMAGE, ROOT, STRICT, ContainerTest, podman, run
+from containers import IMAGE, ROOT, STRICT, CertificateAuthority, ContainerTest, podman, run
 
 PROGRAMS = ["weir-broker", "weir-publish-demo", "weir-publish-log", "weir-publish-file"]
 REDIS = "redis://127.0.0.1:6379"
@@ -27,6 +29,7 @@ class Image(ContainerTest):
         self.assertEqual(labels[prefix + "title"], "weir")
         self.assertEqual(labels[prefix + "version"], "1.2.3")  # As tests/container/run builds it.
         self.assertEqual(labels[prefix + "revision"], "abc")
+        self.assertEqual(labels[prefix + "created"], "2026-01-02T03:04:05Z")
         self.assertEqual(labels[prefix + "licenses"], "MIT")
         self.assertEqual(labels[prefix + "base.name"], "docker.io/library/debian:trixie-slim")
         self.assertTrue(labels[prefix + "description"])
@@ -44,6 +47,29 @@ class Image(ContainerTest):
         script = "command -v g++ cmake ninja ld curl wget python3; ls /src /build /var/lib/apt/lists/*; true"
         found = podman("run", "--rm", "--network=none", IMAGE, "sh", "-c", script).stdout
         self.assertEqual(found, "")
+
+    def test_every_library_that_it_is_built_with_has_its_notice(self):
+        with open(f"{ROOT}/scripts/packages.txt", encoding="utf-8") as packages:
+            groups = [line.split() for line in packages if line.startswith("build ")]
+        # fmt comes with spdlog, whose templates are in the programs too.
+        libraries = [name for _, name in groups if name.endswith("-dev")] + ["libfmt-dev"]
+        self.assertIn("libcli11-dev", libraries)
+        script = 'cd /usr/share/doc/weir/third-party && for name; do grep -lEi "copyright|license" "$name"; done'
+        found = podman("run", "--rm", "--network=none", IMAGE, "sh", "-c", script, "-", *libraries).stdout.split()
+        self.assertEqual(found, libraries)
+
+    def test_every_shared_library_has_its_notice(self):
+        script = """cd /usr/local/bin && ldd weir-* | awk '/=> \\// {print $3}' | sort -u | while read -r file; do
+                      package=$(dpkg-query --search "*${file##*/}" | sed 's/[:,].*//' | head -n 1)
+                      echo "$package"
+                      grep -lEi "copyright|license" "/usr/share/doc/$package/copyright" >/dev/null || echo "$package has none"
+                    done"""
+        found = podman("run", "--rm", "--network=none", IMAGE, "sh", "-c", script).stdout.split("\n")
+        self.assertIn("libhiredis1.1.0", found)
+        self.assertEqual([line for line in found if line.endswith("has none")], [])
+
+    def test_it_waits_before_it_stops_without_a_shell(self):
+        podman("run", "--rm", "--network=none", *STRICT, "--entrypoint=weir-broker", IMAGE, "--sleep", "1")
 
     def test_each_program_finds_its_libraries(self):
         script = "for program; do $program --help >/dev/null || exit; done"
@@ -106,6 +132,48 @@ class Gateway(ContainerTest):
         result = podman("run", "--rm", "--network=host", *STRICT, "--env=WEIR_LISTEN=0.0.0.0:8080", IMAGE, check=False)
         self.assertEqual(result.returncode, 2)
         self.assertIn("weir-broker: ", result.stderr)
+
+
+class SystemCertificates(ContainerTest):
+    """Whom rediss:// trusts without --redis-ca-file."""
+
+    def setUp(self):
+        super().setUp()
+        self.authority = CertificateAuthority()
+        self.addCleanup(self.authority.close)
+        certificate, key = self.authority.issue()
+        self.start_redis("--tls-port", "6380", "--tls-cert-file", certificate, "--tls-key-file", key,
+                         "--tls-ca-cert-file", self.authority.file, "--tls-auth-clients", "no")
+
+    def start_with_tls(self, *options, image=IMAGE):
+        return self.start(options=[*STRICT, *OPEN, "--env=WEIR_REDIS_URL=rediss://127.0.0.1:6380", *options], image=image)
+
+    def test_a_redis_whose_ca_is_not_in_the_store_is_refused(self):
+        gateway = self.start_with_tls()
+        self.wait_until(lambda: "is not accepted" in gateway.logs(), "the refusal")
+
+    def test_a_redis_whose_ca_is_in_a_mounted_bundle_is_reached(self):
+        self.start_with_tls(f"--volume={self.authority.file}:/etc/ssl/certs/ca-certificates.crt:ro")
+        self.wait_until(self.is_ready, "/readyz")
+        self.assert_receives_what_is_published()
+
+    def test_a_redis_whose_ca_was_added_to_the_image_is_reached(self):
+        image = self.image_with_authority()
+        self.start_with_tls(image=image)
+        self.wait_until(self.is_ready, "/readyz")
+        self.assert_receives_what_is_published()
+
+    def image_with_authority(self):
+        """The image with the CA in its store, as whoever derives one from it puts it there."""
+        name = IMAGE + "-with-ca"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(self.authority.file, f"{folder}/ours.crt")
+            with open(f"{folder}/Dockerfile", "w", encoding="ascii") as file:
+                file.write(f"FROM {IMAGE}\nUSER 0\nCOPY ours.crt /usr/local/share/ca-certificates/\n"
+                           "RUN update-ca-certificates\nUSER 65532:65532\n")
+            self.addCleanup(podman, "untag", name)
+            podman("build", "--network=host", "--format=docker", f"--tag={name}", folder)
+        return name
 
 
 class Publishers(ContainerTest):
