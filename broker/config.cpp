@@ -465,6 +465,17 @@ std::vector<std::string> settings_for_a_restart(const Config& running, const Con
   return names;
 }
 
+std::string changed_settings(const Config& config) {
+  Config defaults;
+  Config changed = config;
+  const SettingsTable table = make_table(defaults);
+  std::string text;
+  for (const auto& [name, value] : make_table(changed).changes(table)) {
+    text += (text.empty() ? "" : " ") + name + "=" + value;
+  }
+  return text;
+}
+
 bool uses_redis(const Config& config) {
   return config.bus == BusChoice::kRedis || (config.bus == BusChoice::kAuto && !config.redis_url.empty());
 }

@@ -143,6 +143,10 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
 // log-level and the [[channel]] tables.
 std::vector<std::string> settings_for_a_restart(const Config& running, const Config& read);
 
+// The settings that are not their defaults, in one line for the log: "heartbeat-seconds=20 max-clients=100".
+// Passwords are hidden.
+std::string changed_settings(const Config& config);
+
 // True if messages come from Redis, false if from this process alone.
 bool uses_redis(const Config& config);
 

@@ -260,6 +260,9 @@ int main(int argc, char** argv) {
   std::signal(SIGHUP, SIG_IGN);
   weir::start_logging(command->config.log_level, command->config.log_format);
   weir::start_log_writer();
+  weir::log_info(std::string("weir-broker ") + weir::kVersion + " starts",
+                 {{"settings", weir::changed_settings(command->config)},
+                  {"channel_rules", command->config.channel_rules.size()}});
   for (const std::string& warning : command->warnings) weir::log_warning(warning);
   weir::raise_descriptor_limit();
   const auto read_again = [&](const weir::ChannelSettings* general) {

@@ -246,9 +246,12 @@ std::optional<Error> Setting::set(const std::vector<std::string>& values, const 
   return std::nullopt;
 }
 
+std::string Setting::shown(const std::string& value) const {
+  return printable(ends_with_password(name_) ? "***" : is_url_ ? without_password(value) : value);
+}
+
 Error Setting::refusal(const std::string& value, const std::string& source, const std::string& rule) const {
-  const auto shown = ends_with_password(name_) ? "***" : is_url_ ? without_password(value) : value;
-  return Error{name_ + " = \"" + printable(shown) + "\" (" + source + "): " + rule};
+  return Error{name_ + " = \"" + shown(value) + "\" (" + source + "): " + rule};
 }
 
 std::string environment_name(std::string_view setting) {

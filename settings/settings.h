@@ -130,6 +130,8 @@ class Setting {
   bool is_required() const { return is_required_; }
   // The variable's present value in one spelling. For comparing; never show it, since it may be a password.
   std::string value() const { return show_(); }
+  // The same for people: on one line, shortened, and with passwords hidden.
+  std::string shown_value() const { return shown(show_()); }
 
   // Sets the variable from `values`: any number of them for a list, else one. The error names the setting,
   // the value, `source` and what is accepted. The variable then stays as it was, but a list holds the items
@@ -156,6 +158,8 @@ class Setting {
                         std::string help, std::function<void(std::uint64_t)> store);
   static Setting size(std::string name, std::uint64_t value, Range range, std::string help,
                       std::function<void(std::uint64_t)> store);
+  // `value` on one line, shortened, and without a password.
+  std::string shown(const std::string& value) const;
 
   std::string name_;
   std::string help_;
@@ -207,6 +211,8 @@ class SettingsTable {
 
   // The present values of all settings by their names: see Setting::value().
   std::map<std::string, std::string> values() const;
+  // Of these the ones that are not their defaults, in the table's order, as they may be shown.
+  std::vector<std::pair<std::string, std::string>> changes(const SettingsTable& defaults) const;
 
   std::string help() const;
   // The same in Markdown, without the epilogue.

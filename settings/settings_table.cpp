@@ -243,6 +243,15 @@ std::map<std::string, std::string> SettingsTable::values() const {
   return values;
 }
 
+std::vector<std::pair<std::string, std::string>> SettingsTable::changes(const SettingsTable& defaults) const {
+  const auto before = defaults.values();
+  std::vector<std::pair<std::string, std::string>> changes;
+  for (const auto* row : all()) {
+    if (row->value() != before.at(row->name())) changes.emplace_back(row->name(), row->shown_value());
+  }
+  return changes;
+}
+
 std::optional<Error> SettingsTable::fill_tables(const TomlFile& file) const {
   for (const auto& [name, tables] : file.tables) {
     const auto known = std::find_if(tables_.begin(), tables_.end(),

@@ -1,5 +1,6 @@
 #include "broker/api/admin_routes.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -132,9 +133,14 @@ Reply AdminRoutes::bus() const {
 Reply AdminRoutes::channels() const {
   std::vector<JsonObject> channels;
   for (const ChannelInfo& info : gateway_.channels(kAdminChannelsMax)) channels.push_back(channel_json(info));
+  // Some may have opened or closed since.
+  const std::size_t open = std::max(gateway_.open_channels(), channels.size());
   std::vector<JsonObject> slowest;
   for (const SlowClient& client : gateway_.slowest()) slowest.push_back(slow_client_json(client));
-  return json_reply(200, JsonObject().add_list("channels", channels).add_list("slowest", slowest));
+  return json_reply(200, JsonObject()
+                             .add_list("channels", channels)
+                             .add_number("leftOut", open - channels.size())
+                             .add_list("slowest", slowest));
 }
 
 }  // namespace weir

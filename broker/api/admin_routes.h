@@ -18,7 +18,7 @@ namespace weir {
 
 class Metrics;
 
-// GET /channels shows at most this many channels, those with the most subscribers.
+// GET /channels shows at most this many channels, those with the most subscribers, and how many it leaves out.
 inline constexpr std::size_t kAdminChannelsMax = 1'000;
 
 struct AdminOptions {

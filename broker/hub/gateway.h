@@ -80,6 +80,8 @@ class Gateway {
   virtual ChannelInfo info(std::string_view channel) const = 0;
   // At most `max` of the open channels, most subscribers first.
   virtual std::vector<ChannelInfo> channels(std::size_t max) const = 0;
+  // How many are open, of all.
+  virtual std::size_t open_channels() const = 0;
   // At most kSlowestMax of the clients that wait for their socket, the slowest first; up to a second old.
   virtual std::vector<SlowClient> slowest() const = 0;
   virtual bool is_draining() const = 0;

@@ -190,6 +190,8 @@ std::vector<ChannelInfo> Hub::channels(std::size_t max) const {
   return infos;
 }
 
+std::size_t Hub::open_channels() const { return parts_->channels.counts().open; }
+
 std::vector<SlowClient> Hub::slowest() const { return parts_->shards.slowest(); }
 
 bool Hub::is_draining() const { return parts_->places.is_closed(); }

@@ -64,6 +64,7 @@ class Hub final : public Gateway {
   std::size_t subscribers(std::string_view channel) const override;
   ChannelInfo info(std::string_view channel) const override;
   std::vector<ChannelInfo> channels(std::size_t max) const override;
+  std::size_t open_channels() const override;
   std::vector<SlowClient> slowest() const override;
   bool is_draining() const override;
   BusState bus_state() const override;

@@ -117,6 +117,29 @@ class Metrics(GatewayTest):
         self.assertGreaterEqual(sum(refused.values()), 1, refused)
 
 
+class Channels(GatewayTest):
+    def test_a_list_that_is_cut_says_so(self):
+        gateway = self.start_gateway("--max-channels-per-client", "2000")
+        self.open(gateway, "/events?" + "&".join(f"channel=c{n}" for n in range(1_005)))
+        listed = gateway.admin("/channels").json()
+        self.assertEqual((len(listed["channels"]), listed["leftOut"]), (1_000, 5))
+
+
+class StartLog(GatewayTest):
+    def test_the_first_line_names_the_version_and_what_was_set(self):
+        gateway = self.start_gateway("--log-format", "json", "--heartbeat-seconds", "7")
+        first = json.loads(gateway.log[0])
+        self.assertRegex(first["msg"], r"^weir-broker \d+\.\d+\.\d+ starts$")
+        self.assertIn("heartbeat-seconds=7", first["settings"])
+        self.assertNotIn("stuck-seconds", first["settings"], "it has its default")
+        self.assertEqual(first["channel_rules"], 0)
+
+    def test_the_first_line_holds_no_password(self):
+        gateway = self.start_gateway(env={"WEIR_REDIS_URL": "redis://user:sesame@127.0.0.1:1"}, wait=False)
+        self.assertIn("redis-url=redis://***@127.0.0.1:1", gateway.log[0])
+        self.assertNotIn("sesame", "\n".join(gateway.log))
+
+
 class AccessLog(GatewayTest):
     def lines(self, gateway, message):
         return [line for line in gateway.log if f'"msg":"{message}"' in line]

@@ -84,6 +84,7 @@ class FakeGateway final : public Gateway {
   std::size_t subscribers(std::string_view) const override { return channel_info.subscribers; }
   ChannelInfo info(std::string_view) const override { return channel_info; }
   std::vector<ChannelInfo> channels(std::size_t) const override { return {channel_info}; }
+  std::size_t open_channels() const override { return channels_open; }
   std::vector<SlowClient> slowest() const override { return slow_clients; }
   bool is_draining() const override { return draining; }
   BusState bus_state() const override {
@@ -139,6 +140,7 @@ class FakeGateway final : public Gateway {
   std::size_t message_bytes_max = 64 << 20;
   PublishResult result{PublishOutcome::kDelivered, 1, ""};
   ChannelInfo channel_info;
+  std::size_t channels_open = 1;
   std::vector<SlowClient> slow_clients;
 
  private:

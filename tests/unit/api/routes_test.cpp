@@ -218,13 +218,14 @@ TEST_F(Admin, TellsOfRedis) {
 
 TEST_F(Admin, ShowsMetricsAndChannels) {
   gateway.channel_info = {"a", 1, "", 0, 0, false};
+  gateway.channels_open = 42;
   gateway.slow_clients = {{"a", *parse_ip_address("192.0.2.1"), 12, 3'456, std::chrono::milliseconds(7'890)},
                           {"b", *parse_ip_address("2001:db8::1"), 0, 0, std::chrono::milliseconds(0)}};
   HttpClient client = connect_admin();
   EXPECT_EQ(
       client.send(request("GET", "/channels")).response().body,
       "{\"channels\":[{\"channel\":\"a\",\"subscribers\":1,\"lastId\":null,\"logMessages\":0,\"logBytes\":0,"
-      "\"live\":false}],\"slowest\":["
+      "\"live\":false}],\"leftOut\":41,\"slowest\":["
       "{\"channel\":\"a\",\"address\":\"192.0.2.1\",\"lagMessages\":12,\"lagBytes\":3456,\"seconds\":7.9},"
       "{\"channel\":\"b\",\"address\":\"2001:db8::1\",\"lagMessages\":0,\"lagBytes\":0,\"seconds\":0.0}]}\n");
   const Response page = client.send(request("GET", "/metrics")).response();

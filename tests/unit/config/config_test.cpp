@@ -512,5 +512,17 @@ TEST(Config, TheChartsSchemaHasTheTable) {
 
 TEST(Config, ASchemaOfAnotherShapeIsRefused) { EXPECT_FALSE(chart_schema("{}")); }
 
+TEST(Config, TheSettingsThatAreNotTheirDefaultsAreOneLineWithoutPasswords) {
+  EXPECT_EQ(changed_settings(read({})->config), "");
+  const auto line = read({"--heartbeat-seconds", "20", "--max-clients", "100", "--history-messages", "100",
+                          "--anonymous-subscribe", "news.*", "--redis-url", "redis://user:secret@h:1"});
+  ASSERT_TRUE(line) << line.error().message;
+  const std::string text = changed_settings(line->config);
+  for (const char* part : {"heartbeat-seconds=20", "max-clients=100", "news.*", "redis-url=redis://***@h:1"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(text, Not(HasSubstr("secret")));
+  EXPECT_THAT(text, Not(HasSubstr("history-messages"))) << "that is its default";
+}
+
 }  // namespace
 }  // namespace weir
