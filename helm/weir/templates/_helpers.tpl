@@ -56,17 +56,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* The files that go with the Redis URL: not empty where there are any. */}}
 {{- define "weir.hasRedisFiles" -}}
 {{- with .Values.redis -}}
-{{- or .passwordSecret.name .caSecret.name .certificateSecret -}}
+{{- or (default dict .passwordSecret).name (default dict .caSecret).name .certificateSecret -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "weir.redisFilesEnv" -}}
 {{- with .Values.redis -}}
-{{- if .passwordSecret.name }}
+{{- if (default dict .passwordSecret).name }}
 - name: WEIR_REDIS_PASSWORD_FILE
   value: /etc/weir/redis/password
 {{- end }}
-{{- if .caSecret.name }}
+{{- if (default dict .caSecret).name }}
 - name: WEIR_REDIS_CA_FILE
   value: /etc/weir/redis/ca.crt
 {{- end }}
