@@ -1,6 +1,6 @@
 // For each alert: what a gateway shows while it fires, and something near it at which it is silent. Values are those of
 // one sample each 15 s ("0x4" is five zeros, "0+2x4" grows by two each time); `minutes` is when the alert is looked at.
-const pod = 'namespace="ns",pod="r-weir-0"';
+const pod = 'namespace="ns",pod="r-weir-6d4cf56db6-abcd0"';
 const of = (metric, labels = '') => `${metric}{${pod}${labels && `,${labels}`}}`;
 const histogram = (metric, below, above, labels = '') => Object.fromEntries([
   [of(`${metric}_bucket`, `le="${below[0]}"${labels && `,${labels}`}`), below[1]],

@@ -82,7 +82,7 @@ export interface PrometheusRule {
 
 // KEDA.
 type Trigger =
-  {type: 'prometheus'; metricType: 'AverageValue'; metadata: {serverAddress: string; query: string; threshold: string};
+  {type: 'prometheus'; metricType: 'AverageValue'; metadata: {serverAddress: string; query: string; threshold: string; ignoreNullValues: string};
     authenticationRef?: {name: string; kind?: string}} |
   {type: 'cpu' | 'memory'; metricType: 'Utilization'; metadata: {value: string}} |
   {type: 'cron'; metadata: {timezone: string; start: string; end: string; desiredReplicas: string}};

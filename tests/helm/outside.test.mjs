@@ -136,6 +136,6 @@ test('the type check knows a HTTPRoute and a Route', () => {
 test('the notes print URLs that work', () => {
   const text = notes(4, outside);
   for (const url of ['http://127.0.0.1:8080', 'http://a.example.com', 'https://events.example.com', 'https://c.example.com']) {
-    assert.ok(text.includes(`curl -N ${url}/push/channels/stream`), `${url}\n${text}`);
+    assert.ok(text.includes(`curl -N ${url}/push/channels/hello`), `${url}\n${text}`);
   }
 });

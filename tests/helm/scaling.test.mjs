@@ -40,7 +40,8 @@ for (const major of majors) {
       assert.deepEqual([behavior.scaleDown.stabilizationWindowSeconds, behavior.scaleUp.stabilizationWindowSeconds], [600, 0]);
       assert.deepEqual(triggers.map(({type}) => type), ['prometheus', 'cpu', 'memory', 'cron']);
       assert.deepEqual(triggers[0].metadata, {
-        serverAddress: 'http://prometheus:9090', query: 'sum(weir_clients{namespace="events",pod=~"r-weir-.*"})', threshold: '5000',
+        serverAddress: 'http://prometheus:9090', query: 'sum(weir_clients{namespace="events",pod=~"r-weir-[a-z0-9]+-[a-z0-9]+"})', threshold: '5000',
+        ignoreNullValues: 'false',
       });
       assert.deepEqual(triggers[0].authenticationRef, {name: 'prometheus'});
       assert.equal(triggers[1].metadata.value, '70');

@@ -165,19 +165,52 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if not $who -}}
 {{- fail "nobody may subscribe or publish: set config.anonymous-subscribe and config.anonymous-publish to the channels that are open to all, such as [\"news.*\"], or a key for tokens (keys, and config.jwks-file or another one)" -}}
 {{- end -}}
+{{- if and (index $config "jwt-audience") (not (or (index $config "jwt-secret-file") (index $config "jwt-public-key-file") (index $config "jwks-file"))) -}}
+{{- fail "config.jwt-audience needs keys, without which no token is looked at: config.jwt-secret-file, config.jwt-public-key-file or config.jwks-file" -}}
+{{- end -}}
+{{- $origins := index $config "cors-origin" | default list -}}
+{{- range ternary (splitList "," (toString $origins)) $origins (kindIs "string" $origins) -}}
+{{- if not (regexMatch "^([*]|[a-z0-9+.-]+://[^/?#@*[:space:][:upper:]]+)$" .) -}}
+{{- fail (printf "config.cors-origin: %q is no origin: scheme://host[:port] in lower case and without a path, as a browser's Origin header has it, or *" .) -}}
+{{- end -}}
+{{- end -}}
+{{- include "weir.checkEnv" . -}}
 {{- $keys := .Values.keys | default dict -}}
+{{- $mounts := .Values.extraVolumeMounts | default list -}}
 {{- range list "jwt-secret-file" "jwt-public-key-file" "jwks-file" -}}
 {{- with index $config . -}}
+{{- $path := . -}}
+{{- $isMounted := false -}}
+{{- range $mounts }}{{ if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) (printf "%s/" $path) }}{{ $isMounted = true }}{{ end }}{{ end -}}
+{{- if not $isMounted -}}
 {{- $file := trimPrefix "/etc/weir/keys/" . -}}
 {{- if or (eq $file .) (and $keys.files (not (hasKey $keys.files $file))) (not (or $keys.files $keys.existingSecret)) -}}
-{{- fail (printf "%s is not among keys.files: the pod has no other files" .) -}}
+{{- fail (printf "%s is not among keys.files, and under no extraVolumeMounts: the pod has no other files" .) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (kindIs "invalid" .Values.autoscaling.maxReplicas) -}}
+{{- fail "autoscaling.maxReplicas is not set" -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}
 {{- include "weir.checkScaling" . -}}
+{{- end -}}
+
+{{/* A variable twice is refused by the API server or by helm, depending on their versions; and what the chart sets
+belongs to the ports and times that it renders. */}}
+{{- define "weir.checkEnv" -}}
+{{- $own := list "WEIR_LISTEN" "WEIR_ADMIN_LISTEN" "WEIR_BUS" -}}
+{{- if eq (include "weir.bus" .) "redis" -}}
+{{- $own = concat $own (regexFindAll "WEIR_[A-Z_]+" (printf "WEIR_REDIS_URL %s" (include "weir.redisFilesEnv" .)) -1) -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name $own -}}
+{{- fail (printf "extraEnv: %s is set by the chart: see redis, bus and service" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* One bus, and one Redis. */}}
@@ -207,6 +240,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
 {{- fail (printf "%s: set one of them, there is one Redis" (join " and " $sources)) -}}
+{{- end -}}
+{{- if and $files (hasPrefix "redis://" (default "" $redis.url)) (or (default dict $redis.caSecret).name $redis.certificateSecret) -}}
+{{- fail "redis.caSecret and redis.certificateSecret are for TLS: redis.url begins with rediss:// then" -}}
 {{- end -}}
 {{- if and .Values.valkey.enabled $files -}}
 {{- fail (printf "valkey.enabled: %s is for a Redis of yours" (join " and " $files)) -}}

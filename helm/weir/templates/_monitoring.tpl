@@ -16,9 +16,12 @@ metricRelabelings:
 {{- end }}
 {{- end -}}
 
-{{/* PromQL's matchers of the release's pods. */}}
+{{/* PromQL's matchers of the gateways' pods, and of no other release's whose name begins alike. Of a pod's name
+Kubernetes keeps 58 characters before the last five: of a long one not all of the hash. */}}
 {{- define "weir.podMatchers" -}}
-{{- printf "namespace=%q,pod=~%q" (include "weir.namespace" .) (printf "%s-.*" (include "weir.fullname" .)) -}}
+{{- $name := include "weir.fullname" . -}}
+{{- $pattern := ternary (printf "%s-[a-z0-9]+-[a-z0-9]+" $name) (printf "%s.*" (trunc 57 $name)) (le (len $name) 46) -}}
+{{- printf "namespace=%q,pod=~%q" (include "weir.namespace" .) $pattern -}}
 {{- end -}}
 
 {{/* The page of the runbooks: the user's, or this project's where its address is known. */}}

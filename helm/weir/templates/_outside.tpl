@@ -26,7 +26,8 @@ short enough that a client whose network has gone is forgotten. */}}
 {{- end -}}
 
 {{/* What stands before all paths of the gateway: basePath or config.base-path, or else the one path that the Ingress, the
-HTTPRoute and the Route pass on. Those that rewrite paths are left out. Empty, or without a slash at its end. */}}
+HTTPRoute and the Route pass on. Those that rewrite paths are left out, and exact ones, behind which there is nothing.
+So are several that are the gateway's own. Empty, or without a slash at its end. */}}
 {{- define "weir.basePath" -}}
 {{- $said := default (dig "base-path" "" (default dict .Values.config)) .Values.basePath -}}
 {{- if $said -}}
@@ -37,14 +38,14 @@ HTTPRoute and the Route pass on. Those that rewrite paths are left out. Empty, o
 {{- if and .Values.ingress.enabled (not $rewrites) -}}
 {{- range .Values.ingress.hosts -}}
 {{- range (include "weir.ingressPaths" (dict "root" $ "host" .) | fromJson).paths -}}
-{{- if ne .pathType "ImplementationSpecific" }}{{ $paths = append $paths (trimSuffix "/" .path) }}{{ end -}}
+{{- if eq .pathType "Prefix" }}{{ $paths = append $paths (trimSuffix "/" .path) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not (regexMatch "URLRewrite" (toJson .Values.httpRoute.filters))) -}}
 {{- range .Values.httpRoute.paths -}}
 {{- with include "weir.pathMatch" . | fromJson -}}
-{{- if ne .type "RegularExpression" }}{{ $paths = append $paths (trimSuffix "/" .value) }}{{ end -}}
+{{- if eq (default "PathPrefix" .type) "PathPrefix" }}{{ $paths = append $paths (trimSuffix "/" .value) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -52,6 +53,9 @@ HTTPRoute and the Route pass on. Those that rewrite paths are left out. Empty, o
 {{- $paths = append $paths (trimSuffix "/" (default "/" .Values.openshiftRoute.path)) -}}
 {{- end -}}
 {{- $paths = uniq $paths -}}
+{{- $others := list -}}
+{{- range $paths }}{{ if not (regexMatch "^/(channels|events|clients)(/|$)" .) }}{{ $others = append $others . }}{{ end }}{{ end -}}
+{{- if and (not $others) (or (gt (len $paths) 1) (not (has "/events" $paths))) }}{{ $paths = list }}{{ end -}}
 {{- if gt (len $paths) 1 -}}
 {{- $shown := list -}}
 {{- range $paths }}{{ $shown = append $shown (default "/" .) }}{{ end -}}

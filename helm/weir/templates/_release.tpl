@@ -116,6 +116,12 @@ some 60 KB more, nearly all of it in the kernel, where it counts as the containe
 {{- if and $left (lt (int64 $left) 0) -}}
 {{- fail (printf "resources.limits.memory (%v) does not hold config.memory-limit (%s), config.request-memory (%s) and 64Mi for the program: raise it by %dMi, or lower them" .Values.resources.limits.memory (dig "memory-limit" "256Mi" $settings | include "weir.setting" | trimAll "\"") (dig "request-memory" "64Mi" $settings | include "weir.setting" | trimAll "\"") (div (sub 1048575 (int64 $left)) 1048576)) -}}
 {{- end -}}
+{{- $resources := .Values.resources | default dict -}}
+{{- $asked := default "" (default dict $resources.requests).memory | include "weir.quantityBytes" -}}
+{{- $limit := default "" (default dict $resources.limits).memory | include "weir.quantityBytes" -}}
+{{- if and $asked $limit (gt (int64 $asked) (int64 $limit)) -}}
+{{- fail (printf "resources.requests.memory (%v) is more than resources.limits.memory (%v)" $resources.requests.memory $resources.limits.memory) -}}
+{{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int64 (dig "max-clients" 0 $settings)) 0) (gt (int64 .Values.autoscaling.clientsPerPod) (int64 (dig "max-clients" 0 $settings))) -}}
 {{- fail (printf "autoscaling.clientsPerPod is %d, and a gateway takes no more than %d clients (config.max-clients, or what resources.limits.memory holds): no pod would ever be added" (int64 .Values.autoscaling.clientsPerPod) (int64 (dig "max-clients" 0 $settings))) -}}
 {{- end -}}
@@ -131,7 +137,11 @@ give up for good. All new ones first: who is sent away comes to one that stays. 
 {{- define "weir.strategy" -}}
 {{- $strategy := deepCopy (.Values.strategy | default dict) -}}
 {{- if eq (default "RollingUpdate" $strategy.type) "RollingUpdate" -}}
-{{- $rolling := merge (deepCopy (default dict $strategy.rollingUpdate)) (dict "maxUnavailable" 0 "maxSurge" "100%") -}}
+{{- $rolling := dict "maxUnavailable" 0 "maxSurge" "100%" -}}
+{{- include "weir.overlay" (dict "on" $rolling "over" $strategy.rollingUpdate) -}}
+{{- if and (has (toString $rolling.maxUnavailable) (list "0" "0%")) (has (toString $rolling.maxSurge) (list "0" "0%")) -}}
+{{- fail "strategy.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced" -}}
+{{- end -}}
 {{- $strategy = merge (dict "type" "RollingUpdate" "rollingUpdate" $rolling) $strategy -}}
 {{- end -}}
 {{- toYaml $strategy -}}

@@ -9,10 +9,14 @@
 {{- define "weir.checkScaling" -}}
 {{- with .Values.autoscaling -}}
 {{- if .enabled -}}
-{{- if and .keda.enabled .clientsPerPod (not .keda.serverAddress) -}}
+{{- $keda := default dict .keda -}}
+{{- if and $keda.enabled .clientsPerPod (not $keda.serverAddress) -}}
 {{- fail "autoscaling.keda needs to be told where Prometheus is: set autoscaling.keda.serverAddress, or clientsPerPod to null" -}}
 {{- end -}}
-{{- if not (or .clientsPerPod .cpuPercent .memoryPercent (ternary .keda.triggers .metrics .keda.enabled)) -}}
+{{- if and $keda.enabled .metrics -}}
+{{- fail "autoscaling.metrics are the HorizontalPodAutoscaler's: with keda they are autoscaling.keda.triggers" -}}
+{{- end -}}
+{{- if not (or .clientsPerPod .cpuPercent .memoryPercent (ternary $keda.triggers .metrics (eq (toString $keda.enabled) "true"))) -}}
 {{- fail "autoscaling is by nothing: set autoscaling.clientsPerPod, cpuPercent, memoryPercent or metrics" -}}
 {{- end -}}
 {{- end -}}
