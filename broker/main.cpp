@@ -181,6 +181,9 @@ int run(const CommandLine& line, LiveSettings::Read read_again) {
       return kExitBadSettings;
     }
   }
+  // Behind the mistakes that end it with one line.
+  log_info(std::string("weir-broker ") + kVersion + " starts",
+           {{"settings", changed_settings(config)}, {"channel_rules", config.channel_rules.size()}});
   const TokenVerifier verifier(keys, config.jwt_audience);
   Hub hub(config, random);
   auto bus = make_bus(config, hub.listener());
@@ -260,9 +263,6 @@ int main(int argc, char** argv) {
   std::signal(SIGHUP, SIG_IGN);
   weir::start_logging(command->config.log_level, command->config.log_format);
   weir::start_log_writer();
-  weir::log_info(std::string("weir-broker ") + weir::kVersion + " starts",
-                 {{"settings", weir::changed_settings(command->config)},
-                  {"channel_rules", command->config.channel_rules.size()}});
   for (const std::string& warning : command->warnings) weir::log_warning(warning);
   weir::raise_descriptor_limit();
   const auto read_again = [&](const weir::ChannelSettings* general) {
