@@ -1,7 +1,6 @@
 #include "publishers/log/log_follower.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include "proto/channel_name.h"
 #include "publishers/log/channel_template.h"
 #include "publishers/log/path_pattern.h"
+#include "publishers/log/resume_plan.h"
 
 namespace weir {
 namespace {
@@ -78,28 +78,40 @@ WorkResult LogFollower::run() {
 
 void LogFollower::look_for_files() {
   const auto paths = file_set_.look();
-  for (const auto& path : paths) add_file(path);
-  if (state_ != nullptr && !paths.empty()) state_->sync();
+  if (state_ == nullptr || paths.empty()) {
+    for (const auto& path : paths) add_file(path, {});
+    return;
+  }
+  const auto is_followed = [this](const std::string& path) {
+    return std::any_of(files_.begin(), files_.end(), [&](const auto& file) { return file->path == path; });
+  };
+  const auto has_name = [this](const std::string& path) { return is_named(path); };
+  auto resumes = plan_resume(*state_, paths, is_followed, has_name);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (resumes[i].is_elsewhere) {
+      spdlog::debug("{} was rotated: the rest of it is read with the file that it was", paths[i]);
+    } else {
+      add_file(paths[i], std::move(resumes[i].positions));
+    }
+  }
+  state_->sync();
 }
 
-void LogFollower::add_file(const std::string& path) {
+bool LogFollower::is_named(const std::string& path) const {
+  return std::find(options_.files.begin(), options_.files.end(), path) != options_.files.end();
+}
+
+void LogFollower::add_file(const std::string& path, std::vector<FilePosition> resume) {
   const std::string channel = channel_for(work_.channel, path);
   if (!is_channel_name(channel)) {
     spdlog::warn("{} is not followed: its channel would be \"{}\", and {}", path, channel, kChannelNameRule);
     return;
   }
   const auto& given = options_.files;
-  const bool is_named = std::find(given.begin(), given.end(), path) != given.end();
   auto tailing = options_.tailing;
   // A file that came while the program ran, or since it last ran, is read from its start.
   if (!file_set_.was_there_at_start(path) || has_earlier_state_) tailing.from_start = true;
-  if (state_ != nullptr) {
-    tailing.resume = state_->positions(path);
-    if (!is_named && was_rotated(path, tailing.resume)) {
-      spdlog::debug("{} was rotated: the rest of it is read with the file that it was", path);
-      return;
-    }
-  }
+  tailing.resume = std::move(resume);
   const bool is_one_of_many = given.size() > 1 || PathPattern(given.front()).has_wildcard();
   const bool names_file = is_one_of_many && !has_channel_for_each_file(work_.channel);
   files_.push_back(
@@ -107,21 +119,12 @@ void LogFollower::add_file(const std::string& path) {
                                      .channel = channel,
                                      .encoder = LineEncoder(names_file ? path : "", options_.passes_json),
                                      .tailer = Tailer(watcher_, path, tailing),
-                                     .is_named = is_named}));
+                                     .is_named = is_named(path)}));
   Tailer& tailer = files_.back()->tailer;
   if (state_ != nullptr) state_->begin(path, tailer.positions());
   if (options_.follow && !tailer.has_file() && tailer.why_not().empty()) {
     spdlog::info("waiting for {} to appear", path);
   }
-}
-
-// True if an earlier run has read the file at `path` under another path.
-bool LogFollower::was_rotated(const std::string& path, const std::vector<FilePosition>& positions) const {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || !state_->knows(status.st_dev, status.st_ino)) return false;
-  return std::none_of(positions.begin(), positions.end(), [&](const FilePosition& position) {
-    return position.device == status.st_dev && position.inode == status.st_ino;
-  });
 }
 
 void LogFollower::drop_gone_files() {

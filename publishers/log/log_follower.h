@@ -53,8 +53,9 @@ class LogFollower {
   struct Window;
 
   void look_for_files();
-  void add_file(const std::string& path);
-  bool was_rotated(const std::string& path, const std::vector<FilePosition>& positions) const;
+  void add_file(const std::string& path, std::vector<FilePosition> resume);
+  // True for a path that was given as it is, and not by a pattern.
+  bool is_named(const std::string& path) const;
   void drop_gone_files();
   // What is due each second: new files, the state, the metrics, how far behind it is.
   void tick();

@@ -178,12 +178,36 @@ std::vector<FilePosition> StateFile::positions(const std::string& path) const {
   return positions;
 }
 
-bool StateFile::knows(std::uint64_t device, std::uint64_t inode) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& each) {
-    return std::any_of(each.second.begin(), each.second.end(), [&](const Entry& entry) {
-      return entry.position.device == device && entry.position.inode == inode;
-    });
-  });
+bool StateFile::has_file(const std::vector<Entry>& entries, std::uint64_t device, std::uint64_t inode) {
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const Entry& entry) { return entry.position.is_in(device, inode); });
+}
+
+bool StateFile::has(const std::string& path, std::uint64_t device, std::uint64_t inode) const {
+  const auto found = entries_.find(key_of(path));
+  return found != entries_.end() && has_file(found->second, device, inode);
+}
+
+std::optional<std::string> StateFile::path_of(std::uint64_t device, std::uint64_t inode) const {
+  for (const auto& [path, entries] : entries_) {
+    if (has_file(entries, device, inode)) return path;
+  }
+  return std::nullopt;
+}
+
+std::optional<FilePosition> StateFile::take(std::uint64_t device, std::uint64_t inode) {
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    auto& entries = it->second;
+    const auto found = std::find_if(entries.begin(), entries.end(),
+                                    [&](const Entry& entry) { return entry.position.is_in(device, inode); });
+    if (found == entries.end()) continue;
+    auto position = std::move(found->position);
+    entries.erase(found);
+    if (entries.empty()) entries_.erase(it);
+    needs_rewrite_ = true;
+    return position;
+  }
+  return std::nullopt;
 }
 
 // The entries of `path`, which may be new; nullptr if there are too many paths. Keeps the newest of `positions`.

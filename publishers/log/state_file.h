@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,8 +45,12 @@ class StateFile {
   bool is_empty() const { return entries_.empty(); }
   // The positions of the log at `path`, oldest file first; empty if it isn't known.
   std::vector<FilePosition> positions(const std::string& path) const;
-  // True if it has a position in the file.
-  bool knows(std::uint64_t device, std::uint64_t inode) const;
+  // True if it has a position in the file under that path.
+  bool has(const std::string& path, std::uint64_t device, std::uint64_t inode) const;
+  // The path under which it has a position in the file.
+  std::optional<std::string> path_of(std::uint64_t device, std::uint64_t inode) const;
+  // Forgets the position in the file and returns it. In the file with the next sync().
+  std::optional<FilePosition> take(std::uint64_t device, std::uint64_t inode);
   // Notes them, so that a kill doesn't lose them. Takes microseconds if only offsets have changed.
   void update(const std::string& path, std::vector<FilePosition> positions);
   // Notes a path that is followed from now on. In the file with the next sync(): many come at once.
@@ -61,6 +66,7 @@ class StateFile {
   };
   using Entries = std::map<std::string, std::vector<Entry>>;
 
+  static bool has_file(const std::vector<Entry>& entries, std::uint64_t device, std::uint64_t inode);
   StateFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
   std::vector<Entry>* entries_for(const std::string& path, std::vector<FilePosition>& positions);
   Result<bool> load();

@@ -177,6 +177,10 @@ void Tailer::read_left(Clock::time_point now, Lines& lines) {
   for (auto& left : left_) {
     if (!lines.empty()) return;
     const auto outcome = left.reader->read(lines);
+    // The writer has not moved on for as long as the new file is empty.
+    if (reader_ && reader_->file().size() == 0 && left.reader->file().has_a_link()) {
+      left.until = now + options_.linger;
+    }
     if (outcome == FileReader::Outcome::kRead || now < left.until) continue;
     left.reader->finish(lines);
     remember(*left.reader);
@@ -290,7 +294,8 @@ bool Tailer::resume_current(const FilePosition& position) {
 }
 
 std::vector<FilePosition> Tailer::positions() {
-  std::vector<FilePosition> positions;
+  // Those that were read to their end as well: a pattern may find them again in the next run.
+  std::vector<FilePosition> positions(remembered_.begin(), remembered_.end());
   for (const auto& left : left_) positions.push_back(left.reader->position());
   for (const auto& waiting : waiting_) positions.push_back(waiting.reader->position());
   if (reader_) positions.push_back(reader_->position());

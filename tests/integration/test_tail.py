@@ -534,6 +534,46 @@ class State(TailTest):
     def test_copied_and_truncated_while_it_was_down(self):
         self.rotated_while_down("copytruncate")
 
+    def test_a_pattern_takes_the_rotated_files_too_and_loses_no_backlog_of_theirs(self):
+        old, count = self.log + ".1", 60_000
+        self.append(self.numbered(1, count, padding=200), old)
+        self.append(self.numbered(count + 1, count + 10))
+        pattern = self.log + "*"
+        tail = self.follow("--state", self.state, "--rate", "64K", files=[pattern])
+        self.subscriber.wait_for_text('"1 x')
+        tail.kill()
+        self.assertLess(len(self.numbers()), count)
+        # All names move by one, so that no file is at its place.
+        os.rename(old, self.log + ".2")
+        os.rename(self.log, old)
+        self.append(f"{count + 11}\n")
+        self.follow("--state", self.state, "--rate", "0", files=[pattern])
+        self.subscriber.wait_until(lambda: len(self.subscriber.messages) >= count + 11, "all lines")
+        self.subscriber.wait_until(lambda: len(set(self.numbers())) == count + 11, "all lines")
+        # Each file is in order; they are read in turn.
+        assert_in_order([number for number in self.numbers() if number <= count], count, 1)
+
+    def test_a_pattern_publishes_no_rotated_file_again(self):
+        pattern = self.log + "*"
+        count = 0
+        for _ in range(3):
+            tail = self.follow("--state", self.state, "--poll-ms", 10, files=[pattern])
+            for number in range(3):
+                if count:
+                    for old in range(8, 0, -1):
+                        if os.path.exists(f"{self.log}.{old}"):
+                            os.rename(f"{self.log}.{old}", f"{self.log}.{old + 1}")
+                    os.rename(self.log, self.log + ".1")
+                self.append(self.numbered(count + 1, count + 10))
+                count += 10
+                self.subscriber.wait_for_text(f'"{count}"')
+            self.assertEqual(tail.stop(), 0)
+        tail = self.follow("--state", self.state, "--poll-ms", 10, files=[pattern])
+        self.append(f"{count + 1}\n")
+        self.subscriber.wait_for_text(f'"{count + 1}"')
+        self.assertEqual(tail.stop(), 0)
+        self.assert_exactly_once(count + 1)
+
     def test_another_file_at_the_path_is_read_from_its_start(self):
         self.append(self.numbered(1, 10))
         tail = self.follow("--state", self.state)

@@ -69,9 +69,26 @@ TEST_F(StateFileTest, KeepsThePositionsOfEachPath) {
   const auto state = open();
   EXPECT_EQ(state->positions("/a \"b\"\n"), a);
   EXPECT_EQ(state->positions("/b"), b);
-  EXPECT_TRUE(state->knows(1, 3));
-  EXPECT_FALSE(state->knows(1, 4));
+  EXPECT_TRUE(state->has("/b", 1, 3));
+  EXPECT_FALSE(state->has("/b", 1, 10));
+  EXPECT_EQ(state->path_of(1, 3), "/b");
+  EXPECT_EQ(state->path_of(1, 4), std::nullopt);
   state->forget("/b");
+  EXPECT_EQ(state->positions("/b"), Positions{});
+}
+
+TEST_F(StateFileTest, GivesAPositionAway) {
+  {
+    const auto state = open();
+    state->update("/a", {at(10, 1), at(20, 2)});
+    state->update("/b", {at(30, 3)});
+    EXPECT_EQ(state->take(1, 2), at(20, 2));
+    EXPECT_EQ(state->take(1, 3), at(30, 3));
+    EXPECT_EQ(state->take(1, 3), std::nullopt);
+    state->sync();
+  }
+  const auto state = open();
+  EXPECT_EQ(state->positions("/a"), Positions{at(10, 1)});
   EXPECT_EQ(state->positions("/b"), Positions{});
 }
 
