@@ -471,7 +471,8 @@ std::string changed_settings(const Config& config) {
   const SettingsTable table = make_table(defaults);
   std::string text;
   for (const auto& [name, value] : make_table(changed).changes(table)) {
-    text += (text.empty() ? "" : " ") + name + "=" + value;
+    if (!text.empty()) text += ' ';
+    text.append(name).append("=").append(value);
   }
   return text;
 }
@@ -500,22 +501,22 @@ namespace {
 
 // What the chart sets itself, from other values, and what makes another program of the gateway.
 const std::set<std::string>& settings_of_the_chart() {
-  static const std::set<std::string> names{"listen",
-                                           "admin-listen",
-                                           "admin-token-file",
-                                           "bus",
-                                           "redis-url",
-                                           "redis-password-file",
-                                           "redis-ca-file",
-                                           "redis-certificate-file",
-                                           "redis-key-file",
-                                           "away",
-                                           "healthcheck",
-                                           "sleep",
-                                           "selftest",
-                                           "selftest-channel",
-                                           "selftest-token-file"};
-  return names;
+  static const std::set<std::string> kNames{"listen",
+                                            "admin-listen",
+                                            "admin-token-file",
+                                            "bus",
+                                            "redis-url",
+                                            "redis-password-file",
+                                            "redis-ca-file",
+                                            "redis-certificate-file",
+                                            "redis-key-file",
+                                            "away",
+                                            "healthcheck",
+                                            "sleep",
+                                            "selftest",
+                                            "selftest-channel",
+                                            "selftest-token-file"};
+  return kNames;
 }
 
 // Puts `value` in place of the block that begins with `"name": {` and four spaces.

@@ -46,7 +46,7 @@ std::vector<CgroupFolder> cgroup_folders(std::string_view controller, const std:
     if (controllers.empty()) {
       add_with_ancestors(cgroups, path, 2, folders);
     } else if (has_controller(controllers, controller)) {
-      add_with_ancestors(cgroups + "/" + controllers, path, 1, folders);
+      add_with_ancestors(std::string(cgroups).append("/").append(controllers), path, 1, folders);
       // The usual link, for a mount that has several names in another order.
       const std::string link = cgroups + "/" + std::string(controller);
       if (controllers != controller) add_with_ancestors(link, path, 1, folders);
