@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "publishers/log/file_reader.h"
+#include "publishers/log/open_file.h"
 #include "publishers/log/rotated_files.h"
 
 namespace weir {
@@ -22,6 +24,21 @@ std::optional<Id> id_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
   return Id{status.st_dev, status.st_ino};
+}
+
+// The path under which the state knows the file at `path`. Not for another file that was given its inode: what
+// can't be opened now is taken for the same.
+std::optional<std::string> known_path(const StateFile& state, const std::string& path, const Id& id) {
+  const auto known = state.path_of(id.device, id.inode);
+  if (!known) return std::nullopt;
+  constexpr std::size_t kNoLine = 1;  // Nothing is read but what the position is compared with.
+  auto file = OpenFile::open(path);
+  const auto positions = state.positions(*known);
+  const bool is_same =
+      !file || std::any_of(positions.begin(), positions.end(), [&](const FilePosition& each) {
+        return each.is_in(id.device, id.inode) && FileReader(file, kNoLine, {}).resume(each);
+      });
+  return is_same ? known : std::nullopt;
 }
 
 class Plan {
@@ -48,7 +65,7 @@ class Plan {
   bool decide(const std::string& path) {
     const auto id = is_named_(path) ? std::nullopt : id_of(path);
     if (!id || state_.has(path, id->device, id->inode)) return false;
-    const auto other = state_.path_of(id->device, id->inode);
+    const auto other = known_path(state_, path, *id);
     if (!other) return false;
     const bool is_read = is_followed_(*other) || (decisions_.contains(*other) && !is_elsewhere(*other));
     if (!is_read) return false;
@@ -77,7 +94,8 @@ std::vector<Resume> plan_resume(StateFile& state, const std::vector<std::string>
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (resumes[i].is_elsewhere || is_named(paths[i])) continue;
     const auto id = id_of(paths[i]);
-    if (id && !state.has(paths[i], id->device, id->inode)) taken[i] = state.take(id->device, id->inode);
+    if (!id || state.has(paths[i], id->device, id->inode) || !known_path(state, paths[i], *id)) continue;
+    taken[i] = state.take(id->device, id->inode);
   }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (resumes[i].is_elsewhere) continue;

@@ -18,13 +18,15 @@ class ResumePlan : public ::testing::Test {
  protected:
   ResumePlan() : state_(std::move(*StateFile::open(folder_.path("state").string()))) {}
 
-  // Makes a file that an earlier run has read under that name, up to `offset`.
-  void was_read(const std::string& name, std::uint64_t offset) {
+  // Makes a file that an earlier run has read under that name, up to `offset`. It began with `head` then.
+  void was_read(const std::string& name, std::uint64_t offset, const std::string& head = "") {
     folder_.append(name, name);
     struct stat status {};
     ASSERT_EQ(::stat(path(name).c_str(), &status), 0);
-    state_->update(path(name),
-                   {{.device = status.st_dev, .inode = status.st_ino, .offset = offset, .fingerprint = "f"}});
+    state_->update(path(name), {{.device = status.st_dev,
+                                 .inode = status.st_ino,
+                                 .offset = offset,
+                                 .fingerprint = fingerprint_of(head.empty() ? name : head)}});
   }
   std::string path(const std::string& name) const { return folder_.path(name).string(); }
   // Of each name the offsets at which it goes on; "elsewhere" is -1.
@@ -106,6 +108,16 @@ TEST_F(ResumePlan, FollowsTwoFilesThatHaveChangedTheirNames) {
   folder_.rename("b.log", "a.log");
   folder_.rename("c.log", "b.log");
   EXPECT_THAT(plan({"a.log", "b.log"}), ElementsAre(ElementsAre(4), ElementsAre(3)));
+}
+
+// The file that was read is gone, and a new one was given its inode: before and after it became a rotated one.
+TEST_F(ResumePlan, TakesAFileWithAnInodeOfBeforeForANewOne) {
+  was_read("app.log", 3, "of before");
+  folder_.rename("app.log", "app.log.1");
+  folder_.append("new", "app.log");
+  EXPECT_THAT(plan({"app.log", "app.log.1"}), ElementsAre(ElementsAre(3), IsEmpty()));
+  folder_.rename("app.log.1", "b.log");
+  EXPECT_THAT(plan({"b.log"}), ElementsAre(IsEmpty()));
 }
 
 TEST_F(ResumePlan, GivesAPathThatWasNamedItsOwnPositions) {
