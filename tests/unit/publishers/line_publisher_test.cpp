@@ -76,7 +76,7 @@ class LinePublisherTest : public ::testing::Test {
   ProgramMetrics metrics_{publisher_};
   std::stop_source stop_;
   const std::string channel_ = "news";
-  const std::map<std::string, std::string> sources_;
+  const std::map<std::string, std::string> sources_{};
   Work work_{publisher_, channel_, stop_.get_token(), sources_, metrics_};
   LineEncoder encoder_{"", true};
   LinePublisher::Batch batch_;
