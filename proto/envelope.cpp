@@ -151,6 +151,13 @@ Message parse_payload(std::string_view payload, EnvelopeMode mode) {
   return std::move(*message);
 }
 
+void set_type(Message& message, std::string_view type) {
+  if (type.empty()) return;
+  std::optional<std::string> text(type);
+  if (!is_utf8(*text)) message.replaced += replace_invalid_utf8(*text);
+  take_type(message, text);
+}
+
 bool is_json(std::string_view text) {
   JsonScanner scanner(text);
   return !scanner.next_value().empty() && scanner.is_at_end();

@@ -33,6 +33,10 @@ enum class EnvelopeMode {
 //  - Invalid UTF-8 is replaced as replace_invalid_utf8() does it, and counted in the message.
 Message parse_payload(std::string_view payload, EnvelopeMode mode);
 
+// Gives `message` the type that came beside its payload, by the rules above. One that can't stand in a line of SSE,
+// or is reserved, changes nothing. Empty: none.
+void set_type(Message& message, std::string_view type);
+
 // True if `text` is one JSON value by the grammar of RFC 8259, with only white space around it.
 bool is_json(std::string_view text);
 

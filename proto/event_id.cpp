@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -41,13 +42,6 @@ std::optional<Sequence> parse_sequence(std::string_view digits) {
   return sequence;
 }
 
-// Accepts the text after the first '~'.
-bool is_suffix(std::string_view suffix) {
-  if (suffix == kEnd) return true;
-  if (suffix.ends_with(kEndMark)) suffix.remove_suffix(kEndMark.size());
-  return is_own_id(suffix);
-}
-
 }  // namespace
 
 std::string make_epoch(std::uint64_t random) {
@@ -75,12 +69,20 @@ std::string format_event_id(std::string_view epoch, Sequence sequence, std::stri
   id += epoch;
   id += '.';
   id.append(digits, end_of_digits);
-  if (!own_id.empty()) {
-    id += '~';
-    id += own_id;
-  }
-  if (is_end) id += kEndMark;
-  return id;
+  return with_id_suffix(std::move(id), own_id, is_end);
+}
+
+std::string with_id_suffix(std::string position, std::string_view own_id, bool is_end) {
+  assert(own_id.empty() || is_own_id(own_id));
+  if (!own_id.empty()) position.append(1, '~').append(own_id);
+  if (is_end) position += kEndMark;
+  return position;
+}
+
+bool is_id_suffix(std::string_view suffix) {
+  if (suffix == kEnd) return true;
+  if (suffix.ends_with(kEndMark)) suffix.remove_suffix(kEndMark.size());
+  return is_own_id(suffix);
 }
 
 std::optional<EventId> parse_event_id(std::string_view id) {
@@ -88,7 +90,7 @@ std::optional<EventId> parse_event_id(std::string_view id) {
   id.remove_prefix(1);
   const std::size_t tilde = id.find('~');
   if (tilde != std::string_view::npos) {
-    if (!is_suffix(id.substr(tilde + 1))) return std::nullopt;
+    if (!is_id_suffix(id.substr(tilde + 1))) return std::nullopt;
     id = id.substr(0, tilde);
   }
   const std::size_t dot = id.find('.');

@@ -41,6 +41,11 @@ std::string format_event_id(std::string_view epoch, Sequence sequence, std::stri
 // Returns the position that `id` names; nullopt if it has none of the forms above. Accepts every epoch.
 std::optional<EventId> parse_event_id(std::string_view id);
 
+// `position` with the publisher's own id and the mark of the end behind it.
+std::string with_id_suffix(std::string position, std::string_view own_id, bool is_end);
+// True for what may stand behind the first "~": an own id, "end", or both.
+bool is_id_suffix(std::string_view suffix);
+
 // True if `id` ends in "~end" and has the length and characters of an id: the stream it came from has ended.
 bool is_end_id(std::string_view id);
 

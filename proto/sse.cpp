@@ -29,24 +29,18 @@ void append_field(std::string& block, std::string_view field, std::string_view v
 
 std::string channel_object(std::string_view channel) { return "{\"channel\":" + json_string(channel) + '}'; }
 
-// `data` as a JSON value.
-std::string as_json(std::string_view data, DataKind kind) {
-  const bool is_raw = kind == DataKind::kJson || (kind == DataKind::kPayload && is_json(data));
-  return is_raw ? std::string(data) : json_string(data);
-}
-
 // The data of a channel's end for a stream that may carry other channels, too.
 std::string end_object(std::string_view data, DataKind kind, std::string_view channel) {
   std::string without_data = channel_object(channel);
   if (kind != DataKind::kText && data == without_data) return without_data;
-  return "{\"channel\":" + json_string(channel) + ",\"data\":" + as_json(data, kind) + '}';
+  return "{\"channel\":" + json_string(channel) + ",\"data\":" + data_as_json(data, kind) + '}';
 }
 
 std::string message_object(const DecodedEvent& event, DataKind kind, std::string_view channel) {
   std::string object = "{\"channel\":" + json_string(channel);
   if (!event.type.empty()) object += ",\"type\":" + json_string(event.type);
   if (!event.id.empty()) object += ",\"id\":" + json_string(event.id);
-  return object + ",\"data\":" + as_json(event.data, kind) + '}';
+  return object + ",\"data\":" + data_as_json(event.data, kind) + '}';
 }
 
 std::string type_in_events(std::string_view type, std::string_view channel) {
@@ -159,6 +153,11 @@ std::string encode_form(std::string_view channel_block, DataKind kind, std::stri
   return encode_block({.id = event.id, .type = event.type, .data = event.data, .retry = event.retry});
 }
 
+std::string data_as_json(std::string_view data, DataKind kind) {
+  const bool is_raw = kind == DataKind::kJson || (kind == DataKind::kPayload && is_json(data));
+  return is_raw ? std::string(data) : json_string(data);
+}
+
 const char* gap_reason_name(GapReason reason) {
   switch (reason) {
     case GapReason::kSlowClient:
@@ -171,6 +170,8 @@ const char* gap_reason_name(GapReason reason) {
       return "memory";
     case GapReason::kTooLarge:
       return "too-large";
+    case GapReason::kReset:
+      return "reset";
   }
   assert(false);
   return "";

@@ -78,10 +78,13 @@ std::string encode_message(const Message& message, std::string_view channel, std
 //    is JSON, and as a JSON string otherwise.
 std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form);
 
+// `data` as a JSON value, as the JSON form has it.
+std::string data_as_json(std::string_view data, DataKind kind);
+
 // Why a client missed messages.
-enum class GapReason : std::uint8_t { kSlowClient, kBusDown, kHistory, kMemory, kTooLarge };
-inline constexpr std::size_t kGapReasons = 5;
-// The name on the wire: "slow-client", "bus-down", "history", "memory" or "too-large".
+enum class GapReason : std::uint8_t { kSlowClient, kBusDown, kHistory, kMemory, kTooLarge, kReset };
+inline constexpr std::size_t kGapReasons = 6;
+// The name on the wire: "slow-client", "bus-down", "history", "memory", "too-large" or "reset".
 const char* gap_reason_name(GapReason reason);
 
 // The gateway's own events. Besides weir:end, none has an id.

@@ -10,6 +10,8 @@
 #include "fuzz_input.h"
 #include "proto/channel_name.h"
 #include "proto/event_id.h"
+#include "proto/position.h"
+#include "proto/stream_id.h"
 #include "proto/text.h"
 
 namespace weir {
@@ -104,6 +106,30 @@ void check_id(std::string_view text) {
   }
 }
 
+// A position in a stream survives a composite id; of a durable channel's birth that keeps the time.
+void check_position(std::string_view text) {
+  if (const auto id = parse_stream_id(text)) assert(format_stream_id(*id) == text);
+  const auto position = parse_position(text);
+  if (!position) return;
+  assert(text.size() <= kCompositeIdBytesMax);
+  const std::vector<std::string> channels{"a", "b", "news"};
+  for (const std::string& channel : channels) {
+    if (const auto its = position->of(channel, /*is_durable=*/false, channels)) {
+      const CompositePart part{channel, *its, /*is_durable=*/false};
+      const auto again = parse_position(format_composite_id({&part, 1}, {}));
+      const auto same = again ? again->of(channel, /*is_durable=*/false, channels) : std::nullopt;
+      assert(same && same->id == its->id);
+    }
+    if (const auto its = position->of(channel, /*is_durable=*/true, channels); its && !its->is_short) {
+      const CompositePart part{channel, *its, /*is_durable=*/true};
+      const auto again = parse_position(format_composite_id({&part, 1}, {}));
+      const auto same = again ? again->of(channel, /*is_durable=*/true, channels) : std::nullopt;
+      assert(same && same->is_short && same->id.n == its->id.n);
+      assert(time_of_birth(same->id.ms) == time_of_birth(its->id.ms));
+    }
+  }
+}
+
 void check_query(std::string_view text) {
   const auto parameters = parse_query(text);
   if (!parameters) {
@@ -140,6 +166,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     weir::check_name(text);
     weir::check_escapes(text);
     weir::check_id(text);
+    weir::check_position(text);
     weir::check_query(text);
     weir::check_headers(text);
   }

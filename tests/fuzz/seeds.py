@@ -59,6 +59,7 @@ def names_seeds():
     for each in vectors("event_ids.json").values():
         for item in each:
             yield (item["id"] if isinstance(item, dict) else item).encode()
+    yield from (b"1760000000000123456-7", b"cAAAAAAAAABA.BAAAAAAAABB!gabcd1234.7~mine", b"0-0~end")
     yield b"channel=a&channel=user%3A42&replay=3&form=json&lastEventId=gabcd1234.7\ntext/event-stream"
     yield b"text/*;q=0.5, */*;q=0, text/event-stream;q=0.000\nlocalhost:8080"
 
@@ -121,7 +122,7 @@ def resp(*parts):
         b":%d\r\n" % part if isinstance(part, int) else b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-# 0: the filter, its limit and the cut; 1: the subscriber; 2: the publisher, pieces divided by 0xff.
+# 0: the filter, its limit and the cut; 1: the subscriber; 2: the publisher, pieces divided by 0xff; 3: an announcement.
 def redis_seeds():
     message = resp(b"message", b"p:a", b'{"msg":1}')
     large = resp(b"message", b"p:a", b"x" * 100)
@@ -134,6 +135,7 @@ def redis_seeds():
            resp(b"pmessage", b"p:log.*", b"p:log.1", b"line"))
     yield b"\x01\x01\x00\x00-NOPERM no\r\n-NOPERM no\r\n+PONG\r\n"
     yield b"\x02\x03:1\r\n:2\r\n:0\r\n\xff\x02-NOPERM no\r\n+OK\r\n"
+    yield b'\x031760000000000123456-7 1760000000000 {"msg":1}'
 
 
 # The first byte: a token, one to be signed (with which key), keys, JSON, base64url, or where a request has its token.

@@ -61,6 +61,24 @@ TEST(EventId, OfAMessageIsNeverThatOfAnEnd) {
   }
 }
 
+TEST(EventId, TakesASuffixBehindAnyPosition) {
+  EXPECT_EQ(with_id_suffix("7-1", "", false), "7-1");
+  EXPECT_EQ(with_id_suffix("7-1", "own", false), "7-1~own");
+  EXPECT_EQ(with_id_suffix("7-1", "", true), "7-1~end");
+  EXPECT_EQ(with_id_suffix("7-1", "own", true), "7-1~own~end");
+  EXPECT_TRUE(is_end_id(with_id_suffix("7-1", "own", true)));
+  EXPECT_FALSE(is_end_id(with_id_suffix("7-1", "own", false)));
+}
+
+TEST(EventId, OfAnySuffixIsAnOwnIdOrTheEndOrBoth) {
+  for (const std::string suffix : {"own", "end", "own~end", "a~b", "~"})
+    EXPECT_TRUE(is_id_suffix(suffix)) << suffix;
+  for (const std::string suffix : {"", " ", "own ", "a b:c", "own~end ", "\x7f"})
+    EXPECT_FALSE(is_id_suffix(suffix)) << suffix;
+  EXPECT_TRUE(is_id_suffix(std::string(64, 'a')));
+  EXPECT_FALSE(is_id_suffix(std::string(65, 'a')));
+}
+
 TEST(Epoch, IsDifferentForDifferentNumbersAndPartOfAnId) {
   std::set<std::string> epochs;
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
