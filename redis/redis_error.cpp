@@ -21,6 +21,10 @@ bool is_too_large(std::string_view error) {
   return error.starts_with("ERR Protocol error: invalid bulk length");
 }
 
-bool is_no_permission(std::string_view error) { return error.starts_with("NOPERM"); }
+bool is_no_permission(std::string_view error) {
+  // From within a function, in Redis 7.0 and since 7.2.
+  return error.starts_with("NOPERM") || error.starts_with("ERR The user executing the script") ||
+         error.starts_with("ERR ACL failure in script");
+}
 
 }  // namespace weir
