@@ -111,24 +111,24 @@ JsonObject& JsonObject::add_text(std::string_view name, std::string_view text) {
   std::string clean(text);
   replace_invalid_utf8(clean);  // The library would count replacements differently.
   const nlohmann::json value(std::move(clean));
-  return add(name, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return add_json(name, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 JsonObject& JsonObject::add_number(std::string_view name, std::uint64_t number) {
-  return add(name, std::to_string(number));
+  return add_json(name, std::to_string(number));
 }
 
 JsonObject& JsonObject::add_tenths(std::string_view name, double number) {
   char digits[400];  // The largest double has 309 digits before the point.
   const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 1).ptr;
-  return add(name, {digits, static_cast<std::size_t>(end - digits)});
+  return add_json(name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
 JsonObject& JsonObject::add_flag(std::string_view name, bool flag) {
-  return add(name, flag ? "true" : "false");
+  return add_json(name, flag ? "true" : "false");
 }
 
-JsonObject& JsonObject::add_null(std::string_view name) { return add(name, "null"); }
+JsonObject& JsonObject::add_null(std::string_view name) { return add_json(name, "null"); }
 
 JsonObject& JsonObject::add_list(std::string_view name, const std::vector<JsonObject>& objects) {
   std::string list = "[";
@@ -136,10 +136,10 @@ JsonObject& JsonObject::add_list(std::string_view name, const std::vector<JsonOb
     if (list.size() > 1) list += ',';
     list += object.text();
   }
-  return add(name, list + ']');
+  return add_json(name, list + ']');
 }
 
-JsonObject& JsonObject::add(std::string_view name, std::string_view value) {
+JsonObject& JsonObject::add_json(std::string_view name, std::string_view value) {
   assert(std::all_of(name.begin(), name.end(),
                      [](char c) { return std::isalnum(static_cast<unsigned char>(c)); }));
   if (!members_.empty()) members_ += ',';

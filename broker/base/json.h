@@ -55,14 +55,13 @@ class JsonObject {
   JsonObject& add_flag(std::string_view name, bool flag);
   JsonObject& add_null(std::string_view name);
   JsonObject& add_list(std::string_view name, const std::vector<JsonObject>& objects);
+  // `value` is JSON already.
+  JsonObject& add_json(std::string_view name, std::string_view value);
 
   // The object on one line, without white space. Never throws for what was added.
   std::string text() const;
 
  private:
-  // `value` is JSON already.
-  JsonObject& add(std::string_view name, std::string_view value);
-
   std::string members_;
 };
 

@@ -16,7 +16,7 @@ constexpr auto kGauge = MetricType::kGauge;
 constexpr auto kHistogram = MetricType::kHistogram;
 
 // Each of these lists is that of an enum in another folder; tests compare them.
-constexpr const char* kGapNames = "slow-client bus-down history memory too-large";
+constexpr const char* kGapNames = "slow-client bus-down history memory too-large reset";
 constexpr const char* kCloseNames =
     "client-gone end drain max-stream slow-client stuck refused shutdown token-expired memory";
 constexpr const char* kOutcomeNames = "delivered unavailable unknown refused";
@@ -80,7 +80,8 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
     {"weir_not_envelopes_total", kCounter, nullptr,
      "Payloads that were no message envelope on channels where all should be (envelope = always)."},
     {"weir_memory_bytes", kGauge, "holder",
-     "Memory of the process by what holds it, without overlaps. history: the frames in the channels' logs. "
+     "Memory of the process by what holds it, without overlaps. history: the frames in the channels' logs "
+     "and in pages. "
      "sending: weir_held_bytes. requests: weir_http_request_bytes. channels and streams: estimates, a fixed "
      "size for each.",
      "history sending requests channels streams"},
@@ -99,11 +100,58 @@ const std::array<MetricRow, static_cast<std::size_t>(Metric::kCount)> kMetrics =
      "1 once Redis has answered since the start (always 1 without Redis), else 0."},
     {"weir_redis_reconnects_total", kCounter, nullptr, "Times the subscribing connection to Redis was lost."},
     {"weir_redis_round_trip_seconds", kHistogram, "connection",
-     "From a command to Redis' answer: each PING (every 5 s), and each PUBLISH on the publisher connection.",
-     "subscriber publisher"},
+     "From a command to Redis' answer: each PING (every 5 s), each PUBLISH and FCALL on the publisher "
+     "connection, and each read on the history connection, which only durable channels and followed streams "
+     "have.",
+     "subscriber publisher history"},
+    {"weir_history_entries_total", kCounter, "way",
+     "Entries of streams that came to the logs of durable channels and followed streams, by the way they "
+     "came: "
+     "announced by weir_publish, followed by XREAD, or filled in from the stream after a loss. repeated: "
+     "announced, "
+     "and there already.",
+     "announced followed filled repeated"},
+    {"weir_history_pages", kGauge, nullptr, "Pages of history at hand for readers that are behind."},
+    {"weir_history_page_bytes", kGauge, nullptr, "Bytes of their frames."},
+    {"weir_history_page_bytes_limit", kGauge, nullptr,
+     "What weir_history_page_bytes may be, a quarter of memory-limit; the pages unused for longest go "
+     "first."},
+    {"weir_history_pages_read_total", kCounter, nullptr, "Pages of history read from Redis."},
+    {"weir_history_pages_found_total", kCounter, nullptr,
+     "Times that a reader found the page it needed at hand."},
+    {"weir_history_queries_in_progress", kGauge, nullptr,
+     "Requests for a page of history over HTTP (/channels/{channel}/messages) in progress now."},
+    {"weir_history_waiting", kGauge, nullptr,
+     "Reads of streams that wait for their turn, or for Redis to come back."},
+    {"weir_history_announcements_forged_total", kCounter, nullptr,
+     "Announcements of entries that a durable channel's stream has not got. They are left out."},
+    {"weir_history_announcements_lost_total", kCounter, nullptr,
+     "Times that a quiet durable channel's stream had an entry whose announcement had not come. It was read "
+     "then."},
+    {"weir_history_plain_messages_total", kCounter, nullptr,
+     "Plain messages (PUBLISH) on durable channels: who is there gets them, without an id, and nobody "
+     "later."},
+    {"weir_redis_history_reads_total", kCounter, nullptr,
+     "Reads of streams that Redis has answered, for durable channels and followed streams."},
+    {"weir_redis_history_reads_waiting", kGauge, nullptr, "Reads of streams that wait for Redis now."},
+    {"weir_redis_announcements_invalid_total", kCounter, nullptr,
+     "Texts on the announcements of durable channels that weir_publish has not made. They are left out."},
+    {"weir_redis_function_checks_total", kCounter, "outcome",
+     "Times that the gateway looked for the function weir_publish, by what became of it: it was there, was "
+     "installed, could not be (refused), or the connection was lost meanwhile.",
+     "present installed refused lost"},
     {"weir_redis_subscriptions_wanted", kGauge, nullptr, "Subscriptions (channels and patterns) asked for."},
     {"weir_redis_subscriptions_acknowledged", kGauge, nullptr,
      "Of these, confirmed on the present connection."},
+    {"weir_followed_streams", kGauge, nullptr,
+     "Redis Streams of applications (source = stream) followed now."},
+    {"weir_followed_connections", kGauge, nullptr,
+     "Connections to Redis for them: one, and one for each group of about 100."},
+    {"weir_followed_commands_total", kCounter, "kind",
+     "Commands for them: XREAD BLOCK of a group, XREAD of one stream alone, XINFO STREAM.",
+     "group alone look"},
+    {"weir_followed_made_anew_total", kCounter, nullptr,
+     "Followed streams that were found deleted, or made anew with lower ids."},
     {"weir_publishes_total", kCounter, "outcome", "Publishes over HTTP, by outcome.", kOutcomeNames},
     {"weir_publishes_waiting", kGauge, nullptr, "Publishes that wait for Redis now."},
     {"weir_http_requests_total", kCounter, "code", "HTTP requests answered, by status code.", kStatusNames},

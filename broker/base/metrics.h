@@ -57,8 +57,27 @@ enum class Metric : std::size_t {
   kRedisReached,
   kRedisReconnects,
   kRedisRoundTrip,  // connection, histogram
+  kHistoryEntries,  // way
+  kHistoryPages,
+  kHistoryPageBytes,
+  kHistoryPageBytesLimit,
+  kHistoryPagesRead,
+  kHistoryPagesFound,
+  kHistoryQueries,
+  kHistoryWaiting,
+  kForgedAnnouncements,
+  kLostAnnouncements,
+  kPlainMessages,
+  kHistoryReads,
+  kHistoryReadsWaiting,
+  kInvalidAnnouncements,
+  kFunctionInstalls,  // outcome
   kSubscriptionsWanted,
   kSubscriptionsAcknowledged,
+  kFollowedStreams,
+  kFollowedConnections,
+  kFollowedCommands,  // kind
+  kFollowedMadeAnew,
   kPublishes,  // outcome
   kPublishesWaiting,
   kRequests,  // code

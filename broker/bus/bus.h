@@ -11,13 +11,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "proto/stream_id.h"
+
 namespace weir {
 
 class MetricsPage;
+class Streams;
 
 class BusListener {
  public:
@@ -63,8 +67,10 @@ enum class PublishOutcome {
 };
 struct PublishResult {
   PublishOutcome outcome = PublishOutcome::kUnavailable;
-  std::uint64_t receivers = 0;  // Subscribers of the bus (gateways), not clients.
+  std::uint64_t receivers = 0;  // Subscribers of the bus (gateways), not clients. Not of a durable message.
   std::string detail;
+  std::optional<StreamId> id = {};  // A durable message's.
+  bool is_repeated = false;         // It was given earlier, for the same idempotency key.
 };
 
 enum class BusKind { kMemory, kRedis };
@@ -109,6 +115,9 @@ class Bus {
   // the order of the calls; one that can't be sent completes at once. After stop() `done` is
   // called before publish() returns.
   virtual void publish(std::string channel, std::string payload, PublishDone done) = 0;
+
+  // Channels with a history in Redis (streams.h). Null if this bus has none. It lives as long as the bus.
+  virtual Streams* streams() { return nullptr; }
 
   virtual BusState state() const = 0;
   // Adds the metrics that this kind of bus alone has.

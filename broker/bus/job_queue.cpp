@@ -3,11 +3,29 @@
 #include <algorithm>
 #include <utility>
 
+#include "redis/publish_function.h"
+
 namespace weir {
 namespace {
 
 bool is_subscription(const BusJob& job) {
-  return job.kind == BusJob::Kind::kSubscribe || job.kind == BusJob::Kind::kUnsubscribe;
+  switch (job.kind) {
+    case BusJob::Kind::kSubscribe:
+    case BusJob::Kind::kUnsubscribe:
+    case BusJob::Kind::kSubscribeStream:
+    case BusJob::Kind::kUnsubscribeStream:
+      return true;
+    case BusJob::Kind::kPublish:
+    case BusJob::Kind::kDecided:
+    case BusJob::Kind::kRead:
+    case BusJob::Kind::kReadRefused:
+      return false;
+  }
+  return false;
+}
+
+BusJob decided(Bus::PublishDone done, PublishOutcome outcome, std::string why) {
+  return {.kind = BusJob::Kind::kDecided, .done = std::move(done), .result = {outcome, 0, std::move(why)}};
 }
 
 }  // namespace
@@ -16,25 +34,67 @@ JobQueue::JobQueue(BusLimits limits, std::function<void()> wake) : limits_(limit
 
 void JobQueue::subscribe(std::string channel) {
   ++subscriptions_waiting_;
-  add({BusJob::Kind::kSubscribe, std::move(channel), {}, {}, {}});
+  add({.kind = BusJob::Kind::kSubscribe, .channel = std::move(channel)});
 }
 
 void JobQueue::unsubscribe(std::string channel) {
   ++subscriptions_waiting_;
-  add({BusJob::Kind::kUnsubscribe, std::move(channel), {}, {}, {}});
+  add({.kind = BusJob::Kind::kUnsubscribe, .channel = std::move(channel)});
+}
+
+void JobQueue::subscribe_stream(std::string channel, StreamSource source) {
+  ++subscriptions_waiting_;
+  auto stream = std::make_unique<BusJob::Stream>(BusJob::Stream{.source = std::move(source)});
+  add({.kind = BusJob::Kind::kSubscribeStream, .channel = std::move(channel), .stream = std::move(stream)});
+}
+
+void JobQueue::unsubscribe_stream(std::string channel) {
+  ++subscriptions_waiting_;
+  add({.kind = BusJob::Kind::kUnsubscribeStream, .channel = std::move(channel)});
 }
 
 void JobQueue::publish(std::string channel, std::string payload, Bus::PublishDone done) {
-  if (payload.size() > limits_.message_bytes_max) {
-    const std::string why =
-        "the message has more than " + std::to_string(limits_.message_bytes_max) + " bytes";
-    return add({BusJob::Kind::kDecided, {}, {}, std::move(done), {PublishOutcome::kRefused, 0, why}});
+  add_publish({.kind = BusJob::Kind::kPublish,
+               .channel = std::move(channel),
+               .payload = std::move(payload),
+               .done = std::move(done)});
+}
+
+void JobQueue::publish(DurableMessage message, Bus::PublishDone done) {
+  if (message.payload.size() > kPublishPayloadBytesMax) {
+    return add(decided(std::move(done), PublishOutcome::kTooLarge, "a durable message has at most 4 MiB"));
   }
-  if (!reserve(payload.size())) {
-    const std::string why = "too many publishes wait";
-    return add({BusJob::Kind::kDecided, {}, {}, std::move(done), {PublishOutcome::kUnavailable, 0, why}});
+  auto stream =
+      std::make_unique<BusJob::Stream>(BusJob::Stream{.messages_max = message.messages_max,
+                                                      .seconds_max = message.seconds_max,
+                                                      .idempotency_key = std::move(message.idempotency_key)});
+  add_publish({.kind = BusJob::Kind::kPublish,
+               .channel = std::move(message.channel),
+               .payload = std::move(message.payload),
+               .done = std::move(done),
+               .stream = std::move(stream)});
+}
+
+void JobQueue::add_publish(BusJob job) {
+  if (job.payload.size() > limits_.message_bytes_max) {
+    return add(decided(std::move(job.done), PublishOutcome::kRefused,
+                       "the message has more than " + std::to_string(limits_.message_bytes_max) + " bytes"));
   }
-  add({BusJob::Kind::kPublish, std::move(channel), std::move(payload), std::move(done), {}});
+  if (!reserve(job.payload.size())) {
+    return add(decided(std::move(job.done), PublishOutcome::kUnavailable, "too many publishes wait"));
+  }
+  add(std::move(job));
+}
+
+void JobQueue::read(StreamRead read, Streams::ReadDone done) {
+  auto kind = BusJob::Kind::kRead;
+  if (reads_waiting_.fetch_add(1) >= kReadsWaitingMax) {
+    finish_read();
+    kind = BusJob::Kind::kReadRefused;
+  }
+  auto stream =
+      std::make_unique<BusJob::Stream>(BusJob::Stream{.read = std::move(read), .read_done = std::move(done)});
+  add({.kind = kind, .stream = std::move(stream)});
 }
 
 void JobQueue::take(std::vector<BusJob>& jobs) {
@@ -91,7 +151,9 @@ void JobQueue::abandon(BusJob& job) {
     finish_publish(job.payload.size());
     job.result = {PublishOutcome::kUnavailable, 0, "the bus has ended"};
   }
+  if (job.kind == BusJob::Kind::kRead) finish_read();
   if (job.done) job.done(std::move(job.result));
+  if (job.stream && job.stream->read_done) job.stream->read_done({.why = "the bus has ended"});
 }
 
 }  // namespace weir

@@ -88,6 +88,11 @@ class MemoryBus : public Bus {
         return deliver(job);
       case BusJob::Kind::kDecided:
         return job.done(std::move(job.result));
+      case BusJob::Kind::kSubscribeStream:
+      case BusJob::Kind::kUnsubscribeStream:
+      case BusJob::Kind::kRead:
+      case BusJob::Kind::kReadRefused:
+        assert(false);  // There is no streams().
     }
   }
 

@@ -34,7 +34,9 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         const bool is_line = type == '+' || type == '-' || type == ':';
         const bool is_header = type == '$' || type == '*';
         state_ = is_header ? State::kHeader : is_line ? State::kLine : State::kBroken;
-        if (state_ == State::kBroken && kResp3Types.find(type) != std::string_view::npos) {
+        // Within a discarded array nothing else has reached the parser.
+        const bool is_shown = to_skip_ == 0 && kResp3Types.find(type) == std::string_view::npos;
+        if (state_ == State::kBroken && !is_shown) {
           append_if_any(bytes.substr(begin, at - begin), passed);
           passed.push_back(kNotResp);
           begin = at;
@@ -45,9 +47,11 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         // End the line at the parser's CRLF: a bare LF is part of the line.
         const std::size_t end = bytes.find('\n', at);
         const bool is_cut = end == std::string_view::npos;
-        if (!is_cut && (end > at ? bytes[end - 1] == '\r' : is_after_cr_)) state_ = State::kItem;
+        const bool is_end = !is_cut && (end > at ? bytes[end - 1] == '\r' : is_after_cr_);
         at = is_cut ? bytes.size() : end + 1;
         is_after_cr_ = bytes[at - 1] == '\r';
+        if (to_skip_ > 0) begin = at;
+        if (is_end) end_item();
         break;
       }
       case State::kHeader: {
@@ -57,6 +61,7 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
           held_.append(bytes.substr(at));
           if (held_.size() > kHeaderBytesMax) {
             state_ = State::kBroken;
+            if (to_skip_ > 0) passed.push_back(kNotResp);
             released_.swap(held_);
             passed.push_back(released_);
           }
@@ -65,15 +70,17 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         const bool was_cut = !held_.empty();
         std::string_view header = bytes.substr(at, end + 1 - at);
         if (was_cut) header = held_.append(header);
+        const bool was_skipping = to_skip_ > 0;
         state_ = state_after(header);
-        const bool is_replaced = state_ == State::kDiscard || state_ == State::kRefused;
-        if (was_cut || is_replaced) {
+        const std::string_view instead = instead_of_header(was_skipping);
+        // What is broken passes, for the parser to report it.
+        const bool is_shown = state_ == State::kBroken || (instead.empty() && !was_skipping);
+        if (was_cut || !is_shown || !instead.empty()) {
           append_if_any(bytes.substr(begin, at - begin), passed);
-          begin = end + 1;
+          begin = is_shown && !was_cut ? at : end + 1;
         }
-        if (is_replaced) {
-          passed.push_back(state_ == State::kDiscard ? kNil : kNotResp);
-        } else if (was_cut) {
+        append_if_any(instead, passed);
+        if (is_shown && was_cut) {
           released_.swap(held_);
           passed.push_back(released_);
         }
@@ -87,7 +94,7 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
         at += step;
         left_ -= step;
         if (state_ == State::kDiscard) begin = at;
-        if (left_ == 0) state_ = State::kItem;
+        if (left_ == 0) end_item();
         break;
       }
       case State::kRefused:
@@ -100,7 +107,10 @@ void OversizeFilter::filter(std::string_view bytes, std::vector<std::string_view
 }
 
 OversizeFilter::State OversizeFilter::state_after(std::string_view header) {
-  if (header == kNil || header == kNilArray) return State::kItem;
+  if (header == kNil || header == kNilArray) {
+    end_item();
+    return State::kItem;
+  }
   // A longer header is given up as soon as it is cut, so refuse it whole as well: the arrival
   // of bytes must not decide.
   if (header.size() > kHeaderBytesMax || header.size() < 4 || !header.ends_with("\r\n"))
@@ -109,9 +119,29 @@ OversizeFilter::State OversizeFilter::state_after(std::string_view header) {
   const char* const end = header.data() + header.size() - 2;
   const auto parsed = std::from_chars(header.data() + 1, end, number);
   if (parsed.ec != std::errc() || parsed.ptr != end || number > kLengthMax) return State::kBroken;
-  if (header.front() == '*') return number > kElementsMax ? State::kRefused : State::kItem;
+  if (header.front() == '*') return state_after_array(number);
   left_ = number + 2;
-  return number > bulk_bytes_max_ ? State::kDiscard : State::kBulk;
+  return number > bulk_bytes_max_ || to_skip_ > 0 ? State::kDiscard : State::kBulk;
+}
+
+OversizeFilter::State OversizeFilter::state_after_array(std::size_t elements) {
+  if (elements > kDiscardedElementsMax) return State::kRefused;
+  const bool is_skipped = to_skip_ > 0;
+  if (is_skipped || elements > kElementsMax) to_skip_ += elements;
+  if (is_skipped) end_item();
+  return State::kItem;
+}
+
+std::string_view OversizeFilter::instead_of_header(bool was_skipping) const {
+  if (state_ == State::kRefused || (state_ == State::kBroken && was_skipping)) return kNotResp;
+  if (was_skipping) return {};
+  if (to_skip_ > 0) return kNilArray;
+  return state_ == State::kDiscard ? kNil : std::string_view();
+}
+
+void OversizeFilter::end_item() {
+  state_ = State::kItem;
+  if (to_skip_ > 0) --to_skip_;
 }
 
 }  // namespace weir

@@ -8,6 +8,8 @@
 //   continue.
 // - While stopped, it accepts connections and says nothing; while not ready, it answers LOADING or
 //   MASTERDOWN. So a connect counts only after a good first answer (redis_connection.h).
+// - It keeps the history of durable channels and followed streams, which a third connection reads
+//   (redis_history.h, redis_streams.h). That one may be away while the others are not.
 // - It confirms a PUBLISH with the number of subscribers. Without that reply the outcome is unknown
 //   (redis_publisher.h).
 #include "broker/bus/redis_bus.h"
@@ -15,6 +17,7 @@
 #include <asio/ip/tcp.hpp>
 #include <atomic>
 #include <cassert>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,6 +25,7 @@
 #include "broker/bus/bus_thread.h"
 #include "broker/bus/job_queue.h"
 #include "broker/bus/redis_publisher.h"
+#include "broker/bus/redis_streams.h"
 #include "broker/bus/redis_subscriber.h"
 #include "process/thread.h"
 
@@ -34,7 +38,12 @@ class RedisBus : public Bus {
       : options_(std::move(options)),
         queue_(options_.limits, [this] { asio::post(thread_.io(), [this] { do_jobs(); }); }),
         subscriber_(thread_.io(), options_, listener),
-        publisher_(thread_.io(), options_, queue_) {}
+        publisher_(thread_.io(), options_, queue_) {
+    if (!options_.has_streams) return;
+    streams_.emplace(thread_.io(), options_, queue_, subscriber_, [&listener] { listener.on_idle(); });
+    if (!options_.installs_function) return;
+    publisher_.set_installer([this](auto done) { streams_->ensure_function(std::move(done)); });
+  }
 
   ~RedisBus() override { RedisBus::stop(); }
 
@@ -43,6 +52,7 @@ class RedisBus : public Bus {
     asio::post(thread_.io(), [this] {
       subscriber_.open();
       publisher_.open();
+      if (streams_) streams_->open();
     });
     thread_.start();
   }
@@ -50,6 +60,7 @@ class RedisBus : public Bus {
     thread_.stop([this] {
       subscriber_.close();
       publisher_.close();
+      if (streams_) streams_->close();
       queue_.close();
     });
   }
@@ -64,6 +75,8 @@ class RedisBus : public Bus {
     queue_.publish(std::move(channel), std::move(payload), std::move(done));
   }
 
+  Streams* streams() override { return streams_ ? &*streams_ : nullptr; }
+
   BusState state() const override {
     BusState state;
     state.kind = BusKind::kRedis;
@@ -75,6 +88,11 @@ class RedisBus : public Bus {
     state.subscriptions_held = subscriber_.state().held + queue_.subscriptions_waiting();
     state.reconnects = subscriber_.state().losses;
     state.publishes_waiting = queue_.publishes_waiting();
+    if (streams_) {
+      state.wanted += streams_->wanted();
+      state.acknowledged += streams_->subscribed();
+      state.subscriptions_held += streams_->held();
+    }
     if (!state.is_connected) {
       state.why_not = subscriber_.why_not_up();
       if (state.why_not.empty()) state.why_not = publisher_.why_not_up();
@@ -85,6 +103,7 @@ class RedisBus : public Bus {
   void collect(MetricsPage& page) const override {
     page.add(Metric::kRedisRoundTrip, subscriber_.round_trips(), "subscriber");
     page.add(Metric::kRedisRoundTrip, publisher_.round_trips(), "publisher");
+    if (streams_) streams_->collect(page);
   }
 
  private:
@@ -115,9 +134,16 @@ class RedisBus : public Bus {
         case BusJob::Kind::kDecided:
           job.done(std::move(job.result));
           break;
+        case BusJob::Kind::kSubscribeStream:
+        case BusJob::Kind::kUnsubscribeStream:
+        case BusJob::Kind::kRead:
+        case BusJob::Kind::kReadRefused:
+          streams_->do_job(std::move(job));
+          break;
       }
     }
     jobs_.clear();
+    if (streams_) streams_->flush();
     subscriber_.settle();
     publisher_.flush();
   }
@@ -127,6 +153,7 @@ class RedisBus : public Bus {
   JobQueue queue_;
   RedisSubscriber subscriber_;
   RedisPublisher publisher_;
+  std::optional<RedisStreams> streams_;
   std::vector<BusJob> jobs_;  // The jobs in hand, kept for its memory.
 };
 

@@ -291,9 +291,7 @@ void RedisConnection::append(std::string_view bytes) {
   }
 }
 
-// Queues the header and first `words` of an array of `count` bulk strings.
-void RedisConnection::append_words(std::size_t count, std::span<const std::string_view> words) {
-  append(command_header(count));
+void RedisConnection::append_words(std::span<const std::string_view> words) {
   for (const std::string_view word : words) {
     append(word_header(word.size()));
     append(word);
@@ -301,18 +299,24 @@ void RedisConnection::append_words(std::size_t count, std::span<const std::strin
   }
 }
 
-void RedisConnection::send(std::span<const std::string_view> words) { append_words(words.size(), words); }
+void RedisConnection::send(std::span<const std::string_view> words) {
+  append(command_header(words.size()));
+  append_words(words);
+}
 
-void RedisConnection::send(std::span<const std::string_view> words, std::string last) {
-  append_words(words.size() + 1, words);
-  append(word_header(last.size()));
-  if (last.size() < kPieceBytes) {
-    append(last);
+void RedisConnection::send(std::span<const std::string_view> words, std::string large,
+                           std::span<const std::string_view> behind) {
+  append(command_header(words.size() + 1 + behind.size()));
+  append_words(words);
+  append(word_header(large.size()));
+  if (large.size() < kPieceBytes) {
+    append(large);
   } else {
-    unsent_bytes_ += last.size();
-    queued_.push_back(std::move(last));
+    unsent_bytes_ += large.size();
+    queued_.push_back(std::move(large));
   }
   append(kWordEnd);
+  append_words(behind);
 }
 
 void RedisConnection::flush() {

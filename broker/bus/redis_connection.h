@@ -80,9 +80,10 @@ class RedisConnection {
 
   // Queues one command; its words may hold any bytes. Requires is_up(). flush() writes the queue.
   void send(std::span<const std::string_view> words);
-  // The same with `last` as one more word. A large one is moved, not copied; its memory is freed once the
-  // kernel has taken it.
-  void send(std::span<const std::string_view> words, std::string last);
+  // The same with `large` as one more word, and those `behind` it. A large one is moved, not copied; its memory is
+  // freed once the kernel has taken it.
+  void send(std::span<const std::string_view> words, std::string large,
+            std::span<const std::string_view> behind = {});
   void flush();
   // Bytes that are queued and not yet taken by the kernel.
   std::size_t unsent_bytes() const { return unsent_bytes_; }
@@ -108,7 +109,7 @@ class RedisConnection {
   void arm_deadline(const char* what);
   void set_failure(std::string_view why);
   void append(std::string_view bytes);
-  void append_words(std::size_t count, std::span<const std::string_view> words);
+  void append_words(std::span<const std::string_view> words);
   void drop_unsent();
   void drop_link();
   void retry_later();

@@ -1,9 +1,11 @@
 #include "broker/bus/redis_subscriber.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "broker/base/logging.h"
 #include "proto/channel_name.h"
+#include "redis/publish_function.h"
 #include "redis/redis_error.h"
 #include "redis/redis_reply.h"
 
@@ -27,7 +29,12 @@ std::string escape_glob(std::string_view text, bool is_star_kept) {
 }  // namespace
 
 RedisSubscriber::RedisSubscriber(asio::io_context& io, const RedisBusOptions& options, BusListener& listener)
-    : options_(options), listener_(listener), connection_(io, options, "subscriber", *this) {}
+    : options_(options),
+      listener_(listener),
+      announced_before_(durable_stream_key(options.prefix)),
+      connection_(io, options, "subscriber", *this) {
+  announced_before_.pop_back();  // "weir:{<prefix>"
+}
 
 void RedisSubscriber::record(std::string text) {
   Pattern pattern;
@@ -46,7 +53,28 @@ void RedisSubscriber::close() {
 
 void RedisSubscriber::subscribe(std::string channel) {
   Entry& entry = *channels_.try_emplace(std::move(channel)).first;
-  state_.held = channels_.size();
+  entry.second.is_durable = false;
+  want(entry);
+}
+
+void RedisSubscriber::unsubscribe(const std::string& channel) { give_up(channels_, channel); }
+
+void RedisSubscriber::subscribe_durable(const std::string& channel) {
+  Entry& announcements = *announced_.try_emplace(channel).first;
+  announcements.second.is_sharded = true;
+  want(announcements);
+  Entry& plain = *channels_.try_emplace(channel).first;
+  plain.second.is_durable = true;
+  want(plain);
+}
+
+void RedisSubscriber::unsubscribe_durable(const std::string& channel) {
+  give_up(announced_, channel);
+  give_up(channels_, channel);
+}
+
+void RedisSubscriber::want(Entry& entry) {
+  count_held();
   if (!entry.second.is_wanted) {
     entry.second.is_wanted = true;
     ++state_.wanted;
@@ -55,14 +83,17 @@ void RedisSubscriber::subscribe(std::string channel) {
   queue(entry);
 }
 
-void RedisSubscriber::unsubscribe(const std::string& channel) {
-  const auto found = channels_.find(channel);
-  if (found == channels_.end() || !found->second.is_wanted) return;
+void RedisSubscriber::give_up(Channels& channels, const std::string& channel) {
+  const auto found = channels.find(channel);
+  if (found == channels.end() || !found->second.is_wanted) return;
   found->second.is_wanted = false;
   --state_.wanted;
   forget_acknowledgement(*found);
   queue(*found);
 }
+
+// A durable channel is in both maps, at nearly the same times.
+void RedisSubscriber::count_held() { state_.held = std::max(channels_.size(), announced_.size()); }
 
 void RedisSubscriber::settle() {
   send_changes();
@@ -76,6 +107,7 @@ void RedisSubscriber::on_up() {
   listener_.on_state(true);
   send_patterns();
   for (Entry& entry : channels_) queue(entry);
+  for (Entry& entry : announced_) queue(entry);
   send_changes();
 }
 
@@ -86,19 +118,26 @@ void RedisSubscriber::on_down() {
   ++state_.losses;
   unanswered_.clear();
   changed_.clear();
+  changed_announced_.clear();
   for (Pattern& pattern : patterns_) pattern.is_acknowledged = pattern.is_refused = false;
-  for (auto it = channels_.begin(); it != channels_.end();) {
-    const bool is_wanted = it->second.is_wanted;
-    it->second = Channel{.is_wanted = is_wanted};
-    it = is_wanted ? std::next(it) : channels_.erase(it);
-  }
-  state_.held = channels_.size();
+  forget_link(channels_);
+  forget_link(announced_);
+  count_held();
   listener_.on_state(false);
+  if (announcements_ != nullptr) announcements_->on_announcements_lost();
   // If nothing was acknowledged since the last loss, nothing more was lost.
   if (!was_anything_live) return;
   listener_.on_lost();
   has_told_ = true;
   tell_idle();
+}
+
+void RedisSubscriber::forget_link(Channels& channels) {
+  for (auto it = channels.begin(); it != channels.end();) {
+    const Channel& old = it->second;
+    it->second = {.is_wanted = old.is_wanted, .is_sharded = old.is_sharded, .is_durable = old.is_durable};
+    it = it->second.is_wanted ? std::next(it) : channels.erase(it);
+  }
 }
 
 void RedisSubscriber::on_ping_due() {
@@ -120,6 +159,7 @@ void RedisSubscriber::on_reply(const redisReply& reply) {
   if (kind == "pmessage" && reply.elements == 4) {
     return deliver(text_of(*reply.element[2]), *reply.element[3], second);
   }
+  if (kind == "smessage" && reply.elements == 3) return announce(second, *reply.element[2]);
   on_acknowledgement(kind, second);
 }
 
@@ -148,6 +188,15 @@ void RedisSubscriber::deliver(std::string_view name, const redisReply& payload,
   listener_.on_message(channel, text_of(payload));
 }
 
+// Hot path: once per durable message.
+void RedisSubscriber::announce(std::string_view name, const redisReply& text) {
+  if (!name.starts_with(announced_before_) || !name.ends_with('}')) return;
+  name.remove_prefix(announced_before_.size());
+  name.remove_suffix(1);
+  has_told_ = true;
+  announcements_->on_announcement(name, text);
+}
+
 void RedisSubscriber::on_acknowledgement(std::string_view kind, std::string_view name) {
   if (unanswered_.empty()) return connection_.fail("an answer to no question");
   Command& command = unanswered_.front();
@@ -164,10 +213,9 @@ void RedisSubscriber::on_acknowledgement(std::string_view kind, std::string_view
     return on_pattern_acknowledged(pattern);
   }
   Entry& entry = *command.channels[command.answered];
+  if (entry.second.is_sharded && kind.starts_with('s')) kind.remove_prefix(1);
   const bool is_kind = kind == (command.kind == Command::Kind::kSubscribe ? "subscribe" : "unsubscribe");
-  const bool is_name =
-      name.starts_with(options_.prefix) && name.substr(options_.prefix.size()) == entry.first;
-  if (!is_kind || !is_name) return connection_.fail("the answers are out of step");
+  if (!is_kind || name != name_on_redis(entry)) return connection_.fail("the answers are out of step");
   if (++command.answered == command.channels.size()) unanswered_.pop_front();
   --entry.second.unanswered;
   entry.second.is_sent_alone = false;
@@ -192,7 +240,11 @@ void RedisSubscriber::on_error(std::string_view text) {
       }
       return;
     case Command::Kind::kSubscribe:
-      return is_forbidden ? on_channels_refused(command, text) : connection_.fail(text);
+      if (command.channels.front()->second.is_sharded && text.starts_with("ERR unknown command")) {
+        return on_channels_refused(command, "durable channels need Redis 7", true);
+      }
+      return is_forbidden ? on_channels_refused(command, text, command.channels.size() == 1)
+                          : connection_.fail(text);
   }
 }
 
@@ -215,23 +267,30 @@ void RedisSubscriber::on_pattern_refused(Pattern& pattern, std::string_view why)
   for (Entry& entry : channels_) queue(entry);
 }
 
-// One forbidden channel makes Redis refuse a SUBSCRIBE of many. Ask for each one alone then, so that only the
-// forbidden ones are reported.
-void RedisSubscriber::on_channels_refused(const Command& command, std::string_view why) {
+// One forbidden channel makes Redis refuse a SUBSCRIBE of many. Unless all of them are meant, ask for each one alone
+// then, so that only the forbidden ones are reported.
+void RedisSubscriber::on_channels_refused(const Command& command, std::string_view why, bool are_all_meant) {
   for (Entry* entry : command.channels) {
     Channel& channel = entry->second;
     if (--channel.unanswered > 0) continue;  // A later command decides.
     channel.is_on_server = false;
-    if (command.channels.size() > 1) {
+    if (!are_all_meant) {
       channel.is_sent_alone = true;
     } else if (channel.is_wanted) {
       channel.is_wanted = false;
       --state_.wanted;
-      listener_.on_refused(entry->first, why);
-      has_told_ = true;
+      tell_refusal(*entry, why);
     }
     conclude(*entry);
   }
+}
+
+void RedisSubscriber::tell_refusal(const Entry& entry, std::string_view why) {
+  has_told_ = true;
+  if (entry.second.is_sharded) return announcements_->on_announcing_refused(entry.first, why);
+  if (!entry.second.is_durable) return listener_.on_refused(entry.first, why);
+  log_warning("redis subscriber: plain messages of the durable channel " + entry.first +
+              " are refused: " + std::string(why));
 }
 
 // --- To Redis
@@ -244,14 +303,15 @@ const RedisSubscriber::Pattern* RedisSubscriber::pattern_of(std::string_view cha
 }
 
 bool RedisSubscriber::belongs_on_server(const Entry& entry) const {
-  return entry.second.is_wanted && pattern_of(entry.first) == nullptr;
+  if (!entry.second.is_wanted) return false;
+  return entry.second.is_sharded || pattern_of(entry.first) == nullptr;
 }
 
 void RedisSubscriber::queue(Entry& entry) {
   if (entry.second.is_queued) return;
   if (connection_.is_up()) {
     entry.second.is_queued = true;
-    changed_.push_back(&entry);
+    (entry.second.is_sharded ? changed_announced_ : changed_).push_back(&entry);
   } else if (!entry.second.is_wanted) {
     erase(entry);  // on_up() will queue all wanted channels.
   }
@@ -274,14 +334,17 @@ void RedisSubscriber::send_changes() {
     std::vector<Entry*> entries = take_changes();
     if (entries.empty()) break;
     const bool is_subscribe = !entries.front()->second.is_on_server;
+    const bool is_sharded = entries.front()->second.is_sharded;
     std::vector<std::string> names;
     names.reserve(entries.size());
     for (Entry* entry : entries) {
       entry->second.is_on_server = is_subscribe;
       ++entry->second.unanswered;
-      names.push_back(options_.prefix + entry->first);
+      names.push_back(name_on_redis(*entry));
     }
-    std::vector<std::string_view> words{is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE"};
+    std::string_view word = is_subscribe ? "SSUBSCRIBE" : "SUNSUBSCRIBE";
+    if (!is_sharded) word.remove_prefix(1);
+    std::vector<std::string_view> words{word};
     words.insert(words.end(), names.begin(), names.end());
     connection_.send(words);
     const auto kind = is_subscribe ? Command::Kind::kSubscribe : Command::Kind::kUnsubscribe;
@@ -290,18 +353,24 @@ void RedisSubscriber::send_changes() {
   connection_.flush();
 }
 
-// Takes the next changed channels that fit into one command. Concludes those that need none.
+// True if one command may be about both channels, in whatever slots of a cluster their names are.
+bool RedisSubscriber::may_share_command(const Channel& one, const Channel& other) {
+  return !one.is_sent_alone && !other.is_sent_alone && one.is_on_server == other.is_on_server;
+}
+
 std::vector<RedisSubscriber::Entry*> RedisSubscriber::take_changes() {
+  std::vector<Entry*> taken = take_changes(changed_announced_);
+  return taken.empty() ? take_changes(changed_) : taken;
+}
+
+// Takes the next changed channels that fit into one command. Concludes those that need none.
+std::vector<RedisSubscriber::Entry*> RedisSubscriber::take_changes(std::deque<Entry*>& changed) {
   std::vector<Entry*> taken;
-  while (!changed_.empty() && taken.size() < kChannelsPerCommand) {
-    Entry& entry = *changed_.front();
+  while (!changed.empty() && taken.size() < kChannelsPerCommand) {
+    Entry& entry = *changed.front();
     const bool is_change = belongs_on_server(entry) != entry.second.is_on_server;
-    if (is_change && !taken.empty()) {
-      const Channel& first = taken.front()->second;
-      const bool is_alone = first.is_sent_alone || entry.second.is_sent_alone;
-      if (is_alone || first.is_on_server != entry.second.is_on_server) break;
-    }
-    changed_.pop_front();
+    if (is_change && !taken.empty() && !may_share_command(taken.front()->second, entry.second)) break;
+    changed.pop_front();
     entry.second.is_queued = false;
     is_change ? taken.push_back(&entry) : conclude(entry);
   }
@@ -320,15 +389,22 @@ void RedisSubscriber::conclude(Entry& entry) {
 }
 
 void RedisSubscriber::erase(Entry& entry) {
-  channels_.erase(channels_.find(entry.first));
-  state_.held = channels_.size();
+  Channels& channels = entry.second.is_sharded ? announced_ : channels_;
+  channels.erase(channels.find(entry.first));
+  count_held();
 }
 
 void RedisSubscriber::acknowledge(Entry& entry) {
   entry.second.is_acknowledged = true;
   ++state_.acknowledged;
-  listener_.on_subscribed(entry.first);
+  if (entry.second.is_durable) return;
   has_told_ = true;
+  entry.second.is_sharded ? announcements_->on_announcing(entry.first) : listener_.on_subscribed(entry.first);
+}
+
+std::string RedisSubscriber::name_on_redis(const Entry& entry) const {
+  return entry.second.is_sharded ? durable_stream_key(options_.prefix + entry.first)
+                                 : options_.prefix + entry.first;
 }
 
 // One read can bring a pattern's acknowledgement and messages it covers. Acknowledge the channel first;

@@ -8,6 +8,9 @@
 // Patterns given to record() are subscribed first. A channel that one of them covers is not subscribed by
 // name as well: its messages would come twice. If several patterns cover it, the first one counts.
 //
+// A durable channel has two subscriptions: its announcements, by sharded pub/sub, and plain messages under its name.
+// It lives from the first; of the second nobody is told more than its messages.
+//
 // Threads:   any for state(), why_not_up() and round_trips(), record() before open(), the bus thread for everything else.
 // Ownership: the listener outlives this object.
 // Limits:    at most kUnsentBytesMax bytes of commands are queued, for any number of channels.
@@ -42,13 +45,30 @@ class RedisSubscriber : private RedisConnection::Owner {
     std::atomic<std::uint64_t> losses = 0;
   };
 
+  // What durable channels hear. Bus thread.
+  class Announcements {
+   public:
+    virtual ~Announcements() = default;
+    // Announcements of `channel` arrive from now on. Called again after each loss.
+    virtual void on_announcing(std::string_view channel) = 0;
+    virtual void on_announcing_refused(std::string_view channel, std::string_view why) = 0;
+    // A text, or a nil that was far too large, valid during the call.
+    virtual void on_announcement(std::string_view channel, const redisReply& text) = 0;
+    // Nothing arrives until the next on_announcing() of each channel.
+    virtual void on_announcements_lost() = 0;
+  };
+
   RedisSubscriber(asio::io_context& io, const RedisBusOptions& options, BusListener& listener);
 
+  // Call it before open() if there are durable channels. `announcements` outlives this object.
+  void set_announcements(Announcements& announcements) { announcements_ = &announcements; }
   void record(std::string pattern);
   void open() { connection_.open(); }
   void close();
   void subscribe(std::string channel);
   void unsubscribe(const std::string& channel);
+  void subscribe_durable(const std::string& channel);
+  void unsubscribe_durable(const std::string& channel);
   // Call it after a batch of the above: sends the changes.
   void settle();
 
@@ -64,6 +84,8 @@ class RedisSubscriber : private RedisConnection::Owner {
     bool is_on_server = false;     // The last command sent for it was SUBSCRIBE.
     bool is_queued = false;        // In changed_.
     bool is_sent_alone = false;    // A SUBSCRIBE of several channels with this one was refused.
+    bool is_sharded = false;       // The announcements of a durable channel.
+    bool is_durable = false;       // The plain messages of one: the listener is not told of the subscription.
     std::uint32_t unanswered = 0;  // Commands sent for it that have no answer yet.
   };
   using Channels = NameMap<Channel>;
@@ -93,11 +115,19 @@ class RedisSubscriber : private RedisConnection::Owner {
   void on_down() override;
 
   void deliver(std::string_view name, const redisReply& payload, std::optional<std::string_view> glob);
+  void announce(std::string_view name, const redisReply& text);
   void on_acknowledgement(std::string_view kind, std::string_view name);
   void on_error(std::string_view text);
   void on_pattern_acknowledged(Pattern& pattern);
   void on_pattern_refused(Pattern& pattern, std::string_view why);
-  void on_channels_refused(const Command& command, std::string_view why);
+  void on_channels_refused(const Command& command, std::string_view why, bool are_all_meant);
+  void tell_refusal(const Entry& entry, std::string_view why);
+
+  void want(Entry& entry);
+  void give_up(Channels& channels, const std::string& channel);
+  void forget_link(Channels& channels);
+  void count_held();
+  std::string name_on_redis(const Entry& entry) const;
 
   // The first pattern that covers `channel` and was not refused.
   const Pattern* pattern_of(std::string_view channel) const;
@@ -105,7 +135,9 @@ class RedisSubscriber : private RedisConnection::Owner {
   void queue(Entry& entry);
   void send_patterns();
   void send_changes();
+  static bool may_share_command(const Channel& one, const Channel& other);
   std::vector<Entry*> take_changes();
+  std::vector<Entry*> take_changes(std::deque<Entry*>& changed);
   void conclude(Entry& entry);
   void erase(Entry& entry);
   void acknowledge(Entry& entry);
@@ -116,8 +148,13 @@ class RedisSubscriber : private RedisConnection::Owner {
   const RedisBusOptions& options_;
   BusListener& listener_;
   std::vector<Pattern> patterns_;
+  Announcements* announcements_ = nullptr;
+  std::string announced_before_;  // What stands before a channel's name where it is announced.
   Channels channels_;
-  std::deque<Entry*> changed_;  // Redis may have to learn of these.
+  Channels announced_;  // The announcements of durable channels.
+  // Redis may have to learn of these: of channels_, and of announced_. Each kind has commands of its own.
+  std::deque<Entry*> changed_;
+  std::deque<Entry*> changed_announced_;
   std::deque<Command> unanswered_;
   bool has_told_ = false;  // Told the listener something since its last on_idle().
   State state_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/base/logging.h"
+#include "broker/bus/announcement.h"
 #include "broker/bus/oversize_filter.h"
 #include "broker/bus/redis_publisher.h"
 #include "broker/bus/redis_subscriber.h"
@@ -63,6 +64,17 @@ void check_filter(std::string_view text, std::size_t limit, std::size_t step) {
     assert(is_within(*static_cast<redisReply*>(parsed), limit));
     freeReplyObject(std::exchange(parsed, nullptr));
   }
+}
+
+// --- Announcements
+
+void check_announcement(std::string_view text) {
+  const auto entry = parse_announcement(text, kMessageBytesMax);
+  if (!entry) return;
+  const std::string head = format_stream_id(entry->id) + " " + std::to_string(entry->time) + " ";
+  assert(text.starts_with(head));
+  assert(entry->is_too_large == (text.size() - head.size() > kMessageBytesMax));
+  assert(entry->payload == (entry->is_too_large ? std::string_view() : text.substr(head.size())));
 }
 
 // --- The connections
@@ -210,7 +222,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static weir::FakeRedis redis;
   weir::set_log_level(weir::LogLevel::kOff);
   weir::FuzzInput input(data, size);
-  switch (input.choice(3)) {
+  switch (input.choice(4)) {
     case 0: {
       const std::size_t limit = input.choice(128);
       const std::size_t step = 1 + input.choice(32);
@@ -220,8 +232,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1:
       weir::check_subscriber(redis, input);
       break;
-    default:
+    case 2:
       weir::check_publisher(redis, input);
+      break;
+    default:
+      weir::check_announcement(input.rest());
       break;
   }
   return 0;

@@ -76,7 +76,7 @@ class Server {
   }
 
   const int listener_;
-  const std::optional<std::string> answer_;
+  const std::optional<std::string> answer_{};
   std::atomic<bool> is_repeating_{false};
   bool is_bound_ = false;
   std::uint16_t port_ = 0;

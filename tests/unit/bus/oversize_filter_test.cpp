@@ -81,9 +81,37 @@ TEST(OversizeFilter, LetsNoArrayThroughThatIsLargerThanAnyAnswer) {
   const std::string largest = "*" + std::to_string(OversizeFilter::kElementsMax) + "\r\n";
   expect_filtered(largest + ":1\r\n", 5, largest + ":1\r\n");
   // What is no RESP in its place makes the parser give up, whatever follows.
-  const std::string larger = "*" + std::to_string(OversizeFilter::kElementsMax + 1) + "\r\n";
-  expect_filtered(":1\r\n" + larger + bulk("123456"), 5, ":1\r\n?\r\n" + bulk("123456"));
+  const std::string refused = "*" + std::to_string(OversizeFilter::kDiscardedElementsMax + 1) + "\r\n";
+  expect_filtered(":1\r\n" + refused + bulk("123456"), 5, ":1\r\n?\r\n" + bulk("123456"));
   expect_filtered("*2147483647\r\n", 5, "?\r\n");
+}
+
+// `items` and as many nils as make the array too large by one.
+std::string array_too_large(const std::string& items, std::size_t count) {
+  std::string array = "*" + std::to_string(OversizeFilter::kElementsMax + 1) + "\r\n" + items;
+  for (std::size_t i = count; i <= OversizeFilter::kElementsMax; ++i) array += "$-1\r\n";
+  return array;
+}
+
+TEST(OversizeFilter, PutsANilInPlaceOfALargeArrayWithAllThatIsInIt) {
+  const std::string items = bulk("small") + bulk("too large") + "+a line\r\n:7\r\n-ERR\r\n*-1\r\n*0\r\n" +
+                            "*2\r\n" + bulk("x") + "*1\r\n:1\r\n" + bulk("*3\r\n");
+  const std::string stream = "*2\r\n" + bulk("1-1") + array_too_large(items, 9) + message("news", "later");
+  const std::string expected = "*2\r\n" + bulk("1-1") + "*-1\r\n" + message("news", "later");
+  for (const std::size_t first : {std::size_t{1}, std::size_t{20}, std::size_t{40}, stream.size()}) {
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{1'000}, stream.size()}) {
+      EXPECT_EQ(filtered(stream, 7, first, piece), expected) << first << ", " << piece;
+    }
+  }
+}
+
+TEST(OversizeFilter, WhatIsNotRespWithinALargeArrayEndsTheConnectionToo) {
+  const std::string header = "*" + std::to_string(OversizeFilter::kElementsMax + 1) + "\r\n";
+  for (const std::string stream : {"HTTP/1.1 400\r\n:1\r\n", "$12x\r\nabc\r\n", "$5\nabcde\r\n", "_\r\n",
+                                   "$1234567890123456789012345678901234567890\r\n:1\r\n"}) {
+    expect_filtered(header + ":1\r\n" + stream, 5, "*-1\r\n?\r\n" + stream);
+  }
+  expect_filtered(header + "*2147483647\r\n:1\r\n", 5, "*-1\r\n?\r\n:1\r\n");
 }
 
 TEST(OversizeFilter, EndsALineWhereTheParserDoes) {
