@@ -7,6 +7,7 @@
 
 #include "broker/base/ip_address.h"
 #include "proto/channel_name.h"
+#include "redis/publish_function.h"
 #include "redis/redis_settings.h"
 #include "settings/log_level_setting.h"
 #include "settings/settings.h"
@@ -45,6 +46,16 @@ std::string check_prefix(const std::string& text) {
   return is_plain && text.size() <= kPrefixBytesMax
              ? ""
              : "must be at most 128 printable ASCII characters, no spaces";
+}
+
+// A stream's key with {channel} in it, and a field's name, are ASCII: enough for those that exist, and any text can
+// be shown.
+std::string check_redis_name(const std::string& text) {
+  constexpr std::size_t kBytesMax = 512;
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return is_plain && !text.empty() && text.size() <= kBytesMax
+             ? ""
+             : "must be 1 to 512 printable ASCII characters, no spaces";
 }
 
 bool consists_of(std::string_view text, std::string_view characters) {
@@ -125,7 +136,47 @@ std::vector<Setting> channel_rows(ChannelSettings& channel) {
           "Whether a JSON object with data (and id, type, retry) is a message envelope. auto and always: "
           "if it has no other keys, and always counts the rest as an error of the publisher; never: every "
           "payload is delivered as it is."),
+      Setting::integer(
+          "durable-messages", channel.durable_messages, {1, 10'000'000}, "messages",
+          "About how many of the newest messages of a durable channel Redis keeps. It is what this gateway "
+          "asks for where it publishes; the smallest number that a publisher asks for counts."),
+      Setting::duration("durable-seconds", channel.durable_seconds, {0, 3'650 * kDay},
+                        "How long after its last message Redis forgets a durable channel; 0: never."),
   };
+}
+
+// Where a channel's messages come from: keys of a [[channel]] table alone.
+std::vector<Setting> origin_rows(ChannelRule& rule) {
+  return {
+      Setting::flag("durable", rule.is_durable,
+                    "The channels are durable: what is published to them is kept in Redis, and a client that "
+                    "comes back to any gateway gets what it missed. As the setting durable."),
+      Setting::choice("source", rule.is_stream, {{"pubsub", false}, {"stream", true}},
+                      "stream: the messages are the entries of a Redis Stream that an application fills by "
+                      "XADD, with the history that it keeps."),
+      Setting::text("stream-key", rule.stream_key,
+                    "With source = \"stream\": the stream's key, in which {channel} stands for the channel's "
+                    "name; redis-prefix is put before it. Without it the key is the channel's name.",
+                    check_redis_name)
+          .noting(rule.names_stream),
+      Setting::text(
+          "stream-field", rule.stream_field,
+          "With source = \"stream\": the field of an entry that is the payload. An entry without it "
+          "becomes a JSON object of its fields. The field type is the event's type.",
+          check_redis_name)
+          .noting(rule.names_stream),
+  };
+}
+
+// All keys of a [[channel]] table but `match`.
+std::vector<Setting> rule_rows(ChannelRule& rule) {
+  std::vector<Setting> rows;
+  for (Setting& row : channel_rows(rule.settings)) {
+    rows.push_back(row.name() == "slow-client" ? std::move(row).noting(rule.names_slow_client)
+                                               : std::move(row));
+  }
+  for (Setting& row : origin_rows(rule)) rows.push_back(std::move(row));
+  return rows;
 }
 
 std::vector<Setting> address_rows(Config& config) {
@@ -207,6 +258,11 @@ std::vector<Setting> bus_rows(Config& config) {
           "A pattern of channels that are kept subscribed and logged with no client, so that who comes late "
           "finds their history.",
           check_pattern),
+      Setting::list("durable", config.durable,
+                    "A pattern of durable channels: what is published to them is kept in Redis, and a client "
+                    "that comes "
+                    "back to any gateway gets what it missed. It takes Redis 7.",
+                    check_pattern),
       Setting::duration("linger-seconds", config.linger, {0, kDay},
                         "How long a channel stays subscribed and logged after its last client."),
       Setting::integer("max-publishes-waiting", config.max_publishes_waiting, {1, 1'000'000}, "publishes",
@@ -310,6 +366,10 @@ std::vector<Setting> process_rows(Config& config) {
           "sleep", config.sleep, {0, 3'600},
           "Only waits so long, and exits with 0: for the preStop of a container without a shell. 0: "
           "doesn't."),
+      Setting::flag(
+          "print-function", config.print_function,
+          "Prints the Redis Function of durable channels, and exits with 0: for redis-cli -x FUNCTION "
+          "LOAD REPLACE where the gateway may not install it."),
       Setting::text("selftest", config.selftest,
                     "The URL of a gateway, http://host[:port][/base-path]: publishes a message, over Redis "
                     "if there is a "
@@ -337,26 +397,45 @@ SettingsTable make_table(Config& config, const ChannelSettings* general = nullpt
   table.section("Process", process_rows(config));
   std::string keys;
   for (const auto& row : channel_rows(config.channel)) keys += (keys.empty() ? "" : ", ") + row.name();
+  static ChannelRule shown;  // Its rows are for --help: they are never set.
   table.tables(
       "channel",
       "Settings of the channels whose name matches the pattern `match`: " + keys +
           ". The first table that matches counts; what it leaves out has the value of the setting above. At "
-          "SIGHUP the tables are read again, for channels that are opened from then on.",
-      [&config, general] {
+          "SIGHUP the tables are read again, for channels that are opened from then on. Tables alone have "
+          "these keys:",
+      origin_rows(shown), [&config, general] {
         const ChannelSettings& left_out = general != nullptr ? *general : config.channel;
         auto& rule = config.channel_rules.emplace_back(ChannelRule{"", left_out});
-        auto rows = channel_rows(rule.settings);
+        auto rows = rule_rows(rule);
         rows.push_back(Setting::text("match", rule.match, "A pattern.", check_pattern).required());
         return rows;
       });
   return table;
 }
 
+// " ([[channel]] of "log.*")".
+std::string in_table(const ChannelRule& rule) { return " ([[channel]] of \"" + rule.match + "\")"; }
+
 std::optional<Error> check_redis(const Config& config) {
   const RedisFiles& files = config.redis_files;
   if (!config.redis_url.empty()) return check_redis_files(*parse_redis_url(config.redis_url), files);
   for (const auto& [name, path] : given_files(files)) {
     return Error{std::string(name) + " = \"" + path + "\": needs a redis-url"};
+  }
+  return std::nullopt;
+}
+
+// The name and value of the first setting, or the table, by which a channel is `source`; nullopt if none is.
+std::optional<std::string> who_asks_for(ChannelSource source, const Config& config,
+                                        const std::vector<ChannelRule>& rules) {
+  if (source == ChannelSource::kDurable && !config.durable.empty()) {
+    return "durable = \"" + config.durable.front() + '"';
+  }
+  for (const ChannelRule& rule : rules) {
+    const bool is_durable = source == ChannelSource::kDurable;
+    if (is_durable ? !rule.is_durable : !rule.is_stream) continue;
+    return std::string(is_durable ? "durable = \"true\"" : "source = \"stream\"") + in_table(rule);
   }
   return std::nullopt;
 }
@@ -375,6 +454,7 @@ std::optional<Error> check_together(const Config& config, const std::map<std::st
     return refusal("bus", "memory", "can't be used with a redis-url; leave out one of the two");
   }
   if (auto error = check_redis(config)) return error;
+  if (auto error = check_sources(config, config.channel_rules)) return error;
   if (config.listen == config.admin_listen && parse_listen_address(config.listen)->port != 0) {
     return refusal("admin-listen", config.admin_listen, "must not be the address of listen");
   }
@@ -406,6 +486,7 @@ Config without_channels(Config config) {
   config.bus = BusChoice::kMemory;
   config.redis_url.clear();
   config.record.clear();
+  config.durable.clear();
   config.jwt_secret_file.clear();
   config.jwt_public_key_file.clear();
   config.jwks_file.clear();
@@ -437,6 +518,7 @@ Result<CommandLine> read_settings(int argc, const char* const* argv, const char*
   line.config_path = std::move(outcome->config_path);
   // Help, health checks and sleeps need no more than their own settings: the gateway itself may have the rest
   // as flags.
+  if (line.config.print_function) line.text = kPublishFunction;
   if (line.text || line.config.healthcheck || line.config.sleep.count() > 0 || !line.config.selftest.empty())
     return line;
   if (line.config.away) {
@@ -493,6 +575,58 @@ const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const 
   return general;
 }
 
+std::optional<Error> check_sources(const Config& config, const std::vector<ChannelRule>& rules) {
+  for (const ChannelRule& rule : rules) {
+    if (rule.is_durable && rule.is_stream) {
+      return Error{"durable = \"true\"" + in_table(rule) +
+                   ": can't be used with source = \"stream\"; leave out one of the two"};
+    }
+    if (rule.names_stream && !rule.is_stream) {
+      return Error{"stream-key, stream-field" + in_table(rule) + ": need source = \"stream\""};
+    }
+  }
+  const auto durable = who_asks_for(ChannelSource::kDurable, config, rules);
+  const auto followed = who_asks_for(ChannelSource::kStream, config, rules);
+  if ((durable || followed) && !uses_redis(config)) {
+    return Error{(durable ? *durable : *followed) + ": needs Redis: set --redis-url redis://host:port"};
+  }
+  if (durable && config.redis_prefix.find_first_of("{}") != std::string::npos) {
+    return Error{*durable + ": can't be used with a brace in redis-prefix, \"" + config.redis_prefix +
+                 "\", since a durable channel's key has braces of its own"};
+  }
+  return std::nullopt;
+}
+
+bool has_channels_from(const Config& config, ChannelSource source) {
+  return who_asks_for(source, config, config.channel_rules).has_value();
+}
+
+ChannelOrigin origin_of(const Config& config, const std::vector<ChannelRule>& rules,
+                        std::string_view channel) {
+  ChannelOrigin origin;
+  for (const auto& rule : rules) {
+    if (!matches_pattern(rule.match, channel)) continue;
+    origin.names_slow_client = rule.names_slow_client;
+    if (rule.is_durable) origin.source = ChannelSource::kDurable;
+    if (rule.is_stream) {
+      origin.source = ChannelSource::kStream;
+      origin.stream_key = rule.stream_key.empty() ? std::string(channel) : rule.stream_key;
+      constexpr std::string_view kName = "{channel}";
+      for (auto at = origin.stream_key.find(kName); at != std::string::npos;
+           at = origin.stream_key.find(kName, at + channel.size())) {
+        origin.stream_key.replace(at, kName.size(), channel);
+      }
+      origin.stream_field = rule.stream_field;
+      return origin;
+    }
+    break;
+  }
+  const auto matches = [&](const std::string& pattern) { return matches_pattern(pattern, channel); };
+  if (std::any_of(config.durable.begin(), config.durable.end(), matches))
+    origin.source = ChannelSource::kDurable;
+  return origin;
+}
+
 const ChannelSettings& settings_of(const Config& config, std::string_view channel) {
   return settings_of(config.channel_rules, config.channel, channel);
 }
@@ -501,21 +635,14 @@ namespace {
 
 // What the chart sets itself, from other values, and what makes another program of the gateway.
 const std::set<std::string>& settings_of_the_chart() {
-  static const std::set<std::string> kNames{"listen",
-                                            "admin-listen",
-                                            "admin-token-file",
-                                            "bus",
-                                            "redis-url",
-                                            "redis-password-file",
-                                            "redis-ca-file",
-                                            "redis-certificate-file",
-                                            "redis-key-file",
-                                            "away",
-                                            "healthcheck",
-                                            "sleep",
-                                            "selftest",
-                                            "selftest-channel",
-                                            "selftest-token-file"};
+  static const std::set<std::string> kNames{"listen",           "admin-listen",
+                                            "admin-token-file", "bus",
+                                            "redis-url",        "redis-password-file",
+                                            "redis-ca-file",    "redis-certificate-file",
+                                            "redis-key-file",   "away",
+                                            "healthcheck",      "sleep",
+                                            "print-function",   "selftest",
+                                            "selftest-channel", "selftest-token-file"};
   return kNames;
 }
 
@@ -552,7 +679,8 @@ Result<std::string> chart_schema(const std::string& schema) {
         "additionalProperties": false,
         "properties": {
           "match": {"type": "string", "pattern": "^[A-Za-z0-9_.:@*-]{1,128}$", "not": {"pattern": "^(__|weir:|[.]{1,2}$)"}})json";
-  for (const auto& row : channel_rows(config.channel)) channels += ",\n          " + schema_property(row);
+  ChannelRule rule;
+  for (const auto& row : rule_rows(rule)) channels += ",\n          " + schema_property(row);
   channels += "\n        }\n      }\n";
   if (const auto error = replace_value(result, "channels", channels)) return *error;
   return result;

@@ -31,6 +31,16 @@ struct ChannelSettings {
   std::size_t queue_bytes = 4 << 20;
   SlowClientPolicy slow_client = SlowClientPolicy::kSkip;
   EnvelopeMode envelope = EnvelopeMode::kAuto;
+  // What Redis keeps of a durable channel.
+  std::uint64_t durable_messages = 1'000;
+  std::chrono::seconds durable_seconds{7 * 24 * 60 * 60};  // Since the last message; 0: for ever.
+};
+
+// Where the messages of a channel come from.
+enum class ChannelSource : std::uint8_t {
+  kPubSub,   // Redis pub/sub, at most once.
+  kDurable,  // A Redis Stream that weir_publish fills.
+  kStream,   // A Redis Stream that somebody else fills.
 };
 
 // One [[channel]] table of the TOML file. The first one that matches a channel counts.
@@ -38,6 +48,14 @@ struct ChannelRule {
   std::string match;  // A pattern (proto/channel_name.h).
   // A key that the table leaves out takes the value of the general setting.
   ChannelSettings settings;
+  bool names_slow_client = false;  // It has the key slow-client: a durable channel obeys it then.
+  bool is_durable = false;
+  // source = "stream": the stream's key, in which {channel} stands for the channel's name, and the field that is
+  // the payload. An empty key is the channel's name.
+  bool is_stream = false;
+  std::string stream_key = {};
+  std::string stream_field = "data";
+  bool names_stream = false;  // It has the key stream-key or stream-field.
 };
 
 // The source of messages.
@@ -68,6 +86,8 @@ struct Config {
   std::vector<ChannelRule> channel_rules;
   // Patterns of channels that are kept subscribed and logged without a client.
   std::vector<std::string> record;
+  // Patterns of durable channels, besides the rules'.
+  std::vector<std::string> durable;
   std::chrono::seconds linger{120};
   std::size_t memory_limit_bytes = 256 << 20;  // Bytes of the frames of all channels together.
 
@@ -119,6 +139,7 @@ struct Config {
   bool healthcheck = false;                // Ask a running gateway instead of being one.
   bool away = false;                       // Answer for gateways that are not ready, and be none.
   std::chrono::seconds sleep{0};           // Only wait, and end. 0: don't.
+  bool print_function = false;             // Print the function of durable channels, and end.
   std::string selftest;                    // The URL of a gateway to try, instead of being one; empty: don't.
   std::string selftest_channel = "selftest";
   std::string selftest_token_file;
@@ -127,7 +148,8 @@ struct Config {
 // The result of read_settings().
 struct CommandLine {
   Config config;
-  std::optional<std::string> text;    // --help or --version: print this and exit with 0.
+  // --help, --version or --print-function: print this and exit with 0.
+  std::optional<std::string> text;
   std::vector<std::string> warnings;  // For the log, such as unknown WEIR_* variables.
   std::string config_path;            // The path of the TOML file; empty for none.
 };
@@ -157,6 +179,23 @@ bool has_keys(const Config& config);
 const ChannelSettings& settings_of(const std::vector<ChannelRule>& rules, const ChannelSettings& general,
                                    std::string_view channel);
 const ChannelSettings& settings_of(const Config& config, std::string_view channel);
+
+// An error if durable or followed channels, by `rules` and the rest of `config`, can't be. A running gateway passes
+// its settings in force with the rules that it has read again.
+std::optional<Error> check_sources(const Config& config, const std::vector<ChannelRule>& rules);
+
+// How the messages of `channel` arrive: by the first rule that matches, and by --durable.
+struct ChannelOrigin {
+  ChannelSource source = ChannelSource::kPubSub;
+  std::string stream_key = {};    // kStream: with the channel's name filled in.
+  std::string stream_field = {};  // kStream.
+  // A durable or followed channel's rule names what happens to slow clients. Otherwise they read history.
+  bool names_slow_client = false;
+};
+// True if a setting or a rule asks for channels of this source.
+bool has_channels_from(const Config& config, ChannelSource source);
+ChannelOrigin origin_of(const Config& config, const std::vector<ChannelRule>& rules,
+                        std::string_view channel);
 
 // The content of docs/settings.md: --help in Markdown.
 std::string settings_markdown();

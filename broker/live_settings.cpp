@@ -32,6 +32,7 @@ void LiveSettings::reload() {
 std::optional<Error> LiveSettings::try_reload() {
   auto line = read_(&running_.config.channel);
   if (!line) return line.error();
+  if (auto error = check_sources(running_.config, line->config.channel_rules)) return error;
   if (auto error = keys_.reload()) return error;
   Config& config = line->config;
   const std::size_t rules = config.channel_rules.size();

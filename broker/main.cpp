@@ -79,6 +79,8 @@ Result<std::unique_ptr<Bus>> make_bus(const Config& config, BusListener& listene
                           .prefix = config.redis_prefix,
                           .limits = limits,
                           .publish_timeout = config.publish_timeout};
+  options.installs_function = has_channels_from(config, ChannelSource::kDurable);
+  options.has_streams = options.installs_function || has_channels_from(config, ChannelSource::kStream);
   log_info("messages come from Redis at " + options.url.redacted());
   return make_redis_bus(std::move(options), listener);
 }

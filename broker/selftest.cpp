@@ -106,10 +106,10 @@ void publish_over_redis(const Config& config, const std::string& nonce, Verdict&
   } else {
     bus->publish(config.selftest_channel, payload_of(nonce), [&verdict](const PublishResult& result) {
       if (result.outcome == PublishOutcome::kDelivered && result.receivers > 0) return;
-      verdict.fail(
-          result.outcome == PublishOutcome::kDelivered
-              ? "Redis: no gateway has subscribed to the channel (another Redis, or another redis-prefix?)"
-              : "Redis did not take the message: " + result.detail);
+      verdict.fail(result.outcome == PublishOutcome::kDelivered
+                       ? "Redis: no gateway has subscribed to the channel (another Redis, another "
+                         "redis-prefix, or a followed stream?)"
+                       : "Redis did not take the message: " + result.detail);
     });
     // stop() takes back what has no outcome yet.
     while (bus->state().publishes_waiting > 0 &&

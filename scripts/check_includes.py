@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "broker/log": "broker/base",
     "broker/fanout": "broker/log broker/base",
     "broker/bus": "redis broker/base",
-    "broker/hub": "broker/fanout broker/log broker/bus/bus broker/config broker/base",
+    "broker/hub": "broker/fanout broker/log broker/bus/bus broker/bus/streams broker/config broker/base",
     "broker/auth": "broker/base",
     "broker/http": "broker/base",
     "broker/api": "broker/http broker/auth broker/hub broker/bus/bus broker/fanout/stream_request broker/config broker/base",

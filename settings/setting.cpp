@@ -231,6 +231,14 @@ Setting Setting::required() && {
   return std::move(*this);
 }
 
+Setting Setting::noting(bool& is_given) && {
+  take_ = [&is_given, take = std::move(take_)](const std::string& text) {
+    is_given = true;
+    return take(text);
+  };
+  return std::move(*this);
+}
+
 std::optional<Error> Setting::set(const std::vector<std::string>& values, const std::string& source) const {
   assert(kind_ == Kind::kList || values.size() == 1);
   if (clear_) clear_();

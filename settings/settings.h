@@ -116,6 +116,8 @@ class Setting {
 
   // No default: leaving it out is an error.
   Setting required() &&;
+  // Setting the row also sets `is_given`, which outlives it.
+  Setting noting(bool& is_given) &&;
 
   // For the table.
   enum class Kind { kText, kList, kFlag, kNumber };
@@ -193,8 +195,10 @@ class SettingsTable {
   // flag, a variable and a key. A list takes all arguments that are left, so it comes last.
   void positional(Setting setting);
   // The [[name]] tables of the TOML file. `next` is called for each, after every other setting has its value,
-  // and returns the rows for one more element.
-  void tables(std::string name, std::string help, std::function<std::vector<Setting>()> next);
+  // and returns the rows for one more element. `own` are those of its rows that are no settings by themselves:
+  // --help shows them with the tables.
+  void tables(std::string name, std::string help, std::vector<Setting> own,
+              std::function<std::vector<Setting>()> next);
   // Text after the rows of --help, such as examples.
   void epilogue(std::string text);
 
@@ -233,6 +237,7 @@ class SettingsTable {
   struct Tables {
     std::string name;
     std::string help;
+    std::vector<Setting> own;
     std::function<std::vector<Setting>()> next;
   };
 

@@ -46,6 +46,11 @@ std::string help_of(const Setting& row) {
          wrapped(row.help(), 6);
 }
 
+// A row that has no flag, only a key in [[…]].
+std::string help_of_key(const Setting& row) {
+  return "  " + row.name() + limits(row) + "\n" + wrapped(row.help(), 6);
+}
+
 std::string without_pipes(const std::string& text) {
   std::string result;
   for (const char c : text) result += c == '|' ? std::string("\\|") : std::string(1, c);
@@ -54,11 +59,16 @@ std::string without_pipes(const std::string& text) {
 
 std::string code(const std::string& text) { return text.empty() ? text : "`" + text + "`"; }
 
-std::string markdown_row(const Setting& row) {
+// `name` is the first column.
+std::string markdown_row(const Setting& row, const std::string& name) {
   const auto accepted = row.kind() == Setting::Kind::kList ? std::string("a list") : row.accepted();
   const auto default_text = row.is_required() ? std::string("required") : code(row.default_text());
-  return "| `--" + row.name() + "`<br>`" + environment_name(row.name()) + "` | " + default_text + " | " +
-         without_pipes(accepted) + " | " + without_pipes(row.help()) + " |\n";
+  return "| " + name + " | " + default_text + " | " + without_pipes(accepted) + " | " +
+         without_pipes(row.help()) + " |\n";
+}
+
+std::string markdown_row(const Setting& row) {
+  return markdown_row(row, "`--" + row.name() + "`<br>`" + environment_name(row.name()) + "`");
 }
 
 constexpr const char* kRules =
@@ -89,8 +99,10 @@ std::string SettingsTable::help() const {
     result += "\n";
   }
   result += "Other:\n  --config, WEIR_CONFIG\n      The TOML file to read.\n  --help, -h\n  --version\n";
-  for (const auto& each : tables_)
+  for (const auto& each : tables_) {
     result += "\n[[" + each.name + "]] in the TOML file:\n" + wrapped(each.help, 6);
+    for (const auto& row : each.own) result += help_of_key(row);
+  }
   return epilogue_.empty() ? result : result + "\n" + epilogue_;
 }
 
@@ -107,8 +119,11 @@ std::string SettingsTable::markdown() const {
   result += std::string("\n## Other\n\n") + kHead +
             "| `--config`<br>`WEIR_CONFIG` |  |  | The TOML file to read. |\n"
             "| `--help`, `-h` |  |  | Prints the settings. |\n| `--version` |  |  | Prints the version. |\n";
-  for (const auto& each : tables_)
+  for (const auto& each : tables_) {
     result += "\n## `[[" + each.name + "]]` in the TOML file\n\n" + each.help + "\n";
+    if (!each.own.empty()) result += "\n| Key | Default | Accepted | Meaning |\n| --- | --- | --- | --- |\n";
+    for (const auto& row : each.own) result += markdown_row(row, code(row.name()));
+  }
   return result;
 }
 

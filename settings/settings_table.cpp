@@ -223,8 +223,9 @@ void SettingsTable::section(std::string title, std::vector<Setting> settings) {
   sections_.push_back({std::move(title), std::move(settings)});
 }
 void SettingsTable::positional(Setting setting) { positionals_.push_back(std::move(setting)); }
-void SettingsTable::tables(std::string name, std::string help, std::function<std::vector<Setting>()> next) {
-  tables_.push_back({std::move(name), std::move(help), std::move(next)});
+void SettingsTable::tables(std::string name, std::string help, std::vector<Setting> own,
+                           std::function<std::vector<Setting>()> next) {
+  tables_.push_back({std::move(name), std::move(help), std::move(own), std::move(next)});
 }
 void SettingsTable::epilogue(std::string text) { epilogue_ = std::move(text); }
 

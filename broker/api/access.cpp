@@ -113,10 +113,10 @@ std::optional<Reply> Access::preflight(const Head& head) const {
   Reply reply;
   reply.status = 204;
   reply.headers.push_back({"Access-Control-Allow-Methods", "GET, POST, OPTIONS"});
-  // Last-Event-ID is not safelisted everywhere (Fetch), and EventSource libraries based on fetch()
+  // Idempotency-Key is for publishing. Last-Event-ID is not safelisted everywhere (Fetch), and EventSource libraries based on fetch()
   // send a preflight for it.
-  reply.headers.push_back(
-      {"Access-Control-Allow-Headers", "authorization, last-event-id, content-type, cache-control"});
+  reply.headers.push_back({"Access-Control-Allow-Headers",
+                           "authorization, last-event-id, content-type, cache-control, idempotency-key"});
   reply.headers.push_back({"Access-Control-Max-Age", "7200"});
   return reply;
 }

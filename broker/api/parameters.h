@@ -1,4 +1,4 @@
-// The query parameters of streams. Pure, any thread.
+// The query parameters: of streams, and of a page of history. Pure, any thread.
 #pragma once
 
 #include <cstddef>
@@ -18,22 +18,32 @@ inline constexpr std::string_view kLastEventId = "lastEventId";
 // The spelling of Mercure, Nchan and ntfy.
 inline constexpr std::string_view kLastEventIdSnakeCase = "last_event_id";
 inline constexpr std::string_view kReplay = "replay";
+inline constexpr std::string_view kSince = "since";
 // Cache busters. No stream is cached, but libraries append them to every URL.
 inline constexpr std::string_view kTime = "t";
 inline constexpr std::string_view kUnderscore = "_";
+// Of /channels/{channel}/messages alone.
+inline constexpr std::string_view kAfter = "after";
+inline constexpr std::string_view kLimit = "limit";
 }  // namespace parameter
 
 enum class StreamRoute : std::uint8_t { kChannel, kEvents };
 
-// One row for each parameter.
+// One row for each parameter of streams.
 struct KnownParameter {
   std::string_view name;
   bool is_for_events_alone = false;  // True: /events takes it. False: /channels/{channel} takes it, too.
 };
 inline constexpr KnownParameter kKnownParameters[] = {
-    {parameter::kAccessToken}, {parameter::kChannel, true},        {parameter::kForm},
-    {parameter::kLastEventId}, {parameter::kLastEventIdSnakeCase}, {parameter::kReplay},
-    {parameter::kTime},        {parameter::kUnderscore},
+    {parameter::kAccessToken},
+    {parameter::kChannel, true},
+    {parameter::kForm},
+    {parameter::kLastEventId},
+    {parameter::kLastEventIdSnakeCase},
+    {parameter::kReplay},
+    {parameter::kSince},
+    {parameter::kTime},
+    {parameter::kUnderscore},
 };
 
 // Limits of unknown_parameter_comments(): the number of names, and the bytes of each.

@@ -39,6 +39,14 @@ std::optional<QueryParameters> parse_query(std::string_view query) {
   return parameters;
 }
 
+const std::string* find_last(const QueryParameters& query, std::string_view name) {
+  const std::string* found = nullptr;
+  for (const auto& [key, value] : query) {
+    if (key == name) found = &value;
+  }
+  return found;
+}
+
 AcceptedStream read_accept(const std::optional<std::string>& accept) {
   if (!accept || trim(*accept).empty()) return {};
   AcceptedStream answer{false, false};

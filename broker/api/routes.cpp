@@ -1,10 +1,10 @@
 #include "broker/api/routes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "broker/api/credential.h"
+#include "broker/api/history.h"
 #include "broker/api/parameters.h"
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
@@ -13,6 +13,7 @@
 #include "proto/envelope.h"
 #include "proto/event_id.h"
 #include "proto/sse.h"
+#include "proto/stream_id.h"
 #include "proto/text.h"
 
 namespace weir {
@@ -46,15 +47,6 @@ Reply moved_to(std::string path, std::string_view query) {
   return reply;
 }
 
-// Of a parameter given twice the last one counts: some clients append to a URL that has it already.
-const std::string* find(const QueryParameters& query, std::string_view name) {
-  const std::string* found = nullptr;
-  for (const auto& [key, value] : query) {
-    if (key == name) found = &value;
-  }
-  return found;
-}
-
 // The header wins: a browser reconnects with the old URL. In the query the last id counts: some clients
 // append a new one to the URL at each reconnect.
 std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
@@ -67,6 +59,35 @@ std::optional<std::string> last_event_id(const Head& head, const QueryParameters
   }
   if (id == nullptr) return std::nullopt;
   return *id;
+}
+
+// Reads `replay` and `since` into `request`, in which last_event_id is set: the id wins over both, and `replay` over
+// `since`, but each must be right. The error is one line.
+std::optional<Error> read_replay(const QueryParameters& query, StreamRequest& request) {
+  if (const std::string* replay = find_last(query, parameter::kReplay)) {
+    const auto messages = *replay == "all" ? kReplayAll : parse_whole_number<std::size_t>(*replay);
+    if (!messages) return Error{"replay is neither a number of messages nor all"};
+    request.replay = *messages;
+  }
+  if (const std::string* since = find_last(query, parameter::kSince)) {
+    request.since = parse_whole_number<std::uint64_t>(*since);
+    if (!request.since) return Error{"since is not a time in Unix milliseconds"};
+  }
+  if (request.last_event_id) request.replay = 0;
+  if (request.last_event_id || request.replay > 0) request.since.reset();
+  return std::nullopt;
+}
+
+// The key by which a repeat of a publish is known; empty if the request has none. The error is one line.
+Result<std::string> idempotency_key(const Head& head) {
+  constexpr std::size_t kBytesMax = 256;
+  const auto key = head.joined("idempotency-key");
+  if (!key) return std::string();
+  const bool is_visible = std::all_of(key->begin(), key->end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (key->empty() || key->size() > kBytesMax || !is_visible) {
+    return Error{"Idempotency-Key is not 1 to 256 characters of visible ASCII"};
+  }
+  return *key;
 }
 
 // Hides tokens wherever a client put one by mistake. The path is decoded, so that one in it is recognised.
@@ -114,12 +135,15 @@ Refused refused_of(NoPlace why_not) {
 Reply publish_reply(const std::string& channel, std::size_t subscribers, const PublishResult& result) {
   const std::string why = result.detail.empty() ? "" : ": " + result.detail;
   Reply reply;
+  JsonObject json;
   switch (result.outcome) {
     case PublishOutcome::kDelivered:
-      return json_reply(202, JsonObject()
-                                 .add_text("channel", channel)
-                                 .add_number("receivers", result.receivers)
-                                 .add_number("subscribers", subscribers));
+      json.add_text("channel", channel);
+      // Nobody counts the receivers of a durable message: the gateways that come later get it, too.
+      result.id ? json.add_text("id", format_stream_id(*result.id))
+                : json.add_number("receivers", result.receivers);
+      if (result.is_repeated) json.add_flag("repeated", true);
+      return json_reply(202, json.add_number("subscribers", subscribers));
     case PublishOutcome::kUnavailable:
       reply = error_reply(503, "nothing was published: the bus is away or busy" + why);
       reply.headers.push_back({"Retry-After", "1"});
@@ -244,13 +268,16 @@ Reply Routes::dispatch(Request& request) {
 
 Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::string_view action) {
   const Head& head = request.head;
-  if (action != "" && action != "/end" && action != "/info") return not_found();
+  if (action != "" && action != "/end" && action != "/info" && action != "/messages") return not_found();
   auto channel = percent_decode(encoded_name);
   if (!channel || !is_channel_name(*channel)) {
     return error_reply(400, "\"" + channel.value_or(std::string(encoded_name)) +
                                 "\" is no channel name: " + kChannelNameRule);
   }
   if (action == "/info") return is_read(head) ? info(head, *channel) : other_method(head, kReadMethods);
+  if (action == "/messages") {
+    return is_read(head) ? messages(request, std::move(*channel)) : other_method(head, kReadMethods);
+  }
   if (action == "/end") {
     if (head.method != "POST") return other_method(head, kPublishMethods);
     return publish(request, std::move(*channel), true);
@@ -326,17 +353,13 @@ Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::str
   StreamRequest request;
   request.channels = std::move(channels);
   request.encoding.form = form;
+  request.may_add_channels = form == Form::kEvents;
   if (visit.caller.claims) request.expires_at = visit.caller.claims->expires_at;
   request.last_event_id = last_event_id(head, query);
   const auto route = form == Form::kChannel ? StreamRoute::kChannel : StreamRoute::kEvents;
   request.comments = unknown_parameter_comments(query, route);
-  if (const std::string* replay = find(query, parameter::kReplay)) {
-    const char* end = replay->data() + replay->size();
-    const auto [parsed, error] = std::from_chars(replay->data(), end, request.replay);
-    if (error != std::errc() || parsed != end) return error_reply(400, "replay is not a number of messages");
-    if (request.last_event_id) request.replay = 0;
-  }
-  if (const std::string* name = find(query, parameter::kForm)) {
+  if (const auto error = read_replay(query, request)) return error_reply(400, error->message);
+  if (const std::string* name = find_last(query, parameter::kForm)) {
     if (*name != "json") return error_reply(400, "the only other form is ?form=json");
     request.encoding.form = Form::kJson;
   }
@@ -394,6 +417,8 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
     auto admitted = authorize(request.head, Action::kPublish, channel);
     if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
   }
+  auto key = idempotency_key(request.head);
+  if (!key) return error_reply(400, key.error().message);
   if (!request.is_whole) return Reply();
   std::string payload = is_end ? end_payload(request.body) : std::move(request.body);
   if (!gateway_.fits(channel, payload)) {
@@ -405,7 +430,7 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
   }
   Reply reply;
   reply.status = 202;
-  reply.later = [this, channel = std::move(channel), payload = std::move(payload),
+  reply.later = [this, channel = std::move(channel), payload = std::move(payload), key = std::move(*key),
                  cors = cors_headers(request.head)](std::function<void(Reply::Make)> done) mutable {
     const std::size_t subscribers = gateway_.subscribers(channel);
     auto on_published = [this, channel, subscribers, cors = std::move(cors),
@@ -416,7 +441,7 @@ Reply Routes::publish(Request& request, std::string channel, bool is_end) {
         return with_headers(publish_reply(channel, subscribers, result), cors);
       });
     };
-    gateway_.publish(std::move(channel), std::move(payload), std::move(on_published));
+    gateway_.publish(std::move(channel), std::move(payload), std::move(key), std::move(on_published));
   };
   return reply;
 }
@@ -430,6 +455,25 @@ Reply Routes::info(const Head& head, const std::string& channel) const {
   json.add_text("bus", bus_name(gateway_.bus_state().kind));
   Reply reply = json_reply(200, json);
   reply.headers.push_back({"Cache-Control", "no-store"});
+  return reply;
+}
+
+Reply Routes::messages(const Request& request, std::string channel) {
+  auto admitted = authorize(request.head, Action::kSubscribe, channel);
+  if (auto* refusal = std::get_if<Reply>(&admitted)) return std::move(*refusal);
+  auto query = history_query(std::move(channel), std::get<Visit>(admitted).query);
+  if (!query) return error_reply(400, query.error().message);
+  Reply reply;
+  if (!request.is_whole) return reply;
+  reply.later = [this, query = std::move(*query),
+                 cors = cors_headers(request.head)](std::function<void(Reply::Make)> done) mutable {
+    gateway_.read_history(std::move(query),
+                          [cors = std::move(cors), done = std::move(done)](HistoryPage page) mutable {
+                            done([cors = std::move(cors), page = std::move(page)] {
+                              return with_headers(history_reply(page), cors);
+                            });
+                          });
+  };
   return reply;
 }
 

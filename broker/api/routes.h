@@ -75,6 +75,7 @@ class Routes final : public Handler {
   Reply open(const Request& from, const Visit& visit, std::vector<std::string> channels, Form form);
   Reply publish(Request& request, std::string channel, bool is_end);
   Reply info(const Head& head, const std::string& channel) const;
+  Reply messages(const Request& request, std::string channel);
   Reply console(const Head& head) const;
   std::chrono::milliseconds retry_after(Refused reason);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <asio/post.hpp>
 #include <cassert>
 #include <cerrno>
 #include <chrono>
@@ -106,14 +107,16 @@ void Client::begin_stream() {
   state_ = State::kStreaming;
   for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
   // Joined feeds hear of everything that is appended after this position.
-  const auto [position, gaps] = reader_.start(shard_.read_context(), start->request, shard_.appended());
+  const auto [id, gaps] = reader_.start(shard_.read_context(), start->request, shard_.appended());
   if (reader_.is_replaying()) {
-    for (const Subscription& mine : reader_.subscriptions()) shard_.lower_floor(mine.feed, mine.cursor);
+    for (const Subscription& mine : reader_.subscriptions()) {
+      if (!mine.back) shard_.lower_floor(mine.feed, mine.cursor);
+    }
   }
   const auto retry = jittered(shard_.options().retry, jitter_);
   outbox_.begin(std::move(start->request.head));
   append_own(first_comment() + start->request.comments + "retry: " + std::to_string(retry.count()) +
-             "\nid: " + format_event_id(shard_.options().epoch, position) + "\n\n");
+             (id.empty() ? "" : "\nid: " + id) + "\n\n");
   if (!shard_.is_bus_up()) {
     shard_.note_bus_down();
     tell_bus_state();
@@ -147,7 +150,8 @@ void Client::refuse() {
 
 void Client::send(Slice& slice) {
   if (is_blocked_ || state_ != State::kStreaming) return;
-  if (!slice.holds_all_after(reader_.subscriptions()[0].cursor)) return pump();
+  const Subscription& mine = reader_.subscriptions()[0];
+  if (mine.back || reader_.has_own_ids() || !slice.holds_all_after(mine.cursor)) return pump();
   send_slice(slice);
   if (state_ == State::kClosing) pump();
 }
@@ -189,9 +193,11 @@ Slice* Client::slice_at_hand() {
 }
 
 void Client::pump() {
+  if (reader_.has_own_ids() && !follows_many()) reader_.set_all_dirty();  // Nobody else says so.
   for (int round = 0; state_ == State::kStreaming || state_ == State::kClosing; ++round) {
     if (is_blocked_) return;
     if (owes_bus_state()) tell_bus_state();
+    if (reader_.has_newcomers()) tell_position();
     if (!flush()) return;
     if (is_last_written_) return linger();
     if (round == kRoundsMax) return set_blocked();
@@ -206,7 +212,9 @@ void Client::pump() {
     }
     auto& out = shard_.scratch_outgoing();
     out.clear();
-    switch (reader_.read(shard_.read_context(), out)) {
+    const Reader::Next outcome = reader_.read(shard_.read_context(), out);
+    if (!shard_.read_context().asks.empty()) ask_history();
+    switch (outcome) {
       case Reader::Next::kEntries:
         if (!send_out(out)) return;
         break;
@@ -214,6 +222,11 @@ void Client::pump() {
         break;
       case Reader::Next::kTooSlow:
         return end(CloseReason::kSlowClient, true);
+      case Reader::Next::kWaits:
+        // Another gateway goes on from its last id.
+        if (state_ != State::kClosing) return;
+        write_last();
+        break;
       case Reader::Next::kNothing:
         // An end may follow the replay: send it after the replay.
         if (reader_.is_replaying() && !(state_ == State::kClosing && close_reason_ == CloseReason::kEnd)) {
@@ -348,7 +361,8 @@ bool Client::holds_memory() const {
 
 bool Client::needs_log(std::uint32_t subscription) const {
   return (state_ == State::kStreaming || state_ == State::kClosing) &&
-         !reader_.subscriptions()[subscription].has_ended && !reader_.is_over_queue(subscription);
+         !reader_.subscriptions()[subscription].has_ended && !reader_.reads_back(subscription) &&
+         !reader_.is_over_queue(subscription);
 }
 
 void Client::check_queue(std::uint32_t subscription) {
@@ -362,10 +376,11 @@ void Client::set_blocked() {
   is_blocked_ = true;
   blocked_since_ = shard_.tick();
   shard_.add_blocked(*this);
+  reader_.drop_pages();
   count_own_bytes();
   for (const Subscription& mine : reader_.subscriptions()) {
     ++mine.feed->blocked;
-    shard_.lower_floor(mine.feed, mine.cursor);
+    if (!mine.back) shard_.lower_floor(mine.feed, mine.cursor);
   }
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const asio::error_code& error) {
     if (self->state_ == State::kEnded) return;
@@ -391,7 +406,7 @@ void Client::observe_lag() {
   if (state_ != State::kStreaming || reader_.is_replaying()) return;
   std::optional<SteadyTime> oldest;
   for (const Subscription& mine : reader_.subscriptions()) {
-    if (mine.has_ended || mine.cursor.sequence >= mine.feed->position.sequence) continue;
+    if (mine.has_ended || mine.back || mine.cursor.sequence >= mine.feed->position.sequence) continue;
     const auto arrived = mine.feed->channel->log.arrival_after(mine.cursor);
     if (arrived && (!oldest || *arrived < *oldest)) oldest = arrived;
   }
@@ -433,8 +448,59 @@ void Client::close_at(Tick at, CloseReason reason, Tick deadline) {
 // Follows the event with an id-only block, so that a client cut off now is not told of the same gaps again.
 // `until` is a position for every channel: all of them were sent up to it.
 void Client::tell_replayed() {
-  const auto [messages, until] = reader_.end_replay();
-  append_own(encode_live(messages) + "id: " + format_event_id(shard_.options().epoch, until) + "\n\n");
+  const auto [messages, id] = reader_.end_replay(shard_.read_context());
+  append_own(encode_live(messages) + (id.empty() ? "" : "id: " + id + "\n\n"));
+}
+
+// A log has begun, and with it what this client gets.
+void Client::tell_position() {
+  const std::string id = reader_.place_newcomers(shard_.read_context());
+  if (!id.empty()) append_own("id: " + id + "\n\n");
+}
+
+// The answers come on another thread, perhaps when this client has ended.
+void Client::ask_history() {
+  ReadContext& context = shard_.read_context();
+  for (Ask& ask : std::exchange(context.asks, {})) {
+    const ChannelStreamPtr& stream = reader_.subscriptions()[ask.subscription].feed->channel->stream;
+    const auto is_wanted = [self = weak_from_this()] { return !self.expired(); };
+    const auto answer = [self = weak_from_this(), &loop = shard_.loop()](auto take) {
+      asio::post(loop, [self, take = std::move(take)] {
+        if (const auto client = self.lock()) take(*client);
+      });
+    };
+    const std::uint32_t subscription = ask.subscription;
+    if (ask.wish) {
+      const auto done = [answer, subscription](Located located) {
+        answer([subscription, located](Client& client) { client.on_located(subscription, located); });
+      };
+      context.history->locate(stream, *ask.wish, done, is_wanted);
+    } else {
+      const auto done = [answer, subscription](PagePtr page) {
+        answer(
+            [subscription, page = std::move(page)](Client& client) { client.on_page(subscription, page); });
+      };
+      context.history->read(stream, ask.from, ask.is_fresh, done, is_wanted);
+    }
+  }
+}
+
+void Client::on_page(std::uint32_t subscription, PagePtr page) {
+  on_history(reader_.on_page(subscription, std::move(page)));
+}
+
+void Client::on_located(std::uint32_t subscription, const Located& located) {
+  on_history(reader_.on_located(shard_.read_context(), subscription, located));
+}
+
+void Client::on_history(bool is_readable) {
+  if (state_ == State::kEnded) return;
+  if (!is_readable) begin_close(CloseReason::kRefused, shard_.tick() + Shard::ticks(shard_.options().stuck));
+  if (is_blocked_) {
+    reader_.drop_pages();
+  } else {
+    pump();
+  }
 }
 
 // Tells it once, early enough for a browser to reconnect with a new token.
@@ -517,7 +583,8 @@ SlowClient Client::lag(std::size_t& channel_index) const {
   for (std::size_t i = 0; i < subscriptions.size(); ++i) {
     const Cursor& end = subscriptions[i].feed->position;
     const Cursor& at = subscriptions[i].cursor;
-    if (subscriptions[i].has_ended || end.bytes <= at.bytes + slow.lag_bytes) continue;
+    if (subscriptions[i].has_ended || subscriptions[i].back || end.bytes <= at.bytes + slow.lag_bytes)
+      continue;
     slow.lag_messages = end.ordinal - at.ordinal;
     slow.lag_bytes = end.bytes - at.bytes;
     channel_index = i;
@@ -527,7 +594,7 @@ SlowClient Client::lag(std::size_t& channel_index) const {
 
 void Client::add_backlog(Backlog& backlog) const {
   for (const Subscription& mine : reader_.subscriptions()) {
-    if (mine.has_ended || mine.cursor.sequence >= mine.feed->position.sequence) continue;
+    if (mine.has_ended || mine.back || mine.cursor.sequence >= mine.feed->position.sequence) continue;
     backlog.messages += mine.feed->position.ordinal - mine.cursor.ordinal;
     backlog.bytes += mine.feed->position.bytes - mine.cursor.bytes;
   }
@@ -539,8 +606,15 @@ void Client::on_timer(Tick now) {
     case State::kWaiting:
       if (now < deadline_ && now < close_at_) break;
       // The stream begins before the acknowledgement: messages published until then become a gap.
+      // A channel with a history is filled up instead.
       for (const Subscription& mine : reader_.subscriptions()) {
-        if (!mine.feed->channel->is_live) mine.feed->channel->owes_gap = true;
+        Channel& channel = *mine.feed->channel;
+        if (channel.is_live) continue;
+        if (channel.stream) {
+          channel.note_newcomer(std::chrono::system_clock::now());
+        } else {
+          channel.owes_gap = true;
+        }
       }
       begin_stream();
       break;

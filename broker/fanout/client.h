@@ -77,6 +77,9 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   // Tells the client that the bus has come or gone, at once or when the socket takes more. Does nothing if
   // the client knows already: it assumes that the bus is up until it is told otherwise.
   void on_bus_state();
+  // Answers to what its reader asked of a channel's history.
+  void on_page(std::uint32_t subscription, PagePtr page);
+  void on_located(std::uint32_t subscription, const Located& located);
   // Begins or ends the stream if the state of its channels requires it.
   void on_channel_state();
   void on_timer(Tick now);
@@ -93,6 +96,7 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   bool is_waiting() const { return state_ == State::kWaiting; }
   bool follows_many() const { return reader_.follows_many(); }
   bool is_blocked() const { return is_blocked_; }
+  bool awaits_log(std::uint32_t subscription) const { return reader_.awaits_log(subscription); }
   // When a blocked client's socket took its last byte.
   Tick blocked_since() const { return blocked_since_; }
   // True if it holds more than a few bytes outside the logs.
@@ -164,6 +168,11 @@ class Client : public TimerNode, public std::enable_shared_from_this<Client> {
   void tell_expiring();
   bool owes_bus_state() const;
   void tell_bus_state();
+
+  // History.
+  void tell_position();
+  void ask_history();
+  void on_history(bool is_readable);
 
   // Ending.
   void wait_readable();

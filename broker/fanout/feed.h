@@ -33,10 +33,11 @@ struct Feed {
   Cursor position;                     // The shard has read up to here. Caught-up clients stand here.
   Cursor floor;  // The floor that the log knows: position, or a lagging client's cursor.
   std::vector<Follower> followers;
-  std::size_t waiting = 0;  // Followers whose stream has not begun.
-  std::size_t merging = 0;  // Followers that follow other channels too.
-  std::size_t blocked = 0;  // Followers that wait for their socket. Only they lag behind the position.
-  bool is_low = false;      // Its floor may be below its position.
+  std::size_t waiting = 0;       // Followers whose stream has not begun.
+  std::size_t merging = 0;       // Followers that follow other channels too.
+  std::size_t blocked = 0;       // Followers that wait for their socket. Only they lag behind the position.
+  std::size_t awaiting_log = 0;  // Followers that wait for the log to begin, or to come up to what they have.
+  bool is_low = false;           // Its floor may be below its position.
 };
 
 }  // namespace weir

@@ -33,7 +33,11 @@ Shard::Shard(ShardOptions options, const std::atomic<Sequence>& appended, std::u
       timer_(loop_),
       random_(seed),
       inbox_(appended),
-      read_context_{options_.epoch, options_.held->frames(), &stats_.gaps, &stats_.missed, 0, {}} {}
+      read_context_{.epoch = options_.epoch,
+                    .frames = options_.held->frames(),
+                    .gaps = &stats_.gaps,
+                    .missed = &stats_.missed,
+                    .history = options_.history} {}
 
 Shard::~Shard() { stop(); }
 
@@ -159,6 +163,7 @@ void Shard::serve(const std::shared_ptr<Feed>& feed) {
     slice_feed_ = feed.get();
   }
   const auto result = slice_.read(feed->channel->log, read_context_.horizon);
+  if (feed->awaiting_log > 0) pump_awaiting_log(*feed);
   if (result.is_forgotten) {
     // The shard itself came too late. Each client finds out what it missed.
     feed->position = feed->channel->log.skip(feed->position, false, read_context_.horizon).to;
@@ -243,6 +248,19 @@ void Shard::pump_followers(Feed& feed) {
     client->set_dirty(subscription);
     if (client->is_waiting() || client->is_blocked()) continue;
     // Some of several channels may not have been looked at in this turn.
+    if (client->follows_many()) {
+      mark_dirty(*client);
+    } else {
+      client->pump();
+    }
+  }
+}
+
+// The log has begun, or come up to what they have read elsewhere.
+void Shard::pump_awaiting_log(Feed& feed) {
+  for (std::size_t i = feed.followers.size(); i-- > 0;) {
+    const auto [client, subscription] = feed.followers[i];
+    if (!client->awaits_log(subscription) || client->is_waiting() || client->is_blocked()) continue;
     if (client->follows_many()) {
       mark_dirty(*client);
     } else {

@@ -27,6 +27,7 @@
 #include "broker/fanout/channel.h"
 #include "broker/fanout/feed.h"
 #include "broker/fanout/hint_inbox.h"
+#include "broker/fanout/history.h"
 #include "broker/fanout/reader.h"
 #include "broker/fanout/slice.h"
 #include "broker/fanout/slow_client.h"
@@ -55,6 +56,7 @@ struct ShardOptions {
   std::chrono::milliseconds expiry_notice{30'000};
   std::chrono::milliseconds expiry_grace{2'000};
   StreamObserver* observer = nullptr;  // Outlives the shard.
+  History* history = nullptr;          // Outlives the shard. Null: no channel has one.
   // Counts the memory that clients hold outside the logs. All shards share it.
   std::shared_ptr<HeldMemory> held = std::make_shared<HeldMemory>();
   // The bytes of earlier turns' frames that the slice keeps, for clients that lag a little.
@@ -149,6 +151,7 @@ class Shard {
   void send_to(Feed& feed, std::size_t index);
   void tell_channel_state(Feed& feed);
   void pump_followers(Feed& feed);
+  void pump_awaiting_log(Feed& feed);
   void publish_floor(const std::shared_ptr<Feed>& feed);
   bool is_floor_near(const Feed& feed) const;
   void look_again(const std::shared_ptr<Feed>& feed);

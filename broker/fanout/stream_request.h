@@ -12,11 +12,16 @@
 
 namespace weir {
 
+inline constexpr std::size_t kReplayAll = static_cast<std::size_t>(-1);
+
 struct StreamRequest {
   std::vector<std::string> channels;  // At least one, each a valid name, none twice.
   Encoding encoding;
+  bool may_add_channels = false;  // /events: its ids name the channel, so that others may be added to it.
   std::optional<std::string> last_event_id;  // As the client sent it; may be anything.
-  std::size_t replay = 0;                    // ?replay=n; only without last_event_id.
+  std::size_t replay = 0;                    // ?replay=n; only without last_event_id. kReplayAll: everything.
+  // ?since=…, in Unix ms: what was published from then on. Only without last_event_id and replay.
+  std::optional<std::uint64_t> since = {};
   // The stream ends at this time: the client's token expires.
   std::optional<std::chrono::system_clock::time_point> expires_at;
   std::string head;          // The response head. Sent once every channel is live.

@@ -51,6 +51,35 @@ struct ChannelInfo {
   bool is_live = false;  // The bus has acknowledged its subscription.
 };
 
+// A page of a channel's history, for GET /channels/{channel}/messages.
+struct HistoryQuery {
+  std::string channel;
+  // The id behind which the page begins, as the caller sent it; nullopt: the oldest message.
+  std::optional<std::string> after;
+  std::size_t messages_max = 0;  // At least 1.
+};
+struct HistoryMessage {
+  std::string id;
+  std::string type;        // Empty: untyped.
+  std::string data;        // A JSON value, as a stream of ?form=json has it.
+  std::uint64_t time = 0;  // When it was published, in Unix ms.
+};
+struct HistoryPage {
+  enum class Outcome : std::uint8_t {
+    kRead,
+    kNoHistory,    // The channel is neither durable nor a stream.
+    kBadId,        // `after` is no id of this channel.
+    kUnavailable,  // Redis is away, or too many pages are being read.
+    kRefused,      // Redis refuses to read the stream.
+  };
+  Outcome outcome = Outcome::kUnavailable;
+  std::string why = {};
+  std::vector<HistoryMessage> messages = {};
+  std::string next = {};  // The id to go on with: of the last message, or `after` if there is none.
+  // Messages between `after` and the first that are not there any more; nullopt if their number is unknown.
+  std::optional<std::uint64_t> missed = 0;
+};
+
 // Threads: call every function from any thread; none blocks.
 class Gateway {
  public:
@@ -71,8 +100,14 @@ class Gateway {
 
   // True if `payload`, and its size on the wire (encoded_bytes()), stay within max_message_bytes.
   virtual bool fits(std::string_view channel, std::string_view payload) const = 0;
-  // Hands `payload` to the bus; see Bus::publish().
-  virtual void publish(std::string channel, std::string payload, Bus::PublishDone done) = 0;
+  // Hands `payload` to the bus; see Bus::publish(). A durable channel's gets an id. `idempotency_key`, empty for
+  // none, has a meaning there alone: a message with a key that was used is not published again.
+  virtual void publish(std::string channel, std::string payload, std::string idempotency_key,
+                       Bus::PublishDone done) = 0;
+  // True if `channel` is durable by the settings: what is published gets an id.
+  virtual bool is_durable(std::string_view channel) const = 0;
+  // Reads a page of history. Calls `done` once, on some thread; it must not block.
+  virtual void read_history(HistoryQuery query, std::function<void(HistoryPage)> done) = 0;
 
   // The number of streams that follow `channel` on this gateway.
   virtual std::size_t subscribers(std::string_view channel) const = 0;

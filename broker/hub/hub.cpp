@@ -6,12 +6,17 @@
 #include <utility>
 
 #include "broker/base/metrics.h"
+#include "broker/bus/streams.h"
 #include "broker/config.h"
 #include "broker/fanout/shards.h"
 #include "broker/hub/access_log.h"
+#include "broker/hub/entry_encoder.h"
+#include "broker/hub/history_query.h"
+#include "broker/hub/history_reader.h"
 #include "broker/hub/open_channels.h"
 #include "broker/hub/places.h"
 #include "broker/hub/sequencer.h"
+#include "broker/hub/stream_filler.h"
 #include "broker/log/held_memory.h"
 #include "broker/log/memory_budget.h"
 #include "process/processors.h"
@@ -26,13 +31,16 @@ std::size_t shards_of(const Config& config) {
   return config.shards != 0 ? config.shards : usable_processors();
 }
 
-// --max-clients, but below the descriptor limit with a reserve for Redis, requests, files, and the
+// --max-clients, but below the descriptor limit with a reserve for Redis, followed streams, requests, files, and the
 // loops with three descriptors each.
 std::size_t places_max_of(const Config& config) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) limit.rlim_cur = 1 << 20;
   const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 64, 64, 256) + 3 * shards_of(config);
+  const bool follows = std::any_of(config.channel_rules.begin(), config.channel_rules.end(),
+                                   [](const ChannelRule& rule) { return rule.is_stream; });
+  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 64, 64, 256) + 3 * shards_of(config) +
+                              (follows ? kFollowConnectionsMax : 0);
   const std::size_t most = descriptors > reserve ? descriptors - reserve : 1;
   return config.max_clients == 0 ? most : std::min(config.max_clients, most);
 }
@@ -45,9 +53,14 @@ std::size_t held_max_of(const Config& config) {
 
 // The shards' slices count against the memory limit and can't be evicted: at most a 16th of it.
 constexpr std::size_t kSlicesPerLimit = 16;
+// Pages of history count against it too, and give way before logs do.
+constexpr std::size_t kPagesPerLimit = 4;
+// Questions about history at the same time: of each client, while a few of its channels are behind, and a fill-up of
+// each channel.
+constexpr std::size_t kAsksPerClient = 4;
 
 ShardOptions shard_options_of(const Config& config, const std::string& epoch, StreamObserver& observer,
-                              const std::shared_ptr<HeldMemory>& held) {
+                              const std::shared_ptr<HeldMemory>& held, History& history) {
   ShardOptions options{.epoch = epoch,
                        .heartbeat = config.heartbeat,
                        .retry = config.retry,
@@ -56,6 +69,7 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
                        .max_stream = config.max_stream,
                        .socket_unsent_bytes = config.socket_unsent_bytes,
                        .observer = &observer,
+                       .history = &history,
                        .held = held};
   if ((options.slice_bytes + kBatchBytes) * kSlicesPerLimit * shards_of(config) > config.memory_limit_bytes)
     options.slice_bytes = 0;
@@ -87,10 +101,17 @@ struct Hub::Parts {
         places({.places_max = places_max_of(settings),
                 .per_address_max = settings.max_clients_per_address,
                 .per_second_max = settings.max_connects_per_second}),
+        encoder(settings.max_message_bytes, budget.counter()),
+        history(encoder, budget.counter(), settings.memory_limit_bytes / kPagesPerLimit,
+                kAsksPerClient * places_max_of(settings) + settings.max_channels),
+        queries(history, settings.publish_timeout),
         channels(settings),
-        shards(shards_of(settings), shard_options_of(settings, epoch, access_log, held),
+        shards(shards_of(settings), shard_options_of(settings, epoch, access_log, held, history),
                static_cast<std::uint32_t>(random >> 16) + 1),
-        sequencer(settings, epoch, channels, shards, budget, *held) {}
+        sequencer(settings, epoch, channels, shards, budget, *held),
+        filler(encoder, history, channels, sequencer) {
+    sequencer.set_reclaim([this] { return history.evict_oldest(); });
+  }
 
   const Config& config;
   const std::string epoch;
@@ -98,9 +119,13 @@ struct Hub::Parts {
   const std::shared_ptr<HeldMemory> held;  // Shared with the shards.
   AccessLog access_log;
   Places places;
+  const EntryEncoder encoder;
+  HistoryReader history;
+  HistoryQueries queries;
   OpenChannels channels;
   Shards shards;  // After the parts to which its clients give back.
   Sequencer sequencer;
+  StreamFiller filler;
   Bus* bus = nullptr;
 };
 
@@ -113,6 +138,11 @@ BusListener& Hub::listener() { return parts_->sequencer; }
 void Hub::set_bus(Bus& bus) {
   parts_->bus = &bus;
   parts_->channels.set_bus(bus);
+  if (Streams* const streams = bus.streams()) {
+    streams->set_listener(parts_->filler);
+    parts_->history.set_streams(*streams);
+    parts_->filler.set_streams(*streams);
+  }
   parts_->shards.set_bus_up(bus.state().is_receiving);
   for (const std::string& pattern : parts_->config.record) bus.record(pattern);
 }
@@ -135,6 +165,9 @@ void Hub::drain(std::chrono::milliseconds duration, std::function<void()> done) 
 
 void Hub::tick(std::chrono::steady_clock::time_point now) {
   parts_->channels.tick(now);
+  parts_->history.tick(now);
+  parts_->queries.tick(now);
+  parts_->filler.compare_tails();
   parts_->sequencer.enforce_memory();
   parts_->access_log.tell_left_out();
 }
@@ -157,8 +190,30 @@ bool Hub::fits(std::string_view channel, std::string_view payload) const {
   return encoded_bytes(parse_payload(payload, parts_->channels.envelope_of(channel))) <= most;
 }
 
-void Hub::publish(std::string channel, std::string payload, Bus::PublishDone done) {
-  parts_->bus->publish(std::move(channel), std::move(payload), std::move(done));
+void Hub::publish(std::string channel, std::string payload, std::string idempotency_key,
+                  Bus::PublishDone done) {
+  if (!is_durable(channel))
+    return parts_->bus->publish(std::move(channel), std::move(payload), std::move(done));
+  const ChannelSettings settings = parts_->channels.settings_of(channel);
+  parts_->bus->streams()->publish(
+      {.channel = std::move(channel),
+       .payload = std::move(payload),
+       .messages_max = settings.durable_messages,
+       .seconds_max = static_cast<std::uint64_t>(settings.durable_seconds.count()),
+       .idempotency_key = std::move(idempotency_key)},
+      std::move(done));
+}
+
+// An open channel keeps what it was when it opened.
+bool Hub::is_durable(std::string_view channel) const {
+  const ChannelStreamPtr stream = parts_->channels.stream_of(channel);
+  return stream && stream->is_durable();
+}
+
+void Hub::read_history(HistoryQuery query, std::function<void(HistoryPage)> done) {
+  ChannelStreamPtr stream = parts_->channels.stream_of(query.channel);
+  if (!stream) return done({.outcome = HistoryPage::Outcome::kNoHistory});
+  parts_->queries.answer(std::move(stream), std::move(query), std::move(done));
 }
 
 std::size_t Hub::subscribers(std::string_view channel) const {
@@ -176,7 +231,10 @@ ChannelInfo Hub::info(std::string_view channel) const {
   info.log_messages = counts.messages;
   info.log_bytes = counts.bytes;
   info.is_live = open->channel->is_live;
-  if (counts.last_message) {
+  if (open->channel->stream) {
+    if (open->channel->log.begin_sequence() != 0)
+      info.last_id = format_stream_id(open->channel->log.end_id());
+  } else if (counts.last_message) {
     info.last_id = decode_block(block_of_chunk(counts.last_message->chunk(Form::kChannel, channel))).id;
   } else if (counts.last_sequence != 0) {
     info.last_id = format_event_id(parts_->epoch, counts.last_sequence);
@@ -234,6 +292,22 @@ void Hub::collect(MetricsPage& page) const {
   page.add(Metric::kMessageBytesIn, in.bytes.value());
   page.add(Metric::kInvalidUtf8, in.invalid_utf8.value());
   page.add(Metric::kNotEnvelopes, in.not_envelopes.value());
+  page.add(Metric::kPlainMessages, in.plain.value());
+  const StreamFiller::Tallies& filled = parts.filler.tallies();
+  page.add(Metric::kHistoryEntries, filled.announced.value(), "announced");
+  page.add(Metric::kHistoryEntries, filled.followed.value(), "followed");
+  page.add(Metric::kHistoryEntries, filled.filled.value(), "filled");
+  page.add(Metric::kHistoryEntries, filled.repeated.value(), "repeated");
+  page.add(Metric::kForgedAnnouncements, filled.forged.value());
+  page.add(Metric::kLostAnnouncements, filled.lost.value());
+  const HistoryReader::Counts history = parts.history.counts();
+  page.add(Metric::kHistoryPages, history.pages);
+  page.add(Metric::kHistoryPageBytes, history.page_bytes);
+  page.add(Metric::kHistoryPageBytesLimit, parts.history.page_bytes_max());
+  page.add(Metric::kHistoryPagesRead, history.pages_read);
+  page.add(Metric::kHistoryPagesFound, history.pages_found);
+  page.add(Metric::kHistoryWaiting, history.waiting);
+  page.add(Metric::kHistoryQueries, parts.queries.under_way());
   page.add(Metric::kMemory, parts.budget.counter()->logged(), "history");
   page.add(Metric::kMemory, parts.held->total(), "sending");
   page.add(Metric::kMemory, channels.open * kChannelBytes, "channels");

@@ -60,7 +60,10 @@ class Hub final : public Gateway {
   Admission admit(const IpAddress& client) override;
   bool open_stream(StreamRequest request, Place place, int socket) override;
   bool fits(std::string_view channel, std::string_view payload) const override;
-  void publish(std::string channel, std::string payload, Bus::PublishDone done) override;
+  void publish(std::string channel, std::string payload, std::string idempotency_key,
+               Bus::PublishDone done) override;
+  bool is_durable(std::string_view channel) const override;
+  void read_history(HistoryQuery query, std::function<void(HistoryPage)> done) override;
   std::size_t subscribers(std::string_view channel) const override;
   ChannelInfo info(std::string_view channel) const override;
   std::vector<ChannelInfo> channels(std::size_t max) const override;

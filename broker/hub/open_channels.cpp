@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "broker/base/logging.h"
+#include "broker/bus/streams.h"
 #include "proto/channel_name.h"
 
 namespace weir {
@@ -16,6 +17,23 @@ constexpr std::size_t kTicksPerRound = 16;
 // Channels may come and go faster than the bus can follow (its thread is busy, Redis does not answer). New
 // ones are refused past twice max_channels and this number.
 constexpr std::size_t kHeldSlack = 1'024;
+
+// Null for a channel without a history.
+ChannelStreamPtr make_stream(std::string_view name, const ChannelOrigin& origin, EnvelopeMode envelope) {
+  if (origin.source == ChannelSource::kPubSub) return nullptr;
+  const bool is_durable = origin.source == ChannelSource::kDurable;
+  auto stream = std::make_shared<ChannelStream>(
+      std::string(name), is_durable ? StreamKind::kDurable : StreamKind::kFollowed, envelope);
+  stream->key = origin.stream_key;
+  stream->data_field = origin.stream_field;
+  return stream;
+}
+
+StreamSource source_of(const ChannelStream& stream) {
+  return {.kind = stream.is_durable() ? StreamSource::Kind::kDurable : StreamSource::Kind::kFollowed,
+          .key = stream.key,
+          .data_field = stream.data_field};
+}
 
 ChannelLog::Limits limits_of(const ChannelSettings& settings) {
   return {.history_messages = settings.history_messages,
@@ -93,7 +111,22 @@ EnvelopeMode OpenChannels::envelope_of(std::string_view name) const {
   const MutexLock lock(mutex_);
   const auto found = channels_.find(name);
   return found != channels_.end() ? found->second->envelope
-                                  : settings_of(rules_, config_.channel, name).envelope;
+                                  : weir::settings_of(rules_, config_.channel, name).envelope;
+}
+
+ChannelSettings OpenChannels::settings_of(std::string_view name) const {
+  const MutexLock lock(mutex_);
+  return weir::settings_of(rules_, config_.channel, name);
+}
+
+ChannelOrigin OpenChannels::origin_of(std::string_view name) const {
+  const MutexLock lock(mutex_);
+  return origin(name);
+}
+
+// The first rules that want a history may have come after the start, by SIGHUP. The bus has none then.
+ChannelOrigin OpenChannels::origin(std::string_view name) const {
+  return bus_->streams() == nullptr ? ChannelOrigin{} : weir::origin_of(config_, rules_, name);
 }
 
 OpenChannelPtr OpenChannels::find_or_open(std::string_view name, SteadyTime now) {
@@ -109,9 +142,14 @@ OpenChannelPtr OpenChannels::find_or_open(std::string_view name, SteadyTime now)
 OpenChannelPtr OpenChannels::open(std::string_view name, SteadyTime now) {
   if (bus_->state().subscriptions_held >= 2 * config_.max_channels + kHeldSlack) return nullptr;
   if (channels_.size() >= config_.max_channels && !make_room(now)) return nullptr;
-  const ChannelSettings& settings = settings_of(rules_, config_.channel, name);
+  const ChannelSettings& settings = weir::settings_of(rules_, config_.channel, name);
   auto open = std::make_shared<OpenChannel>();
-  open->channel = std::make_shared<Channel>(std::string(name), limits_of(settings), settings.slow_client);
+  const ChannelOrigin its = origin(name);
+  const ChannelStreamPtr stream = make_stream(name, its, settings.envelope);
+  const bool may_read_back = stream && !its.names_slow_client;
+  open->channel = std::make_shared<Channel>(
+      std::string(name), limits_of(settings),
+      may_read_back ? SlowClientPolicy::kReadHistory : settings.slow_client, stream);
   open->envelope = settings.envelope;
   open->idle_since = now;
   for (const std::string& pattern : config_.record) {
@@ -119,14 +157,22 @@ OpenChannelPtr OpenChannels::open(std::string_view name, SteadyTime now) {
     open->is_pinned |= pattern == name;
   }
   channels_.emplace(name, open);
-  bus_->subscribe(std::string(name));
+  if (stream) {
+    bus_->streams()->subscribe(std::string(name), source_of(*stream));
+  } else {
+    bus_->subscribe(std::string(name));
+  }
   return open;
 }
 
 // Takes `open` by value, since the map and the list drop their references.
 void OpenChannels::close(OpenChannelPtr open) {
   end_lingering(*open);
-  bus_->unsubscribe(open->channel->name);
+  if (open->channel->stream) {
+    bus_->streams()->unsubscribe(open->channel->name);
+  } else {
+    bus_->unsubscribe(open->channel->name);
+  }
   channels_.erase(channels_.find(open->channel->name));
 }
 
@@ -160,9 +206,33 @@ bool OpenChannels::make_room(SteadyTime now) {
   return true;
 }
 
+ChannelStreamPtr OpenChannels::stream_of(std::string_view name) const {
+  const MutexLock lock(mutex_);
+  const auto found = channels_.find(name);
+  if (found != channels_.end()) return found->second->channel->stream;
+  return make_stream(name, origin(name), weir::settings_of(rules_, config_.channel, name).envelope);
+}
+
+std::vector<OpenChannelPtr> OpenChannels::some_durable(std::size_t max) {
+  // So that a call is short where few channels are durable.
+  constexpr std::size_t kBucketsMax = 1'024;
+  std::vector<OpenChannelPtr> some;
+  const MutexLock lock(mutex_);
+  const std::size_t buckets = channels_.bucket_count();
+  for (std::size_t i = 0; i < std::min(buckets, kBucketsMax) && some.size() < max; ++i) {
+    durable_bucket_ = (durable_bucket_ + 1) % buckets;
+    for (auto it = channels_.begin(durable_bucket_); it != channels_.end(durable_bucket_); ++it) {
+      const ChannelStreamPtr& stream = it->second->channel->stream;
+      if (stream && stream->is_durable()) some.push_back(it->second);
+    }
+  }
+  return some;
+}
+
 void OpenChannels::lose_bus() {
   const MutexLock lock(mutex_);
   for (const auto& [name, open] : channels_) {
+    if (open->channel->stream) continue;  // It is filled up instead.
     if (open->channel->is_live.exchange(false)) open->channel->owes_gap = true;
   }
 }

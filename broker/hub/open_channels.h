@@ -9,7 +9,9 @@
 //            channels that were closed and that it has not dropped yet. At that number no channel opens.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
@@ -21,15 +23,34 @@
 #include "broker/base/keyed_hash.h"
 #include "broker/base/mutex.h"
 #include "broker/bus/bus.h"
+#include "broker/bus/streams.h"
 #include "broker/config.h"
 #include "broker/fanout/channel.h"
+#include "broker/log/channel_stream.h"
+#include "proto/stream_id.h"
 
 namespace weir {
 
-// One channel in the map. `channel` and `envelope` never change; the rest is the map's.
+// How far the log of a channel with a history is filled (stream_filler.h). The bus thread's.
+struct ChannelFill {
+  enum class State : std::uint8_t { kAway, kBeginning, kFilling, kLive };
+  State state = State::kAway;
+  std::atomic<std::uint64_t> round =
+      0;  // Answers to reads of an earlier round come too late. Read on any thread.
+  // While it fills, the newest entry that was announced: before the read that is under way, and since.
+  StreamId before;
+  StreamId since;
+  std::vector<StreamEntry> parked;  // Of those since, as many as there may be.
+  bool is_made_anew = false;        // The followed stream was, since the log's last entry.
+  StreamId first;              // The announcement with which the fill began, if it is a stream's first entry.
+  bool is_plain_told = false;  // The log has a line on plain messages.
+};
+
+// One channel in the map. `channel` and `envelope` never change; `fill` is the bus thread's, the rest the map's.
 struct OpenChannel {
   ChannelPtr channel;
   EnvelopeMode envelope = EnvelopeMode::kAuto;
+  ChannelFill fill;
   std::size_t holders = 0;   // Streams.
   bool is_recorded = false;  // A --record pattern covers it: it stays open without holders.
   bool is_pinned = false;    // That pattern is its very name: it stays open for ever.
@@ -76,8 +97,16 @@ class OpenChannels {
   OpenChannelPtr open_recorded(std::string_view name) EXCLUDES(mutex_);
   // How to read the payloads of `name`, open or not.
   EnvelopeMode envelope_of(std::string_view name) const EXCLUDES(mutex_);
+  // The settings and the source of `name`, by the rules as they are now.
+  ChannelSettings settings_of(std::string_view name) const EXCLUDES(mutex_);
+  ChannelOrigin origin_of(std::string_view name) const EXCLUDES(mutex_);
 
-  // The bus no longer delivers: every live channel owes its streams a gap.
+  // At most `max` of the durable channels, other ones at each call until all had their turn.
+  std::vector<OpenChannelPtr> some_durable(std::size_t max) EXCLUDES(mutex_);
+  // The stream of `name`, open or not; null if it has no history.
+  ChannelStreamPtr stream_of(std::string_view name) const EXCLUDES(mutex_);
+
+  // The bus no longer delivers: every live channel without a history owes its streams a gap.
   void lose_bus() EXCLUDES(mutex_);
 
   // Housekeeping: closes channels whose linger has passed, and forgets frames that are too old, in a share of
@@ -93,6 +122,7 @@ class OpenChannels {
   std::vector<std::string> names(std::size_t max) const EXCLUDES(mutex_);
 
  private:
+  ChannelOrigin origin(std::string_view name) const REQUIRES(mutex_);
   void release(const std::vector<OpenChannelPtr>& channels) EXCLUDES(mutex_);
   OpenChannelPtr find_or_open(std::string_view name, SteadyTime now) REQUIRES(mutex_);
   OpenChannelPtr open(std::string_view name, SteadyTime now) REQUIRES(mutex_);
@@ -110,7 +140,8 @@ class OpenChannels {
   NameMap<OpenChannelPtr> channels_ GUARDED_BY(mutex_);
   // The channels without a holder that are not recorded, each once, in the order of idle_since.
   std::list<OpenChannelPtr> lingering_ GUARDED_BY(mutex_);
-  std::size_t bucket_ GUARDED_BY(mutex_) = 0;  // Where forget_old() continues.
+  std::size_t bucket_ GUARDED_BY(mutex_) = 0;          // Where forget_old() continues.
+  std::size_t durable_bucket_ GUARDED_BY(mutex_) = 0;  // Where some_durable() continues.
   bool is_full_logged_ GUARDED_BY(mutex_) = false;
 };
 

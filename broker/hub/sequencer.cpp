@@ -33,8 +33,12 @@ void Sequencer::on_message(std::string_view channel, std::string_view payload) {
       message.has_data) {
     tallies_.not_envelopes.add();
   }
-  if (may_be_too_large(payload) && encoded_bytes(message) > message_bytes_max_)
-    return append_gap(*open, 1, GapReason::kTooLarge);
+  const bool is_too_large = may_be_too_large(payload) && encoded_bytes(message) > message_bytes_max_;
+  if (open->channel->stream) {
+    if (!is_too_large) append_passing(*open, message);
+    return;
+  }
+  if (is_too_large) return append_gap(*open, 1, GapReason::kTooLarge);
   const Sequence sequence = next_sequence();
   const std::string id = format_event_id(epoch_, sequence, message.id, message.is_end);
   append(*open, Frame::of_message(message, channel, id, budget_.counter()), sequence);
@@ -62,9 +66,52 @@ void Sequencer::append_gap(OpenChannel& open, std::optional<std::uint64_t> misse
   append(open, Frame::of_gap(open.channel->name, missed, reason, id, budget_.counter()), sequence);
 }
 
-// From now on every message of the channel arrives. Appends the gap it owes, if any.
+// A plain message on a channel with a history is for whoever is there: it has no id, and nobody misses it.
+void Sequencer::append_passing(OpenChannel& open, const Message& message) {
+  const Channel& channel = *open.channel;
+  tallies_.plain.add();
+  if (!std::exchange(open.fill.is_plain_told, true)) {
+    log_warning("channel " + channel.name +
+                " has a history, and a plain message came: only clients that are there get it");
+  }
+  if (channel.log.begin_sequence() == 0 || message.is_end) return;
+  append(open, Frame::of_passing(message, channel.name, channel.log.end_id(), budget_.counter()),
+         next_sequence());
+}
+
+void Sequencer::begin_log(OpenChannel& open, const StreamId& id) {
+  const Sequence sequence = next_sequence();
+  open.channel->log.begin(sequence, id);
+  shards_.newest().store(sequence, std::memory_order_release);
+}
+
+// Hot path of channels with a history: once per message.
+void Sequencer::append_entry(OpenChannel& open, FramePtr frame) {
+  tallies_.messages.add();
+  tallies_.bytes.add(frame->bytes());
+  append(open, std::move(frame), next_sequence());
+}
+
+void Sequencer::append_stream_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason,
+                                  const StreamId& position) {
+  append(open,
+         Frame::of_gap(open.channel->name, missed, reason, format_stream_id(position), budget_.counter(),
+                       position),
+         next_sequence());
+}
+
+void Sequencer::refuse(OpenChannel& open, std::string_view why) {
+  log_warning(std::string("the bus refuses channel ").append(open.channel->name).append(": ").append(why));
+  open.channel->is_refused = true;
+  open.channel->leave_hint();
+  shards_.wake();
+}
+
+// From now on every message of the channel arrives. Appends the gap it owes, if any. A channel with a history becomes
+// live once its log is filled.
 void Sequencer::acknowledge(OpenChannel& open) {
   Channel& channel = *open.channel;
+  if (channel.stream) return;
   if (channel.log.begin_sequence() == 0) {
     // Start the log at a fresh sequence, so that no earlier id is a position in it.
     const Sequence sequence = next_sequence();
@@ -79,7 +126,7 @@ void Sequencer::acknowledge(OpenChannel& open) {
 void Sequencer::on_too_large(std::string_view channel) {
   OpenChannelPtr open = channels_.find(channel);
   if (!open) open = open_recorded(channel);
-  if (open) append_gap(*open, 1, GapReason::kTooLarge);
+  if (open && !open->channel->stream) append_gap(*open, 1, GapReason::kTooLarge);
 }
 
 void Sequencer::on_subscribed(std::string_view channel) {
@@ -96,12 +143,10 @@ void Sequencer::on_recording(std::string_view pattern) {
 }
 
 void Sequencer::on_refused(std::string_view channel, std::string_view why) {
-  log_warning(std::string("the bus refuses channel ").append(channel).append(": ").append(why));
   const OpenChannelPtr open = channels_.find(channel);
-  if (!open) return;
-  open->channel->is_refused = true;
-  open->channel->leave_hint();
-  shards_.wake();
+  if (open && open->channel->stream) return;  // Plain messages alone are refused.
+  if (open) return refuse(*open, why);
+  log_warning(std::string("the bus refuses channel ").append(channel).append(": ").append(why));
 }
 
 void Sequencer::on_lost() { channels_.lose_bus(); }
@@ -113,6 +158,8 @@ void Sequencer::on_idle() { shards_.wake(); }
 void Sequencer::enforce_memory() {
   // The newest message may not have left its hint yet.
   const Sequence newest = shards_.newest().load(std::memory_order_acquire);
+  while (budget_.is_over() && reclaim_ && reclaim_()) {
+  }
   budget_.enforce(std::min(newest, shards_.unread()), newest);
   if (held_.is_over()) shards_.relieve();
 }

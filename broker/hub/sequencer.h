@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ class Sequencer final : public BusListener {
     Tally bytes;
     Tally invalid_utf8;
     Tally not_envelopes;
+    Tally plain;  // Plain messages on channels with a history.
   };
 
   Sequencer(const Config& config, std::string epoch, OpenChannels& channels, Shards& shards,
@@ -44,6 +46,21 @@ class Sequencer final : public BusListener {
   void on_state(bool is_up) override;
   void on_idle() override;
 
+  // For channels with a history (stream_filler.h), on the bus thread.
+
+  // Starts the log behind entry `id`.
+  void begin_log(OpenChannel& open, const StreamId& id);
+  // Appends an entry of the stream.
+  void append_entry(OpenChannel& open, FramePtr frame);
+  // Appends a gap for all clients, behind which the stream goes on after `position`.
+  void append_stream_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason,
+                         const StreamId& position);
+  // Ends the channel's streams: Redis refuses it.
+  void refuse(OpenChannel& open, std::string_view why);
+
+  // Called when memory is short, before logs lose entries: lets go of something, false if there is nothing left.
+  void set_reclaim(std::function<bool()> reclaim) { reclaim_ = std::move(reclaim); }
+
   // Forgets frames past the memory limit. If clients hold too much outside the logs, ends those that have
   // been blocked longest.
   void enforce_memory();
@@ -57,6 +74,7 @@ class Sequencer final : public BusListener {
   // Opens a channel that a --record pattern covers; null if none does.
   OpenChannelPtr open_recorded(std::string_view name);
   void append(OpenChannel& open, FramePtr frame, Sequence sequence);
+  void append_passing(OpenChannel& open, const Message& message);
   void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
   void acknowledge(OpenChannel& open);
   Sequence next_sequence() const { return shards_.newest().load(std::memory_order_relaxed) + 1; }
@@ -67,6 +85,7 @@ class Sequencer final : public BusListener {
   Shards& shards_;
   MemoryBudget& budget_;
   const HeldMemory& held_;
+  std::function<bool()> reclaim_;
   Tallies tallies_;
 };
 

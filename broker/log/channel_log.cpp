@@ -32,9 +32,11 @@ ChannelLog::~ChannelLog() {
   }
 }
 
-void ChannelLog::begin(Sequence sequence) {
+void ChannelLog::begin(Sequence sequence, const StreamId& stream_id) {
   const MutexLock lock(mutex_);
-  if (begin_ == 0) begin_ = sequence;
+  if (begin_ != 0) return;
+  begin_ = sequence;
+  begin_id_ = base_id_ = end_id_ = stream_id;
 }
 
 Sequence ChannelLog::begin_sequence() const {
@@ -49,11 +51,16 @@ bool ChannelLog::append(FramePtr frame, Sequence sequence, SteadyTime now) {
   assert(sequence > at.sequence);
   at.sequence = sequence;
   at.bytes += frame->bytes();
-  if (frame->kind() != FrameKind::kGap) {
+  const bool is_message = frame->kind() == FrameKind::kMessage || frame->kind() == FrameKind::kEnd;
+  if (is_message) {
     ++at.ordinal;
     last_sequence_ = sequence;
   }
-  if (frame->kind() == FrameKind::kEnd) remember_end(at);
+  end_id_ = frame->stream_id();
+  if (frame->kind() == FrameKind::kEnd) {
+    remember_end(at);
+    last_end_id_ = end_id_;
+  }
   frame->enter_log();
   entries_.push_back({std::move(frame), at, now});
   end_ = at;
@@ -89,6 +96,54 @@ ChannelLog::ReadResult ChannelLog::read(const Cursor& from, Sequence horizon, st
   }
   result.has_more = index < entries_.size();
   return result;
+}
+
+StreamId ChannelLog::end_id() const {
+  const MutexLock lock(mutex_);
+  return end_id_;
+}
+
+StreamId ChannelLog::last_end_id() const {
+  const MutexLock lock(mutex_);
+  return last_end_id_;
+}
+
+StreamId ChannelLog::begin_id() const {
+  const MutexLock lock(mutex_);
+  return begin_id_;
+}
+
+void ChannelLog::begin_anew(const StreamId& id) {
+  const MutexLock lock(mutex_);
+  anew_ = end_.sequence + 1;
+  begin_id_ = id;
+  last_end_id_ = {};
+}
+
+ChannelLog::Joint ChannelLog::join(const StreamId& id) const {
+  const MutexLock lock(mutex_);
+  if (begin_ == 0) return {};
+  if (id > end_id_) return {Joint::Place::kBeyond, {}, {}};
+  // The ids grow from here on. The entry at `anew_` is the gap with which they began anew.
+  std::size_t low = anew_ <= base_.sequence ? 0 : std::min(index_after(anew_ - 1) + 1, entries_.size());
+  const StreamId base = id_before(low);
+  std::size_t high = entries_.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (entries_[middle].frame->stream_id() <= id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  // What is missing between an entry and `id` was never in this stream, unless nothing is there that is as old.
+  const StreamId& previous = id_before(low);
+  const bool is_in_gap = low < entries_.size() && entries_[low].frame->kind() == FrameKind::kGap;
+  if (id < base || (previous != id && (previous == kStreamBegin || is_in_gap)))
+    return {Joint::Place::kBefore, {}, base};
+  Cursor cursor = before(low);
+  cursor.sequence = std::max(cursor.sequence, begin_);  // An empty log's cursor does not say when it began.
+  return {Joint::Place::kHere, cursor, base};
 }
 
 std::optional<SteadyTime> ChannelLog::arrival_after(const Cursor& from) const {
@@ -143,6 +198,7 @@ Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t byte
   // Each dropped message is older than all that are kept.
   skip.missed = dropped.missed();
   skip.to = all.to;
+  skip.to_id = all.to_id;
   std::size_t bytes = 0;
   std::size_t kept = 0;
   while (kept < skip.conflated.size()) {
@@ -154,6 +210,7 @@ Skip ChannelLog::conflate(const Cursor& from, Sequence horizon, std::size_t byte
     // Go only as far as the last kept one; later ones come with the next jump.
     skip.conflated.resize(kept);
     skip.to = skip.conflated.back().at;
+    skip.to_id = skip.conflated.back().frame->stream_id();
   } else {
     skip.end = std::move(all.end);
   }
@@ -166,9 +223,12 @@ bool ChannelLog::was_evicted(const Cursor& from) const {
   return from.sequence < evicted_;
 }
 
-Cursor ChannelLog::at(Sequence sequence) const {
+Cursor ChannelLog::at(Sequence sequence) const { return place_at(sequence).cursor; }
+
+ChannelLog::Place ChannelLog::place_at(Sequence sequence) const {
   const MutexLock lock(mutex_);
-  return before(index_after(sequence));
+  const std::size_t index = index_after(sequence);
+  return {before(index), begin_ == 0 ? std::nullopt : std::optional(id_before(index))};
 }
 
 std::optional<ChannelLog::Position> ChannelLog::find_in_history(Sequence sequence, Sequence until) const {
@@ -297,7 +357,8 @@ ChannelLog::Counts ChannelLog::counts() const {
   counts.bytes = end_.bytes - base_.bytes;
   counts.last_sequence = last_sequence_;
   for (std::size_t i = entries_.size(); i > 0 && !counts.last_message; --i) {
-    if (entries_[i - 1].frame->kind() != FrameKind::kGap) counts.last_message = entries_[i - 1].frame;
+    const FrameKind kind = entries_[i - 1].frame->kind();
+    if (kind == FrameKind::kMessage || kind == FrameKind::kEnd) counts.last_message = entries_[i - 1].frame;
   }
   return counts;
 }
@@ -327,6 +388,7 @@ bool ChannelLog::is_needed(const LogEntry& entry) const {
 void ChannelLog::forget_front(bool may_keep_latest) {
   LogEntry& entry = entries_.front();
   base_ = entry.at;
+  base_id_ = entry.frame->stream_id();
   switch (entry.frame->kind()) {
     case FrameKind::kGap:
       gaps_.add(gap_of(entry));
@@ -348,6 +410,9 @@ void ChannelLog::forget_front(bool may_keep_latest) {
       } else {
         entry.frame->leave_log();
       }
+      break;
+    case FrameKind::kPassing:
+      entry.frame->leave_log();
       break;
     case FrameKind::kJump:
       assert(false);  // It belongs to one client, in no log.
@@ -413,6 +478,10 @@ std::size_t ChannelLog::index_after(Sequence sequence) const {
 
 Cursor ChannelLog::before(std::size_t index) const { return index == 0 ? base_ : entries_[index - 1].at; }
 
+const StreamId& ChannelLog::id_before(std::size_t index) const {
+  return index == 0 ? base_id_ : entries_[index - 1].frame->stream_id();
+}
+
 std::size_t ChannelLog::index_of_end(const Cursor& from, Sequence horizon) const {
   std::size_t index = index_after(from.sequence);
   while (index < entries_.size() && entries_[index].at.sequence <= horizon) {
@@ -430,6 +499,7 @@ void ChannelLog::collect_gaps(const Cursor& from, std::size_t index, Skip& skip)
   if (lands_at_end) {
     skip.end = end->frame;
     skip.to = end->at;
+    skip.to_id = end->frame->stream_id();
     return;
   }
   for (std::size_t i = index_after(from.sequence); i < index; ++i) {
@@ -438,9 +508,11 @@ void ChannelLog::collect_gaps(const Cursor& from, std::size_t index, Skip& skip)
     if (entry.frame->kind() != FrameKind::kEnd) continue;
     skip.end = entry.frame;
     skip.to = entry.at;
+    skip.to_id = entry.frame->stream_id();
     return;
   }
   skip.to = before(index);
+  skip.to_id = id_before(index);
   if (skip.to.sequence < from.sequence) skip.to = from;
 }
 

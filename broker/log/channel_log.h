@@ -49,6 +49,7 @@ struct Skip {
   // The first end among the entries jumped over. The reader lands on it: send it as the last frame.
   FramePtr end;
   Cursor to;
+  StreamId to_id = {};  // A channel with a history: the id at `to`.
 };
 
 class ChannelLog {
@@ -75,8 +76,9 @@ class ChannelLog {
   ChannelLog(const ChannelLog&) = delete;
   ChannelLog& operator=(const ChannelLog&) = delete;
 
-  // Starts the log at `sequence`, from which on the bus delivers. Earlier positions are unknown to it.
-  void begin(Sequence sequence);
+  // Starts the log at `sequence`, from which on the bus delivers. Earlier positions are unknown to it. The log of a
+  // channel with a history begins behind the entry `stream_id`.
+  void begin(Sequence sequence, const StreamId& stream_id = {});
   // The sequence given to begin(); 0 before.
   Sequence begin_sequence() const;
 
@@ -96,6 +98,31 @@ class ChannelLog {
   };
   ReadResult read(const Cursor& from, Sequence horizon, std::size_t bytes_max,
                   std::vector<LogEntry>& entries) const;
+
+  // A channel with a history: the entries have their ids in the stream, which grow.
+
+  // The id of the newest entry; that given to begin() before the first.
+  StreamId end_id() const;
+  // The id of the newest end; "0-0" if there was none.
+  StreamId last_end_id() const;
+  // The id given to begin().
+  StreamId begin_id() const;
+  // The followed stream was made anew, and its ids begin anew behind `id`. append() a gap of this id next.
+  void begin_anew(const StreamId& id);
+
+  // Where a reader joins that has everything up to `id`.
+  struct Joint {
+    enum class Place : std::uint8_t {
+      kHere,     // At `cursor`: every later entry is here.
+      kBefore,   // The log does not reach back so far, or knows nothing of an id's birth: history decides.
+      kBeyond,   // The newest entry here is older.
+      kUnknown,  // The log has not begun.
+    };
+    Place place = Place::kUnknown;
+    Cursor cursor = {};
+    StreamId base = {};  // kBefore: the oldest id from which on the log has everything.
+  };
+  Joint join(const StreamId& id) const;
 
   // When the oldest entry after `from` arrived that is still here; nullopt if there is none.
   std::optional<SteadyTime> arrival_after(const Cursor& from) const;
@@ -121,6 +148,12 @@ class ChannelLog {
   // The cursor of a reader that starts at `sequence` and receives every later entry still held.
   // Valid before begin(), too.
   Cursor at(Sequence sequence) const;
+  // The same with the id of a channel with a history there; nullopt before begin().
+  struct Place {
+    Cursor cursor;
+    std::optional<StreamId> id;
+  };
+  Place place_at(Sequence sequence) const;
 
   // The cursor of a reader that reconnects at `until` with everything up to `sequence`; nullopt if that
   // predates this log. The history's limits bound what it may read, even if slower readers keep more alive.
@@ -178,6 +211,7 @@ class ChannelLog {
   // The index of the first entry after `sequence`.
   std::size_t index_after(Sequence sequence) const REQUIRES(mutex_);
   Cursor before(std::size_t index) const REQUIRES(mutex_);
+  const StreamId& id_before(std::size_t index) const REQUIRES(mutex_);
   // The index of the oldest entry in the history at `until`, limited to the newest `messages` ones.
   std::size_t history_index(std::size_t messages, Sequence until) const REQUIRES(mutex_);
   // The index of the first end after `from`, or of the last entry within `horizon`; plus one.
@@ -194,9 +228,14 @@ class ChannelLog {
   const Limits limits_;
   mutable Mutex mutex_;  // Leaf lock: nothing else is locked while it is held.
   Ring<LogEntry> entries_ GUARDED_BY(mutex_);
-  Cursor base_ GUARDED_BY(mutex_);                 // Before the first entry, after the last forgotten one.
-  Cursor end_ GUARDED_BY(mutex_);                  // After the last entry, forgotten or not.
-  Sequence begin_ GUARDED_BY(mutex_) = 0;          // 0: not begun.
+  Cursor base_ GUARDED_BY(mutex_);         // Before the first entry, after the last forgotten one.
+  Cursor end_ GUARDED_BY(mutex_);          // After the last entry, forgotten or not.
+  Sequence begin_ GUARDED_BY(mutex_) = 0;  // 0: not begun.
+  StreamId begin_id_ GUARDED_BY(mutex_);
+  StreamId base_id_ GUARDED_BY(mutex_);  // At base_.
+  StreamId end_id_ GUARDED_BY(mutex_);   // At end_.
+  StreamId last_end_id_ GUARDED_BY(mutex_);
+  Sequence anew_ GUARDED_BY(mutex_) = 0;           // Earlier entries' ids are of a stream that is gone.
   Sequence evicted_ GUARDED_BY(mutex_) = 0;        // The newest entry that the memory limit took.
   Sequence last_sequence_ GUARDED_BY(mutex_) = 0;  // The last message's.
   SteadyTime now_ GUARDED_BY(mutex_);              // The latest time given to a call.

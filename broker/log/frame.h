@@ -12,6 +12,7 @@
 
 #include "proto/message.h"
 #include "proto/sse.h"
+#include "proto/stream_id.h"
 
 namespace weir {
 
@@ -40,8 +41,9 @@ class FrameBytes {
 };
 
 // Gaps that all clients share, and ends, are never skipped silently. A jump belongs to one client that could
-// not have everything: it tells that client what it missed, and is in no log.
-enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap, kJump };
+// not have everything: it tells that client what it missed, and is in no log. A passing message is for whoever is
+// there: a plain one on a channel with a history, which has no id, counts as none, and is never replayed.
+enum class FrameKind : std::uint8_t { kMessage, kEnd, kGap, kJump, kPassing };
 
 // Immutable. Its other forms are made once, at the first request.
 //
@@ -53,15 +55,30 @@ class Frame {
   // The message in its kChannel form.
   static std::shared_ptr<const Frame> of_message(const Message& message, std::string_view channel,
                                                  std::string_view id, std::shared_ptr<FrameBytes> counter);
+  // The same for a channel with a history: the id is `stream_id`, with the publisher's own.
+  static std::shared_ptr<const Frame> of_entry(const Message& message, std::string_view channel,
+                                               const StreamId& stream_id,
+                                               std::shared_ptr<FrameBytes> counter);
+  // A message without an id on a channel with a history, which is at `stream_id`.
+  static std::shared_ptr<const Frame> of_passing(const Message& message, std::string_view channel,
+                                                 const StreamId& stream_id,
+                                                 std::shared_ptr<FrameBytes> counter);
   // A gap for all clients of `channel`. An id-only block after the event moves the client's
   // position past it, so that an incident is told once even if no message follows. (Such a block
   // dispatches nothing: WHATWG HTML, 9.2.6.)
   static std::shared_ptr<const Frame> of_gap(std::string_view channel, std::optional<std::uint64_t> missed,
                                              GapReason reason, std::string_view id,
-                                             std::shared_ptr<FrameBytes> counter);
+                                             std::shared_ptr<FrameBytes> counter,
+                                             const StreamId& stream_id = {});
   // Encoded gaps for one client. Its position becomes `id`, or stays if `id` is empty.
   static std::shared_ptr<const Frame> of_jump(std::string gaps, std::string_view id,
-                                              std::shared_ptr<FrameBytes> counter);
+                                              std::shared_ptr<FrameBytes> counter,
+                                              const StreamId& stream_id = {});
+  // `frame` as one client gets it, whose ids differ from everybody's: in this form, with `id` in place of its
+  // position. What stands behind the position, the publisher's own id, stays if it fits kEventIdBytesMax. A frame
+  // without an id line gets none.
+  static std::shared_ptr<const Frame> with_id(const Frame& frame, Form form, std::string_view channel,
+                                              std::string_view id, std::shared_ptr<FrameBytes> counter);
   ~Frame();
   Frame(const Frame&) = delete;
   Frame& operator=(const Frame&) = delete;
@@ -71,8 +88,14 @@ class Frame {
   std::optional<std::uint64_t> gap_missed() const { return gap_missed_; }
   // True if it holds a retry: line. Each client gets its own digits there (write_retry_digits).
   bool has_retry() const { return has_retry_; }
+  // Where a reader of a channel with a history stands behind this frame. "0-0" on any other channel, and in a jump
+  // that moves no position.
+  const StreamId& stream_id() const { return stream_id_; }
+  // False for a jump without an id.
+  bool moves_position() const { return moves_position_; }
   // The SSE event type of the kChannel form.
   std::string_view type() const { return std::string_view(chunk_).substr(type_offset_, type_bytes_); }
+  DataKind data_kind() const { return data_kind_; }
   // The bytes of the kChannel form, by which queues and histories are measured.
   std::size_t bytes() const { return chunk_.size(); }
 
@@ -88,7 +111,7 @@ class Frame {
   // The offset of the retry line's digits in such a chunk. Requires has_retry().
   static std::size_t retry_offset(std::string_view chunk);
 
-  // Use of_message(), of_gap() and of_jump(). Public for std::make_shared.
+  // Use the functions above. Public for std::make_shared.
   struct Parts;
   explicit Frame(Parts parts);
 
@@ -98,12 +121,15 @@ class Frame {
   mutable std::atomic<std::size_t> logged_bytes_{0};  // Counted in `counter_` as logged.
   std::shared_ptr<FrameBytes> counter_;               // Shared with all frames.
   std::optional<std::uint64_t> gap_missed_;
+  StreamId stream_id_;
   std::uint32_t type_offset_ = 0;
   std::uint32_t type_bytes_ = 0;
   FrameKind kind_ = FrameKind::kMessage;
   DataKind data_kind_ = DataKind::kPayload;
   GapReason gap_reason_ = GapReason::kBusDown;
   bool has_retry_ = false;
+  bool has_one_form_ = false;  // chunk_ is for every form.
+  bool moves_position_ = true;
 };
 
 using FramePtr = std::shared_ptr<const Frame>;

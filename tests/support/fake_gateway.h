@@ -41,6 +41,7 @@ class FakeGateway final : public Gateway {
   struct Published {
     std::string channel;
     std::string payload;
+    std::string idempotency_key = {};
   };
   struct Opened {
     StreamRequest request;
@@ -68,9 +69,24 @@ class FakeGateway final : public Gateway {
     return payload.size() <= message_bytes_max;
   }
 
-  void publish(std::string channel, std::string payload, Bus::PublishDone done) override {
+  bool is_durable(std::string_view) const override { return false; }
+  void read_history(HistoryQuery query, std::function<void(HistoryPage)> done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      history_queries_.push_back(std::move(query));
+      if (holds_history) {
+        history_waiting_.push_back(std::move(done));
+        done = nullptr;
+      }
+      changed_.notify_all();
+    }
+    if (done) done(history);
+  }
+
+  void publish(std::string channel, std::string payload, std::string idempotency_key,
+               Bus::PublishDone done) override {
     std::unique_lock lock(mutex_);
-    published_.push_back({std::move(channel), std::move(payload)});
+    published_.push_back({std::move(channel), std::move(payload), std::move(idempotency_key)});
     if (holds_publishes) {
       waiting_.push_back(std::move(done));
     } else {
@@ -121,6 +137,21 @@ class FakeGateway final : public Gateway {
     }
     for (const auto& done : waiting) done(answer);
   }
+  // The pages of history that were asked for, as soon as there are `count`.
+  std::vector<HistoryQuery> wait_for_history_queries(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kDeadline, [&] { return history_queries_.size() >= count; });
+    return history_queries_;
+  }
+  // Answers the reads of history that were held back, in order.
+  void answer_history(const HistoryPage& page) {
+    std::vector<std::function<void(HistoryPage)>> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      waiting.swap(history_waiting_);
+    }
+    for (const auto& done : waiting) done(page);
+  }
   void end_streams() {
     const std::lock_guard lock(mutex_);
     for (const Opened& stream : opened_) ::close(stream.socket);
@@ -136,9 +167,11 @@ class FakeGateway final : public Gateway {
   std::atomic<bool> has_no_channels = false;
   std::atomic<bool> draining = false;
   std::atomic<bool> holds_publishes = false;
+  std::atomic<bool> holds_history = false;
   std::atomic<int> places = 0;
   std::size_t message_bytes_max = 64 << 20;
   PublishResult result{PublishOutcome::kDelivered, 1, ""};
+  HistoryPage history{.outcome = HistoryPage::Outcome::kNoHistory};
   ChannelInfo channel_info;
   std::size_t channels_open = 1;
   std::vector<SlowClient> slow_clients;
@@ -150,6 +183,8 @@ class FakeGateway final : public Gateway {
   std::vector<Opened> opened_;
   std::vector<Published> published_;
   std::vector<Bus::PublishDone> waiting_;
+  std::vector<HistoryQuery> history_queries_;
+  std::vector<std::function<void(HistoryPage)>> history_waiting_;
 };
 
 }  // namespace weir

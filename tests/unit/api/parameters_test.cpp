@@ -18,7 +18,8 @@ std::string unknown(const std::string& name) { return ": unknown parameter \"" +
 
 TEST(Parameters, ThatAreKnownAreNotTold) {
   EXPECT_EQ(comments(""), "");
-  EXPECT_EQ(comments("lastEventId=g1.2&last_event_id=g1.2&replay=1&form=json&access_token=x&_=1&t=2"), "");
+  EXPECT_EQ(comments("lastEventId=g1.2&last_event_id=g1.2&replay=1&since=1&form=json&access_token=x&_=1&t=2"),
+            "");
   EXPECT_EQ(comments("channel=a&channel=b&replay=1", StreamRoute::kEvents), "");
 }
 
@@ -62,6 +63,7 @@ TEST(Parameters, AreThoseOfTheOpenApiDocument) {
     documented.insert((*it)[1].matched ? (*it)[1] : (*it)[2]);
   std::set<std::string> known;
   for (const KnownParameter& row : kKnownParameters) known.insert(std::string(row.name));
+  known.insert({std::string(parameter::kAfter), std::string(parameter::kLimit)});
   known.erase(std::string(parameter::kTime));
   known.erase(std::string(parameter::kUnderscore));
   EXPECT_EQ(documented, known);

@@ -29,6 +29,43 @@ TEST_F(Publishing, Answers202WithTheReceiversOfTheBusAndTheStreamsHere) {
   EXPECT_EQ(gateway.wait_for_published(1)[0].payload, "{\"msg\":1}");
 }
 
+TEST_F(Publishing, Answers202WithTheIdOfADurableMessage) {
+  gateway.result = {PublishOutcome::kDelivered, 0, "", StreamId{1795961157565246123, 7}};
+  gateway.channel_info.subscribers = 2;
+  EXPECT_EQ(ask("POST", "/channels/a", "", "x").body,
+            "{\"channel\":\"a\",\"id\":\"1795961157565246123-7\",\"subscribers\":2}\n");
+  EXPECT_EQ(gateway.wait_for_published(1)[0].idempotency_key, "");
+}
+
+TEST_F(Publishing, TellsThatAMessageIsARepeat) {
+  gateway.result = {PublishOutcome::kDelivered, 0, "", StreamId{1795961157565246123, 7}, true};
+  const std::string key = "!\"~" + std::string(253, 'k');
+  for (const char* target : {"/channels/a", "/channels/a/end"}) {
+    const Response response = ask("POST", target, "Idempotency-Key: " + key + "\r\n", "x");
+    EXPECT_EQ(response.status, 202) << target;
+    EXPECT_EQ(response.body,
+              "{\"channel\":\"a\",\"id\":\"1795961157565246123-7\",\"repeated\":true,\"subscribers\":0}\n");
+  }
+  for (const auto& published : gateway.wait_for_published(2)) EXPECT_EQ(published.idempotency_key, key);
+}
+
+TEST_F(Publishing, RefusesAnIdempotencyKeyThatIsNone) {
+  for (const std::string& headers :
+       {std::string("Idempotency-Key:\r\n"), std::string("Idempotency-Key: a b\r\n"),
+        std::string("Idempotency-Key: \xc3\xa9\r\n"), "Idempotency-Key: " + std::string(257, 'k') + "\r\n",
+        std::string("Idempotency-Key: a\r\nIdempotency-Key: a\r\n")}) {
+    for (const char* target : {"/channels/a", "/channels/a/end"}) {
+      const Response response = ask("POST", target, headers, "x");
+      EXPECT_EQ(response.status, 400) << headers;
+      EXPECT_EQ(
+          response.body,
+          "{\"error\":\"Bad Request\",\"detail\":\"Idempotency-Key is not 1 to 256 characters of visible "
+          "ASCII\"}\n");
+    }
+  }
+  EXPECT_EQ(gateway.published(), 0U);
+}
+
 TEST_F(Publishing, TakesBodiesByteForByteWhateverTheirType) {
   const std::string multipart =
       "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\nx\r\n--b--\r\n";

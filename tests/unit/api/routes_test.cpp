@@ -67,9 +67,12 @@ TEST_F(Routing, RefusesBadChannelNamesWithTheRule) {
 
 TEST_F(Routing, RefusesStreamsThatAskForNonsense) {
   config.max_channels_per_client = 3;
-  for (const char* target : {"/events", "/events?channels=a", "/channels/a?replay=x", "/channels/a?replay=-1",
-                             "/channels/a?replay=", "/channels/a?form=xml", "/channels/a?x=%4",
-                             "/events?channel=a&channel=b&channel=c&channel=d"}) {
+  for (const char* target :
+       {"/events", "/events?channels=a", "/channels/a?replay=x", "/channels/a?replay=-1",
+        "/channels/a?replay=", "/channels/a?replay=All", "/channels/a?since=", "/channels/a?since=-1",
+        "/events?channel=a&since=2026-11-30", "/channels/a?since=18446744073709551616",
+        "/channels/a?lastEventId=g1.2&since=x", "/channels/a?form=xml", "/channels/a?x=%4",
+        "/events?channel=a&channel=b&channel=c&channel=d"}) {
     EXPECT_EQ(ask("GET", target).status, 400) << target;
   }
   const Response response = ask("GET", "/channels/a", "Accept: application/json\r\n");
@@ -113,7 +116,7 @@ TEST_F(Routing, AnswersThePreflightOfAnAllowedOrigin) {
   EXPECT_EQ(response.header("access-control-allow-credentials"), "true");
   EXPECT_EQ(response.header("access-control-allow-methods"), "GET, POST, OPTIONS");
   EXPECT_EQ(response.header("access-control-allow-headers"),
-            "authorization, last-event-id, content-type, cache-control");
+            "authorization, last-event-id, content-type, cache-control, idempotency-key");
   EXPECT_EQ(response.header("vary"), "Origin");
 }
 

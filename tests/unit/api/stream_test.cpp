@@ -149,6 +149,28 @@ TEST_F(Streams, MayAskForAReplay) {
   EXPECT_EQ(stream->request.replay, 7U);
 }
 
+TEST_F(Streams, MayAskForAllOfTheHistoryOrForATime) {
+  struct Case {
+    const char* query;
+    std::size_t replay;
+    std::optional<std::uint64_t> since;
+  };
+  std::size_t opened = 0;
+  for (const auto& [query, replay, since] :
+       {Case{"replay=all", kReplayAll, {}}, Case{"since=1795961157565", 0, 1795961157565},
+        Case{"since=0", 0, 0}, Case{"replay=0&since=5", 0, 5}, Case{"replay=2&since=5", 2, {}},
+        Case{"since=1&since=2", 0, 2}, Case{"lastEventId=1-1&since=5", 0, {}},
+        Case{"lastEventId=1-1&replay=all", 0, {}}}) {
+    HttpClient client = connect();
+    client.send(request("GET", std::string("/channels/a?") + query));
+    const auto* stream = gateway.wait_for_stream(++opened);
+    ASSERT_NE(stream, nullptr) << query;
+    EXPECT_EQ(stream->request.replay, replay) << query;
+    EXPECT_EQ(stream->request.since, since) << query;
+    EXPECT_EQ(stream->request.comments, "") << query;
+  }
+}
+
 TEST_F(Streams, OfHttp10HaveNoChunks) {
   HttpClient client = connect();
   client.send("GET /channels/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");

@@ -49,13 +49,14 @@ TEST_F(Tokens, AreAskedOfEverybody) {
                                                         {"HEAD", "/channels/a"},
                                                         {"GET", "/events?channel=a"},
                                                         {"GET", "/channels/a/info"},
+                                                        {"GET", "/channels/a/messages"},
                                                         {"POST", "/channels/a"},
                                                         {"POST", "/channels/a/end"}}) {
     const Response response = ask(method, target, kEventStream, method == "POST" ? "x" : "");
     EXPECT_EQ(response.status, 401) << target;
     EXPECT_EQ(response.header("www-authenticate"), "Bearer realm=\"weir\"") << target;
   }
-  EXPECT_EQ(refused("token-missing"), 6);
+  EXPECT_EQ(refused("token-missing"), 7);
   EXPECT_EQ(gateway.published(), 0U);
   EXPECT_EQ(gateway.places, 0);
 }

@@ -90,6 +90,7 @@ TEST(Config, EachSettingReachesItsField) {
   // With healthcheck nothing is looked at beyond the rows, such as whether the files are there.
   const auto line = read_file(R"(
 healthcheck = true
+print-function = true
 redis-password-file = "password"
 redis-ca-file = "ca"
 redis-certificate-file = "certificate"
@@ -116,6 +117,9 @@ queue-bytes = 7
 slow-client = "latest"
 envelope = "never"
 record = ["r*"]
+durable = ["d*", "e"]
+durable-messages = 36
+durable-seconds = 37
 linger-seconds = 8
 memory-limit = "9M"
 heartbeat-seconds = 10
@@ -164,6 +168,7 @@ log-format = "json"
   EXPECT_THAT(given, ElementsAreArray(names_of_table()))
       << "A setting is not in this test, or has its default here.";
   EXPECT_TRUE(config.healthcheck);
+  EXPECT_TRUE(config.print_function);
   EXPECT_EQ(config.redis_files.password, "password");
   EXPECT_EQ(config.redis_files.ca, "ca");
   EXPECT_EQ(config.redis_files.certificate, "certificate");
@@ -190,6 +195,9 @@ log-format = "json"
   EXPECT_EQ(config.channel.slow_client, SlowClientPolicy::kLatest);
   EXPECT_EQ(config.channel.envelope, EnvelopeMode::kNever);
   EXPECT_THAT(config.record, ElementsAre("r*"));
+  EXPECT_THAT(config.durable, ElementsAre("d*", "e"));
+  EXPECT_EQ(config.channel.durable_messages, 36);
+  EXPECT_EQ(config.channel.durable_seconds.count(), 37);
   EXPECT_EQ(config.linger.count(), 8);
   EXPECT_EQ(config.memory_limit_bytes, 9 << 20);
   EXPECT_EQ(config.heartbeat.count(), 10);
@@ -246,11 +254,12 @@ TEST(Config, TrustsOnlyWhatIsARange) {
 TEST(Config, TakesZeroWhereItHasAMeaning) {
   for (const char* name :
        {"max-clients", "max-clients-per-address", "max-connects-per-second", "max-stream-seconds", "shards",
-        "history-messages", "history-bytes", "drain-seconds", "linger-seconds"}) {
+        "history-messages", "history-bytes", "drain-seconds", "linger-seconds", "durable-seconds"}) {
     EXPECT_EQ(error_of({std::string("--") + name + "=0"}), "no error") << name;
   }
-  for (const char* name : {"queue-messages", "queue-bytes", "heartbeat-seconds", "history-seconds",
-                           "memory-limit", "max-channels", "max-requests", "http-threads", "stuck-seconds"}) {
+  for (const char* name :
+       {"queue-messages", "queue-bytes", "heartbeat-seconds", "history-seconds", "memory-limit",
+        "max-channels", "max-requests", "http-threads", "stuck-seconds", "durable-messages"}) {
     EXPECT_THAT(error_of({std::string("--") + name + "=0"}), StartsWith(std::string(name) + " = \"0\""))
         << name;
   }
@@ -356,12 +365,12 @@ TEST(Config, RefusesAddressesPatternsOriginsAndPrefixesThatCanNotBe) {
        {"8080", "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "x:1"}) {
     EXPECT_THAT(error_of({"--listen", listen}), StartsWith("listen = ")) << listen;
   }
-  for (const char* flag : {"record", "anonymous-subscribe", "anonymous-publish"}) {
+  for (const char* flag : {"record", "durable", "anonymous-subscribe", "anonymous-publish"}) {
     for (const char* pattern : {"a b", "a/b", "weir:x", "weir:*", "__x*", "a?", "\xc3\xa9"}) {
       EXPECT_THAT(error_of({std::string("--") + flag, pattern}), StartsWith(std::string(flag) + " = "))
           << pattern;
     }
-    EXPECT_EQ(error_of({std::string("--") + flag, "a*.b:c@d-_*"}), "no error");
+    EXPECT_EQ(error_of({std::string("--") + flag, "a*.b:c@d-_*", "--redis-url", "redis://h"}), "no error");
   }
   for (const char* origin :
        {"https://a.example/", "https://a.example/x", "a.example", "https://",
@@ -473,6 +482,124 @@ TEST(Config, RefusesChannelTablesWithOtherKeysOrWithoutAMatch) {
               StartsWith("queue-bytes = \"0\""));
 }
 
+// The flags of a gateway with a Redis.
+const std::vector<std::string> kRedis{"--redis-url", "redis://h"};
+
+TEST(Config, AChannelIsDurableByAPatternOrByItsTable) {
+  const auto line = read_file(R"(
+durable = ["orders.*", "both"]
+durable-messages = 50
+[[channel]]
+match = "user:*"
+durable = true
+durable-seconds = 0
+[[channel]]
+match = "orders.eu"
+durable-messages = 60
+slow-client = "skip"
+[[channel]]
+match = "both"
+source = "stream"
+)",
+                              kRedis);
+  ASSERT_TRUE(line) << line.error().message;
+  const Config& config = line->config;
+  const auto origin = [&](std::string_view channel) {
+    return origin_of(config, config.channel_rules, channel);
+  };
+  EXPECT_EQ(origin("user:42").source, ChannelSource::kDurable);
+  EXPECT_FALSE(origin("user:42").names_slow_client);
+  EXPECT_EQ(settings_of(config, "user:42").durable_messages, 50);
+  EXPECT_EQ(settings_of(config, "user:42").durable_seconds.count(), 0);
+  EXPECT_EQ(origin("orders.us").source, ChannelSource::kDurable);
+  EXPECT_EQ(origin("orders.eu").source, ChannelSource::kDurable) << "The pattern counts beside a table.";
+  EXPECT_TRUE(origin("orders.eu").names_slow_client);
+  EXPECT_EQ(settings_of(config, "orders.eu").durable_messages, 60);
+  EXPECT_EQ(origin("both").source, ChannelSource::kStream) << "A table's source goes first.";
+  EXPECT_EQ(origin("news").source, ChannelSource::kPubSub);
+}
+
+TEST(Config, AChannelFollowsAStreamByItsTable) {
+  const auto line = read_file(R"(
+[[channel]]
+match = "build:*"
+source = "stream"
+stream-key = "logs:{channel}:{channel}"
+stream-field = "line"
+[[channel]]
+match = "answer:*"
+source = "stream"
+[[channel]]
+match = "live"
+source = "pubsub"
+)",
+                              kRedis);
+  ASSERT_TRUE(line) << line.error().message;
+  const auto origin = [&](std::string_view channel) {
+    return origin_of(line->config, line->config.channel_rules, channel);
+  };
+  EXPECT_EQ(origin("build:7").source, ChannelSource::kStream);
+  EXPECT_EQ(origin("build:7").stream_key, "logs:build:7:build:7");
+  EXPECT_EQ(origin("build:7").stream_field, "line");
+  EXPECT_EQ(origin("answer:1").stream_key, "answer:1");
+  EXPECT_EQ(origin("answer:1").stream_field, "data");
+  EXPECT_EQ(origin("live").source, ChannelSource::kPubSub);
+}
+
+TEST(Config, ChannelsWithAHistoryNeedRedis) {
+  const std::string rule = "[[channel]]\nmatch = \"a\"\n";
+  EXPECT_EQ(error_of({"--durable", "a.*"}),
+            "durable = \"a.*\": needs Redis: set --redis-url redis://host:port");
+  EXPECT_EQ(error_of({"--durable", "a.*", "--bus", "memory"}).substr(0, 24), "durable = \"a.*\": needs R");
+  EXPECT_EQ(read_file(rule + "durable = true\n").error().message,
+            "durable = \"true\" ([[channel]] of \"a\"): needs Redis: set --redis-url redis://host:port");
+  EXPECT_THAT(read_file(rule + "source = \"stream\"\n").error().message,
+              StartsWith("source = \"stream\" ([[channel]] of \"a\"): needs Redis"));
+  EXPECT_TRUE(read_file(rule + "durable = false\nsource = \"pubsub\"\n"));
+  EXPECT_TRUE(read_file(rule + "durable = true\n", kRedis));
+}
+
+TEST(Config, DurableChannelsTakeNoPrefixWithABrace) {
+  EXPECT_THAT(error_of({"--durable", "a", "--redis-url", "redis://h", "--redis-prefix", "{app}:"}),
+              AllOf(StartsWith("durable = \"a\": "), HasSubstr("redis-prefix, \"{app}:\"")));
+  const std::string rule = "redis-prefix = \"app}\"\n[[channel]]\nmatch = \"a\"\n";
+  EXPECT_THAT(read_file(rule + "durable = true\n", kRedis).error().message,
+              HasSubstr("brace in redis-prefix"));
+  EXPECT_TRUE(read_file(rule + "source = \"stream\"\n", kRedis));
+  EXPECT_EQ(error_of({"--redis-url", "redis://h", "--redis-prefix", "{app}:"}), "no error");
+}
+
+TEST(Config, RefusesTablesWhoseSourceContradictsItself) {
+  const std::string rule = "[[channel]]\nmatch = \"a\"\n";
+  EXPECT_EQ(read_file(rule + "durable = true\nsource = \"stream\"\n", kRedis).error().message,
+            "durable = \"true\" ([[channel]] of \"a\"): can't be used with source = \"stream\"; leave out "
+            "one of the "
+            "two");
+  for (const char* key : {"stream-key = \"x\"\n", "stream-field = \"data\"\n"}) {
+    EXPECT_EQ(read_file(rule + key, kRedis).error().message,
+              "stream-key, stream-field ([[channel]] of \"a\"): need source = \"stream\"")
+        << key;
+    EXPECT_TRUE(read_file(rule + "source = \"stream\"\n" + key, kRedis)) << key;
+  }
+  EXPECT_THAT(read_file(rule + "source = \"list\"\n", kRedis).error().message,
+              HasSubstr("must be pubsub or stream"));
+  for (const char* key : {"", "a b", "\xc3\xa9"}) {
+    EXPECT_THAT(
+        read_file(rule + "source = \"stream\"\nstream-key = \"" + key + "\"\n", kRedis).error().message,
+        StartsWith("stream-key = "));
+  }
+}
+
+// The rules of a file that is read again meet the settings in force, not those of the file.
+TEST(Config, RulesThatAreReadAgainMeetTheSettingsInForce) {
+  const auto again = read_file("redis-url = \"redis://h\"\n[[channel]]\nmatch = \"a\"\ndurable = true\n");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_FALSE(check_sources(again->config, again->config.channel_rules));
+  const auto error = check_sources(Config{}, again->config.channel_rules);
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->message, HasSubstr("needs Redis"));
+}
+
 TEST(Config, WarnsWhereRequestMemoryIsTooSmallForTheLargestMessage) {
   const auto line = read({"--request-memory", "1M"});
   ASSERT_TRUE(line) << line.error().message;
@@ -488,6 +615,13 @@ TEST(Config, AHealthcheckNeedsNoMoreThanTheAdminAddress) {
   EXPECT_EQ(line->config.admin_listen, ":8081");
   EXPECT_NE(error_of({"--healthcheck", "--admin-listen", "nonsense"}), "no error");
   EXPECT_FALSE(read({})->config.healthcheck);
+}
+
+TEST(Config, TheFunctionIsPrintedWhateverElseIsWrong) {
+  const auto line = read({"--print-function", "--bus", "redis"}, {"WEIR_DURABLE=a"});
+  ASSERT_TRUE(line && line->text);
+  EXPECT_EQ(*line->text, content_of("redis/weir.lua"));
+  EXPECT_FALSE(read({"--print-function=false"})->text);
 }
 
 TEST(Config, HelpIsGivenWhateverElseIsWrong) {

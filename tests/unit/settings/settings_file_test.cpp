@@ -58,6 +58,15 @@ match = "b*"
   EXPECT_EQ(rules[1].queue_bytes, 4'096) << "left out, so the setting of the same name";
 }
 
+TEST_F(SettingsFile, NotesWhetherATableHasAKey) {
+  const auto config = file("[[rule]]\nmatch = \"a\"\nloud = false\n[[rule]]\nmatch = \"b\"\n");
+  ASSERT_EQ(error_of({"--config", config}), "no error");
+  ASSERT_EQ(rules.size(), 2);
+  EXPECT_FALSE(rules[0].is_loud);
+  EXPECT_TRUE(rules[0].names_loud);
+  EXPECT_FALSE(rules[1].names_loud);
+}
+
 TEST_F(SettingsFile, RefusesUnknownKeysAndTables) {
   const auto misspelt = file("queue-byte = 1\n");
   EXPECT_EQ(error_of({"--config", misspelt}),

@@ -20,6 +20,8 @@ enum class Colour { kRed, kGreen };
 struct Rule {
   std::string match;
   std::size_t queue_bytes = 0;
+  bool is_loud = false;
+  bool names_loud = false;
 };
 
 class SettingsTest : public testing::Test {
@@ -53,6 +55,7 @@ class SettingsTest : public testing::Test {
   }
 
   SettingsTable table() {
+    static bool is_loud = false;  // For --help alone.
     SettingsTable table("weir-test", "Tries the table.");
     table.positional(Setting::text("file", file_name, "What to read."));
     table.section("Numbers",
@@ -82,10 +85,11 @@ class SettingsTest : public testing::Test {
                                       "Which colour."),
                       log_level_setting(level, "How much to say."),
                   });
-    table.tables("rule", "What differs.", [this] {
+    table.tables("rule", "What differs.", {Setting::flag("loud", is_loud, "Whether a | is heard.")}, [this] {
       rules.push_back({.match = "", .queue_bytes = queue_bytes});
       return std::vector<Setting>{
           Setting::text("match", rules.back().match, "Which.").required(),
+          Setting::flag("loud", rules.back().is_loud, "Whether it is heard.").noting(rules.back().names_loud),
           Setting::bytes("queue-bytes", rules.back().queue_bytes, {1'024, 1ULL << 40}, "How much."),
       };
     });

@@ -264,6 +264,12 @@ TEST_F(SettingsTest, HelpListsNameVariableRangeUnitAndDefault) {
   }
 }
 
+TEST_F(SettingsTest, HelpListsTheKeysThatTablesAloneHave) {
+  EXPECT_THAT(table().help(), HasSubstr("[[rule]] in the TOML file:\n      What differs.\n"
+                                        "  loud (default false)\n      Whether a | is heard.\n"));
+  EXPECT_THAT(table().markdown(), HasSubstr("| `loud` | `false` |  | Whether a \\| is heard. |\n"));
+}
+
 TEST_F(SettingsTest, TellsTheValuesInOneSpelling) {
   const auto path = file("retry-ms = 7\n");
   const auto outcome =
