@@ -12,8 +12,11 @@ namespace {
 // How much of a refusal's body is logged.
 constexpr std::size_t kShownBytesMax = 200;
 
-// The text of a member of a JSON object; nullopt if `json` is no object, or has no such text.
-std::optional<std::string> text_member(std::string_view json, std::string_view wanted) {
+enum class Kind { kText, kOther };
+
+// A member of a JSON object: the characters of a text, the JSON of another value. nullopt if `json` is no object, or has
+// no such member of this kind.
+std::optional<std::string> member(std::string_view json, std::string_view wanted, Kind kind = Kind::kText) {
   JsonScanner scanner(json);
   std::optional<std::string> found;
   if (!scanner.take('{')) return std::nullopt;
@@ -22,12 +25,15 @@ std::optional<std::string> text_member(std::string_view json, std::string_view w
       std::string key;
       if (!scanner.next_text(key) || !scanner.take(':')) return std::nullopt;
       std::string text;
-      if (key == wanted && scanner.is_at_string()) {
+      const bool is_found = key == wanted && scanner.is_at_string() == (kind == Kind::kText);
+      if (is_found && kind == Kind::kText) {
         if (!scanner.next_text(text)) return std::nullopt;
         found = std::move(text);
-      } else if (scanner.next_value().empty()) {
-        return std::nullopt;
+        continue;
       }
+      const std::string_view value = scanner.next_value();
+      if (value.empty()) return std::nullopt;
+      if (is_found) found = value;
     } while (scanner.take(','));
     if (!scanner.take('}')) return std::nullopt;
   }
@@ -50,7 +56,7 @@ Outcome outcome_of(const GatewayAnswer& answer, bool may_change_token) {
     case 413:
       return Outcome::kTooLarge;
     case 502:  // Weir's own says that nothing was published; a proxy's leaves it open.
-      return text_member(answer.body, "detail") ? Outcome::kRefused : Outcome::kUnknown;
+      return member(answer.body, "detail") ? Outcome::kRefused : Outcome::kUnknown;
     default:  // 504 says in words that the outcome is unknown; a 500 leaves it open as well.
       return answer.status >= 500 ? Outcome::kUnknown : Outcome::kRefused;
   }
@@ -64,7 +70,9 @@ Verdict judge(const GatewayAnswer& answer, std::string_view channel, bool may_ch
     // A gateway may well have published it: the answer was lost on its way.
     if (answer.state == GatewayAnswer::Body::kCut) return {Outcome::kUnknown, "an answer that is cut off"};
     const bool is_whole = answer.state == GatewayAnswer::Body::kWhole;
-    if (is_whole && text_member(answer.body, "channel") == channel) return {};
+    if (is_whole && member(answer.body, "channel") == channel) {
+      return {.is_known = member(answer.body, "repeated", Kind::kOther) == "true"};
+    }
     return no_gateway(answer.status);
   }
   if (answer.status < 400) return no_gateway(answer.status);

@@ -27,7 +27,8 @@ struct GatewayAnswer {
 
 struct Verdict {
   Outcome outcome = Outcome::kPublished;
-  std::string why = {};  // One line; empty for kPublished.
+  std::string why = {};   // One line; empty for kPublished.
+  bool is_known = false;  // A message with the same idempotency key was there already.
 };
 
 // Only 202 with weir's own answer, a JSON object that names the channel, publishes: any web server says 200,

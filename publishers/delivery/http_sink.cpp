@@ -86,25 +86,27 @@ HttpSink::HttpSink(Target target, SinkOptions options)
 
 HttpSink::~HttpSink() = default;
 
-BatchResult HttpSink::publish(const std::string& channel, std::span<const std::string> payloads,
+BatchResult HttpSink::publish(const std::string& channel, const Messages& messages,
                               const std::stop_token& stop, const WhileWaiting&) {
-  assert(!payloads.empty());
+  assert(messages.size() > 0);
   BatchResult result;
-  for (const auto& payload : payloads) {
-    const std::size_t before = result.confirmed;
-    result = post(channel, "", payload, stop);
-    result.confirmed += before;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const BatchResult before = std::move(result);
+    result = post(channel, "", messages.payload(i), messages.key(i), stop);
+    result.confirmed += before.confirmed;
+    result.known += before.known;
     if (result.outcome != Outcome::kPublished) break;
   }
   return result;
 }
 
-BatchResult HttpSink::publish_end(const std::string& channel, const std::stop_token& stop) {
-  return post(channel, "/end", "", stop);
+BatchResult HttpSink::publish_end(const std::string& channel, const std::string& key,
+                                  const std::stop_token& stop) {
+  return post(channel, "/end", "", key, stop);
 }
 
 BatchResult HttpSink::post(const std::string& channel, const char* action, const std::string& body,
-                           const std::stop_token& stop) {
+                           std::string_view key, const std::stop_token& stop) {
   if (stop.stop_requested()) return {.outcome = Outcome::kStopped, .error = {}};
   std::jthread last_answer;
   const std::stop_callback interrupt(stop, [&] {
@@ -123,6 +125,7 @@ BatchResult HttpSink::post(const std::string& channel, const char* action, const
   request.path = target_.path + "/channels/" + channel + action;
   request.body = body;
   request.headers.emplace("Content-Type", "application/json");
+  if (!key.empty()) request.headers.emplace("Idempotency-Key", key);
   if (!token_file_.empty()) {
     const auto token = read_token(token_file_);
     if (!token) return {.outcome = Outcome::kFailed, .error = token.error().message};
@@ -136,6 +139,7 @@ BatchResult HttpSink::post(const std::string& channel, const char* action, const
     BatchResult result{.outcome = verdict.outcome, .error = {}};
     result.confirmed = verdict.outcome == Outcome::kPublished ? 1 : 0;
     result.unknown = verdict.outcome == Outcome::kUnknown ? 1 : 0;
+    result.known = verdict.is_known ? 1 : 0;
     if (verdict.outcome != Outcome::kPublished) result.error = name + verdict.why;
     if (result.unknown > 0 && stop.stop_requested()) result.outcome = Outcome::kStopped;
     return result;

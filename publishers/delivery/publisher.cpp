@@ -15,16 +15,18 @@ namespace {
 constexpr std::size_t kBatchMessagesMax = 1'024;
 constexpr std::size_t kBatchBytesMax = 256 << 10;
 
-// The longest start of `payloads` within the limits, but at least one.
-std::span<const std::string> batch_of(std::span<const std::string> payloads) {
+// The longest batch from the message `first` on within the limits, but at least one message.
+Messages batch_of(const Messages& messages, std::size_t first) {
+  const std::size_t most =
+      std::min(messages.size() - first, messages.has_keys() ? kKeyedMessagesMax : kBatchMessagesMax);
   std::size_t count = 0;
   std::size_t bytes = 0;
-  while (count < std::min(payloads.size(), kBatchMessagesMax)) {
-    bytes += payloads[count].size();
+  while (count < most) {
+    bytes += messages.payload(first + count).size();
     if (count > 0 && bytes > kBatchBytesMax) break;
     ++count;
   }
-  return payloads.first(count);
+  return messages.part(first, count);
 }
 
 std::uint64_t bytes_of(std::span<const std::string> payloads) {
@@ -40,14 +42,14 @@ Publisher::Publisher(std::unique_ptr<Sink> sink, const Options& options)
       backoff_(options_.backoff_first, options_.backoff_max, Backoff::Jitter::kHalf),
       random_(std::random_device{}()) {}
 
-Publisher::Progress Publisher::publish(const std::string& channel, std::span<const std::string> payloads,
+Publisher::Progress Publisher::publish(const std::string& channel, const Messages& messages,
                                        const std::stop_token& stop, const WhileWaiting& while_waiting) {
   bool has_waited = false;
   return run(
-      payloads.size(),
+      messages.size(), messages.has_keys(),
       [&](std::size_t settled) {
-        const auto batch = batch_of(payloads.subspan(settled));
-        const bool is_last = settled + batch.size() == payloads.size();
+        const Messages batch = batch_of(messages, settled);
+        const bool is_last = settled + batch.size() == messages.size();
         WhileWaiting once;
         if (while_waiting && is_last && !has_waited) {
           once = [&] {
@@ -56,23 +58,25 @@ Publisher::Progress Publisher::publish(const std::string& channel, std::span<con
           };
         }
         BatchResult result = sink_->publish(channel, batch, stop, once);
-        counters_.published_bytes += bytes_of(batch.first(result.confirmed));
+        counters_.published_bytes += bytes_of(batch.payloads().first(result.confirmed));
         return result;
       },
       stop);
 }
 
-Publisher::Ending Publisher::publish_end(const std::string& channel, const std::stop_token& stop) {
+Publisher::Ending Publisher::publish_end(const std::string& channel, const std::string& key,
+                                         const std::stop_token& stop) {
   return run(
-             1, [&](std::size_t) { return sink_->publish_end(channel, stop); }, stop)
+             1, !key.empty(), [&](std::size_t) { return sink_->publish_end(channel, key, stop); }, stop)
       .ending;
 }
 
-Publisher::Progress Publisher::run(std::size_t total, const Attempt& attempt, const std::stop_token& stop) {
+Publisher::Progress Publisher::run(std::size_t total, bool has_keys, const Attempt& attempt,
+                                   const std::stop_token& stop) {
   std::size_t settled = 0;
   while (settled < total) {
     const BatchResult result = attempt(settled);
-    settled += account(result);
+    settled += account(result, has_keys);
     if (result.outcome == Outcome::kPublished) {
       if (failing_since_) spdlog::info("publishing again");
     }
@@ -87,8 +91,9 @@ Publisher::Progress Publisher::run(std::size_t total, const Attempt& attempt, co
   return {Ending::kDone, settled};
 }
 
-std::size_t Publisher::account(const BatchResult& result) {
+std::size_t Publisher::account(const BatchResult& result, bool has_keys) {
   counters_.published += result.confirmed;
+  counters_.known += result.known;
   // A stop is no failure, and neither is a message of the wrong size.
   if (result.outcome != Outcome::kStopped) {
     const bool is_up = result.outcome == Outcome::kPublished || result.outcome == Outcome::kTooLarge;
@@ -96,17 +101,23 @@ std::size_t Publisher::account(const BatchResult& result) {
     if (!is_up) ++counters_.failures;
   }
   if (result.unknown == 0) return result.confirmed;
-  const bool is_repeated = options_.unknown == UnknownPolicy::kRepeat && result.outcome != Outcome::kStopped;
+  const bool may_repeat = options_.unknown == UnknownPolicy::kRepeat;
+  const bool is_stopped = result.outcome == Outcome::kStopped;
+  // What has a key does no harm when it is sent again: the caller may, in the time that a stop leaves.
+  if (may_repeat && is_stopped && has_keys) return result.confirmed;
+  const bool is_repeated = may_repeat && !is_stopped;
   (is_repeated ? counters_.repeated : counters_.skipped) += result.unknown;
-  spdlog::warn("the outcome of {} messages is unknown: {}", result.unknown,
-               is_repeated ? "publishing them again, they may come twice"
-                           : "not publishing them again, they may be lost");
+  const char* const what = !is_repeated ? "not publishing them again, they may be lost"
+                           : has_keys   ? "publishing them again, on a durable channel none comes twice"
+                                        : "publishing them again, they may come twice";
+  spdlog::warn("the outcome of {} messages is unknown: {}", result.unknown, what);
   return result.confirmed + (is_repeated ? 0 : result.unknown);
 }
 
 Publisher::Counts Publisher::counts() const {
   return {.published = counters_.published,
           .published_bytes = counters_.published_bytes,
+          .known = counters_.known,
           .repeated = counters_.repeated,
           .skipped = counters_.skipped,
           .failures = counters_.failures,

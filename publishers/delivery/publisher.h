@@ -21,8 +21,10 @@ namespace weir {
 // The treatment of messages that may have been published (Outcome::kUnknown). No choice is exact, so it is a
 // setting, and each case is counted and logged.
 enum class UnknownPolicy {
-  kRepeat,  // Publish them again: none is lost, some may come twice (at least once).
-  kSkip,    // Go on after them: none comes twice, some may be lost (at most once).
+  // Publish them again: none is lost, some may come twice (at least once). On a durable channel those with an
+  // idempotency key come once.
+  kRepeat,
+  kSkip,  // Go on after them: none comes twice, some may be lost (at most once).
 };
 
 // Threads:  one. Any other may request a stop, and ask for the counts.
@@ -53,23 +55,25 @@ class Publisher {
   struct Counts {
     std::uint64_t published = 0;        // Confirmed.
     std::uint64_t published_bytes = 0;  // Their payloads; the end of a channel has none.
-    std::uint64_t repeated = 0;         // Sent again after an unknown outcome: may be there twice.
-    std::uint64_t skipped = 0;          // Not sent again after an unknown outcome: may be lost.
-    std::uint64_t failures = 0;         // Attempts that did not publish all they had.
-    bool is_up = true;                  // False from such an attempt until the next one that succeeds.
+    std::uint64_t known = 0;     // Of these, messages that were there already: their key had been used.
+    std::uint64_t repeated = 0;  // Sent again after an unknown outcome: may be there twice.
+    std::uint64_t skipped = 0;   // Not sent again after an unknown outcome: may be lost.
+    std::uint64_t failures = 0;  // Attempts that did not publish all they had.
+    bool is_up = true;           // False from such an attempt until the next one that succeeds.
   };
 
   Publisher(std::unique_ptr<Sink> sink, const Options& options);
 
-  // Publishes `payloads` to `channel`, in order. Returns when all are settled, or when it can't go on. Calls
+  // Publishes `messages` to `channel`, in order. Returns when all are settled, or when it can't go on. Calls
   // `while_waiting` at most once, when everything has been sent and the answers are under way: the time to
   // prepare the next payloads.
-  Progress publish(const std::string& channel, std::span<const std::string> payloads,
-                   const std::stop_token& stop, const WhileWaiting& while_waiting = {});
+  Progress publish(const std::string& channel, const Messages& messages, const std::stop_token& stop,
+                   const WhileWaiting& while_waiting = {});
   Ending publish(const std::string& channel, const std::string& payload, const std::stop_token& stop) {
-    return publish(channel, {&payload, 1}, stop).ending;
+    return publish(channel, Messages({&payload, 1}), stop).ending;
   }
-  Ending publish_end(const std::string& channel, const std::stop_token& stop);
+  // `key` is the end's idempotency key; empty for none.
+  Ending publish_end(const std::string& channel, const std::string& key, const std::stop_token& stop);
 
   // Any thread may ask.
   Counts counts() const;
@@ -78,9 +82,10 @@ class Publisher {
   using Clock = std::chrono::steady_clock;
   using Attempt = std::function<BatchResult(std::size_t settled)>;
 
-  Progress run(std::size_t total, const Attempt& attempt, const std::stop_token& stop);
-  // Returns how many messages the attempt settled.
-  std::size_t account(const BatchResult& result);
+  Progress run(std::size_t total, bool has_keys, const Attempt& attempt, const std::stop_token& stop);
+  // Returns how many messages the attempt settled. After a stop those of unknown outcome are, unless they have keys and
+  // may be repeated.
+  std::size_t account(const BatchResult& result, bool has_keys);
   // Waits before the next attempt. Returns how to end if there is none.
   std::optional<Ending> wait_after(const BatchResult& result, const std::stop_token& stop);
 
@@ -89,6 +94,7 @@ class Publisher {
   struct Counters {
     std::atomic<std::uint64_t> published = 0;
     std::atomic<std::uint64_t> published_bytes = 0;
+    std::atomic<std::uint64_t> known = 0;
     std::atomic<std::uint64_t> repeated = 0;
     std::atomic<std::uint64_t> skipped = 0;
     std::atomic<std::uint64_t> failures = 0;

@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "proto/stream_id.h"
+#include "redis/publish_function.h"
 #include "redis/redis_command.h"
 #include "redis/redis_error.h"
 #include "redis/redis_reply.h"
@@ -28,22 +30,30 @@ constexpr std::size_t kKeptBytesMax = 1 << 20;
 
 constexpr std::size_t kTlsRecordBytesMax = 16 << 10;
 
+// "ERR unknown command 'FCALL', …"; Redis 6 has backticks there.
+bool is_without_functions(std::string_view error) {
+  return error.starts_with("ERR unknown command") && error.find("FCALL") != std::string_view::npos;
+}
+
 }  // namespace
 
 RedisSink::RedisSink(const Target& target, const SinkOptions& options)
-    : options_(options), link_(target, options) {}
+    : options_(options),
+      payload_bytes_max_(options.durable ? std::min(options.message_bytes_max, kPublishPayloadBytesMax)
+                                         : options.message_bytes_max),
+      link_(target, options) {}
 
-BatchResult RedisSink::publish(const std::string& channel, std::span<const std::string> payloads,
+BatchResult RedisSink::publish(const std::string& channel, const Messages& messages,
                                const std::stop_token& stop, const WhileWaiting& while_waiting) {
-  assert(!payloads.empty());
+  assert(messages.size() > 0);
+  const auto payloads = messages.payloads();
   const auto large = std::find_if(payloads.begin(), payloads.end(), [this](const std::string& payload) {
-    return payload.size() > options_.message_bytes_max;
+    return payload.size() > payload_bytes_max_;
   });
   const auto sendable = static_cast<std::size_t>(large - payloads.begin());
   const auto too_large = [&] {
     return link_.failure(Outcome::kTooLarge, "a message of " + std::to_string(large->size()) +
-                                                 " bytes; Redis takes " +
-                                                 std::to_string(options_.message_bytes_max));
+                                                 " bytes; Redis takes " + std::to_string(payload_bytes_max_));
   };
   if (sendable == 0) return too_large();
   const RedisLink::StopWatch watch(link_, stop);
@@ -52,28 +62,46 @@ BatchResult RedisSink::publish(const std::string& channel, std::span<const std::
     if (auto why_not = link_.check()) return *why_not;
   } else {
     if (auto why_not = link_.open()) return *why_not;
+    has_function_ = false;
     subscribers_.reconnect();
     subscribers_deadline_ = Clock::now() + options_.subscribers_wait;
   }
-  if (subscribers_.awaited(name) > 0) {
+  if (!options_.durable && subscribers_.awaited(name) > 0) {
     if (auto why_not = await_subscribers(name)) return *why_not;
   }
-  fill(name, payloads.first(sendable));
-  BatchResult result = run(while_waiting);
+  BatchResult result = send(name, messages.part(0, sendable), while_waiting);
   // A message may have come to Redis and not be answered: then a new connection is asked.
   if (result.outcome != Outcome::kPublished) link_.close();
-  if (result.confirmed > 0) subscribers_.set(name, pipeline_.subscribers);
+  if (!options_.durable && result.confirmed > 0) subscribers_.set(name, pipeline_.subscribers);
   if (pipeline_.bytes.capacity() > kKeptBytesMax) pipeline_.bytes = std::string();
   if (result.outcome != Outcome::kPublished || large == payloads.end()) return result;
-  const std::size_t confirmed = result.confirmed;
+  const auto [confirmed, known] = std::pair(result.confirmed, result.known);
   result = too_large();
   result.confirmed = confirmed;
+  result.known = known;
   return result;
 }
 
-BatchResult RedisSink::publish_end(const std::string& channel, const std::stop_token& stop) {
+BatchResult RedisSink::publish_end(const std::string& channel, const std::string& key,
+                                   const std::stop_token& stop) {
   const std::string payload(kEndEnvelope);
-  return publish(channel, {&payload, 1}, stop, {});
+  return publish(channel, Messages({&payload, 1}, {&key, 1}), stop, {});
+}
+
+BatchResult RedisSink::send(const std::string& name, const Messages& messages,
+                            const WhileWaiting& while_waiting) {
+  if (!options_.durable || has_function_ || messages.size() == 1) {
+    fill(name, messages);
+    BatchResult result = run(while_waiting);
+    has_function_ |= result.confirmed > 0;
+    return result;
+  }
+  BatchResult first = send(name, messages.part(0, 1), {});
+  if (first.outcome != Outcome::kPublished) return first;
+  BatchResult rest = send(name, messages.part(1, messages.size() - 1), while_waiting);
+  rest.confirmed += first.confirmed;
+  rest.known += first.known;
+  return rest;
 }
 
 // After a restart of Redis the gateways reconnect no sooner than we do. A message published
@@ -94,21 +122,56 @@ RedisSink::WhyNot RedisSink::await_subscribers(const std::string& name) {
 }
 
 // Hot path: once per message.
-void RedisSink::fill(const std::string& name, std::span<const std::string> payloads) {
+void RedisSink::fill(const std::string& name, const Messages& messages) {
   Pipeline& pipeline = pipeline_;
   pipeline.bytes.clear();
   pipeline.ends.clear();
-  const std::array<std::string_view, 2> words{"PUBLISH", name};
-  std::string begin = command_header(words.size() + 1);
-  for (const std::string_view word : words) append_word(begin, word);
-  for (const std::string& payload : payloads) {
-    pipeline.bytes += begin;
-    append_word(pipeline.bytes, payload);
-    pipeline.ends.push_back(pipeline.bytes.size());
+  if (options_.durable) {
+    fill_durable(name, messages);
+  } else {
+    const std::array<std::string_view, 2> words{"PUBLISH", name};
+    std::string begin = command_header(words.size() + 1);
+    for (const std::string_view word : words) append_word(begin, word);
+    for (const std::string& payload : messages.payloads()) {
+      pipeline.bytes += begin;
+      append_word(pipeline.bytes, payload);
+      pipeline.ends.push_back(pipeline.bytes.size());
+    }
   }
   pipeline.limit = pipeline.bytes.size();
   pipeline.sent = pipeline.answered = pipeline.confirmed = pipeline.confirmed_end = 0;
+  pipeline.known = pipeline.reply_lines = 0;
   pipeline.refusal.reset();
+}
+
+// FCALL weir_publish 1 <stream> <payload> [<messages> <seconds> [<idempotency key> verbose]]. What is not needed is left
+// out, since Redis takes longer for each word.
+void RedisSink::fill_durable(const std::string& name, const Messages& messages) {
+  Pipeline& pipeline = pipeline_;
+  const bool has_keys = messages.has_keys();
+  const bool has_limits = has_keys || *options_.durable != DurableLimits{};
+  const std::string stream = durable_stream_key(name);
+  std::string before = command_header(5 + (has_limits ? 2 : 0) + (has_keys ? 2 : 0));
+  for (const std::string_view word :
+       {std::string_view("FCALL"), kPublishFunctionName, std::string_view("1"), std::string_view(stream)}) {
+    append_word(before, word);
+  }
+  std::string limits;
+  if (has_limits) {
+    append_word(limits, std::to_string(options_.durable->messages));
+    append_word(limits, std::to_string(options_.durable->seconds));
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    pipeline.bytes += before;
+    append_word(pipeline.bytes, messages.payload(i));
+    pipeline.bytes += limits;
+    if (has_keys) {
+      append_word(pipeline.bytes, messages.key(i));
+      append_word(pipeline.bytes, "verbose");
+    }
+    pipeline.ends.push_back(pipeline.bytes.size());
+  }
+  pipeline.is_verbose = has_keys;
 }
 
 BatchResult RedisSink::run(const WhileWaiting& while_waiting) {
@@ -155,14 +218,14 @@ RedisSink::WhyNot RedisSink::take_replies() {
 RedisSink::WhyNot RedisSink::take_reply(std::string_view line) {
   Pipeline& pipeline = pipeline_;
   const bool is_awaited = pipeline.answered < pipeline.sent_commands();
-  if (line.starts_with('-')) {
+  if (line.starts_with('-') && pipeline.reply_lines == 0) {
     const std::string error(without_arguments(line.substr(1)));
     // Redis reads the length of a message before the message, so this may come before all of it is sent.
     if (is_too_large(error)) return link_.failure(Outcome::kTooLarge, error);
     if (is_awaited) {
       ++pipeline.answered;
       if (pipeline.refusal) return std::nullopt;
-      pipeline.refusal = link_.failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
+      pipeline.refusal = refusal(error);
       // The command under way must be sent to its end, and no other is begun. TLS also wants to be offered
       // again the record that it could not write yet.
       const std::size_t begun = std::min(pipeline.sent + kTlsRecordBytesMax, pipeline.bytes.size());
@@ -170,18 +233,54 @@ RedisSink::WhyNot RedisSink::take_reply(std::string_view line) {
       return std::nullopt;
     }
   }
+  if (is_awaited && confirms(line)) {
+    if (pipeline.reply_lines > 0) return std::nullopt;
+    pipeline.confirmed_end = ++pipeline.answered;
+    if (!pipeline.refusal) ++pipeline.confirmed;
+    return std::nullopt;
+  }
+  return link_.failure(Outcome::kUnknown, std::string("the answer is not that of a Redis to ") +
+                                              (options_.durable ? "FCALL weir_publish" : "PUBLISH"));
+}
+
+bool RedisSink::confirms(std::string_view line) {
+  if (options_.durable) return confirms_durable(line);
   long long subscribers = 0;
   const char* const end = line.data() + line.size();
-  if (is_awaited && line.starts_with(':')) {
-    const auto [parsed, code] = std::from_chars(line.data() + 1, end, subscribers);
-    if (code == std::errc() && parsed == end) {
-      pipeline.subscribers = subscribers;
-      pipeline.confirmed_end = ++pipeline.answered;
-      if (!pipeline.refusal) ++pipeline.confirmed;
-      return std::nullopt;
-    }
+  if (!line.starts_with(':')) return false;
+  const auto [parsed, code] = std::from_chars(line.data() + 1, end, subscribers);
+  if (code != std::errc() || parsed != end) return false;
+  pipeline_.subscribers = subscribers;
+  return true;
+}
+
+// The id, "$21" and "1796058343158023095-1"; of a verbose call "*2", the id, and ":0" or ":1".
+bool RedisSink::confirms_durable(std::string_view line) {
+  Pipeline& pipeline = pipeline_;
+  const std::size_t id_line = pipeline.is_verbose ? 2 : 1;
+  const std::size_t number = pipeline.reply_lines++;
+  if (number == id_line) {
+    if (!pipeline.is_verbose) pipeline.reply_lines = 0;
+    return parse_stream_id(line).has_value();
   }
-  return link_.failure(Outcome::kUnknown, "the answer is not that of a Redis to PUBLISH");
+  if (number + 1 == id_line) return line.starts_with('$');
+  if (number < id_line) return line == "*2";
+  pipeline.reply_lines = 0;
+  if (line == ":1" && !pipeline.refusal) ++pipeline.known;
+  return line == ":0" || line == ":1";
+}
+
+BatchResult RedisSink::refusal(const std::string& error) const {
+  if (options_.durable && is_function_missing(error)) {
+    return link_.failure(
+        Outcome::kFailed,
+        "the function weir_publish is not installed; a gateway with a durable channel does that, or "
+        "weir-broker --print-function | redis-cli -x FUNCTION LOAD REPLACE");
+  }
+  if (options_.durable && is_without_functions(error)) {
+    return link_.failure(Outcome::kRefused, "a durable channel needs Redis 7: " + error);
+  }
+  return link_.failure(may_pass(error) ? Outcome::kFailed : Outcome::kRefused, error);
 }
 
 // Redis executes a command only when its last byte has arrived, so a command that was not wholly sent was not
@@ -195,6 +294,7 @@ BatchResult RedisSink::result(WhyNot why) const {
   if (why) result = std::move(*why);
   if (pipeline.refusal && result.outcome != Outcome::kStopped) result = *pipeline.refusal;
   result.confirmed = pipeline.confirmed;
+  result.known = pipeline.known;
   const std::size_t end = unanswered > 0 ? pipeline.sent_commands() : pipeline.confirmed_end;
   result.unknown = std::max(end, pipeline.confirmed) - pipeline.confirmed;
   if (result.outcome == Outcome::kUnknown && result.unknown == 0) result.outcome = Outcome::kFailed;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -57,11 +58,14 @@ Ending send_repeatedly(const FileSettings& settings, FileSender& sender, const W
 
 WorkResult run(const FileSettings& settings, const Work& work) {
   ProgressLine line;
-  FileSender sender(work.publisher, work.channel, settings.sending,
-                    [&](std::uint64_t done, std::uint64_t total) {
-                      line.show(done, total);
-                      work.metrics.set_progress(done, total);
-                    });
+  auto sending = settings.sending;
+  sending.has_keys = work.wants_keys;
+  // With --repeat a file that has not changed is to come again.
+  if (settings.repeat) sending.run = std::to_string(std::random_device()());
+  FileSender sender(work.publisher, work.channel, sending, [&](std::uint64_t done, std::uint64_t total) {
+    line.show(done, total);
+    work.metrics.set_progress(done, total);
+  });
   if (settings.repeat) {
     return {.ending = send_repeatedly(settings, sender, work),
             .runs_until_stopped = true,
@@ -71,7 +75,9 @@ WorkResult run(const FileSettings& settings, const Work& work) {
   if (!sent.file_error.empty()) spdlog::error("{}", sent.file_error);
   // A file in parts is complete in itself, so publish the end unless the setting says otherwise.
   const bool is_end_set = work.sources.count("end") > 0;
-  return {.ending = sent.ending, .wants_end = is_end_set ? settings.common.end : sent.in_parts};
+  return {.ending = sent.ending,
+          .wants_end = is_end_set ? settings.common.end : sent.in_parts,
+          .end_key = sent.end_key};
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ PartWindows::PartWindows(const FileSource& file, std::size_t part_bytes, std::ui
 
 std::optional<Error> PartWindows::next(PartWindow& window) {
   window.payloads.clear();
+  window.first = n_;
   window.file_bytes = window.encoded_bytes = 0;
   std::uint64_t largest = 0;
   while (offset_ < file_.size() && window.payloads.size() < kWindowPartsMax) {

@@ -14,6 +14,7 @@ namespace weir {
 
 struct PartWindow {
   std::vector<std::string> payloads;
+  std::uint64_t first = 0;          // The number of the first part.
   std::uint64_t file_bytes = 0;     // Carried by the payloads.
   std::uint64_t encoded_bytes = 0;  // All payloads together.
 };

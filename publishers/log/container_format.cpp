@@ -65,20 +65,35 @@ void ContainerLines::add(Line line, std::vector<Line>& lines) {
     return;
   }
   Stream& other = streams_[part->is_error_stream ? 0 : 1];
-  add_text(streams_[part->is_error_stream ? 1 : 0], part->text, part->is_last, lines);
+  Stream& stream = streams_[part->is_error_stream ? 1 : 0];
+  if (!stream.splitter.has_partial_line()) stream.place = line.place;
+  add_text(stream, part->text, part->is_last, lines);
   if (other.splitter.has_partial_line() && ++other.waited_lines >= kPendingLinesMax) {
     add_text(other, "", true, lines);
   }
 }
 
 void ContainerLines::add_text(Stream& stream, std::string_view text, bool is_last, std::vector<Line>& lines) {
+  const std::size_t first = lines.size();
   stream.waited_lines = 0;
   stream.splitter.add(text, lines);
   if (is_last) stream.splitter.add("\n", lines);
+  place(stream, lines, first);
+}
+
+void ContainerLines::place(Stream& stream, std::vector<Line>& lines, std::size_t first) {
+  for (std::size_t i = first; i < lines.size(); ++i) {
+    lines[i].place = stream.place;
+    ++stream.place.part;
+  }
 }
 
 void ContainerLines::finish(std::vector<Line>& lines) {
-  for (Stream& stream : streams_) stream.splitter.finish(lines);
+  for (Stream& stream : streams_) {
+    const std::size_t first = lines.size();
+    stream.splitter.finish(lines);
+    place(stream, lines, first);
+  }
 }
 
 bool ContainerLines::has_pending() const {

@@ -29,7 +29,7 @@ enum class ContainerFormat {
 //         other lines come is published as a line: its last part will not come any more.
 class ContainerLines : public LineFormat {
  public:
-  static constexpr std::size_t kPendingLinesMax = 1'000;
+  static constexpr std::size_t kPendingLinesMax = 400;
   // Both runtimes cut at 16 KiB of text, and JSON may need six bytes for one. A reader should not cut lines
   // shorter than this.
   static constexpr std::size_t kWrappedBytesMax = 128 << 10;
@@ -46,9 +46,12 @@ class ContainerLines : public LineFormat {
     explicit Stream(std::size_t line_bytes_max) : splitter(line_bytes_max) {}
     LineSplitter splitter;
     std::size_t waited_lines = 0;  // Lines since its last part.
+    LinePlace place = {};          // Of the next line.
   };
 
-  void add_text(Stream& stream, std::string_view text, bool is_last, std::vector<Line>& lines);
+  static void add_text(Stream& stream, std::string_view text, bool is_last, std::vector<Line>& lines);
+  // Gives the lines from `first` on, which are all of the stream, their places.
+  static void place(Stream& stream, std::vector<Line>& lines, std::size_t first);
 
   const ContainerFormat format_;
   std::array<Stream, 2> streams_;

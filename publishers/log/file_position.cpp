@@ -1,10 +1,17 @@
 #include "publishers/log/file_position.h"
 
 #include <charconv>
+#include <random>
 
 #include "publishers/program/sha256.h"
 
 namespace weir {
+
+std::uint64_t new_life() {
+  std::random_device random;
+  const std::uint64_t high = random();
+  return (high << 32 | random()) | 1;  // Not 0.
+}
 
 std::string fingerprint_of(std::string_view head) {
   if (head.empty()) return {};

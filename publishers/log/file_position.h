@@ -18,12 +18,18 @@ struct FilePosition {
   // Tells the file from another one that was given its inode: "512:ab12…", the SHA-256 of the first 512 bytes.
   // Empty if the file was.
   std::string fingerprint;
+  // A random number for what the file holds, from when it was begun until it is truncated; 0: none yet. Two files that
+  // begin alike, or one that was written anew, have the same fingerprint, inode and offsets, but not this.
+  std::uint64_t life = 0;
   bool operator==(const FilePosition&) const = default;
   // True if it is a position in that file.
   bool is_in(std::uint64_t a_device, std::uint64_t an_inode) const {
     return device == a_device && inode == an_inode;
   }
 };
+
+// A new FilePosition::life. Any thread.
+std::uint64_t new_life();
 
 // The fingerprint of a file that begins with `head`; empty if that is empty.
 std::string fingerprint_of(std::string_view head);

@@ -22,12 +22,14 @@ bool is_same_time(const timespec& a, const timespec& b) {
 }  // namespace
 
 FileReader::FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max,
-                       MakeLineFormat make_format)
+                       MakeLineFormat make_format, std::size_t window_lines)
     : file_(std::move(file)),
       line_bytes_max_(line_bytes_max),
       make_format_(std::move(make_format)),
+      window_lines_(window_lines),
       splitter_(line_bytes_max) {
   if (make_format_) format_ = make_format_();
+  position_.life = new_life();
   struct stat status {};
   if (::fstat(file_->fd(), &status) != 0) return;
   position_.device = status.st_dev;
@@ -60,7 +62,11 @@ void FileReader::skip_to_end() {
 bool FileReader::resume(const FilePosition& position) {
   const auto offset = static_cast<off_t>(position.offset);
   if (offset < 0 || file_->size() < offset) return false;
-  if (position.fingerprint.empty()) return offset == 0;
+  const auto life = position.life != 0 ? position.life : position_.life;
+  if (position.fingerprint.empty()) {
+    if (offset == 0) position_.life = life;
+    return offset == 0;
+  }
   read_at(0, std::min<std::size_t>(position.offset, kFingerprintBytes), head_);
   // The fingerprint may cover more than what was published.
   std::string known;
@@ -69,6 +75,7 @@ bool FileReader::resume(const FilePosition& position) {
     head_.clear();
     return false;
   }
+  position_.life = life;
   if (offset == 0) return true;
   const auto remembered = std::min<off_t>(offset, kRememberedBytes);
   read_at(offset - remembered, static_cast<std::size_t>(remembered), before_);
@@ -161,12 +168,13 @@ void FileReader::split(std::vector<Line>& lines) {
     skips_nuls_ = used_ == bytes_.size();
   }
   const std::size_t first = lines.size();
-  const std::size_t lines_max = first + kWindowLines;
+  const std::size_t lines_max = first + window_lines_;
   while (used_ < bytes_.size() && lines.size() < lines_max) {
     const auto rest = std::string_view(bytes_).substr(used_);
     auto& to = format_ ? split_ : lines;
     // With a format, one line at a time: the position may only lie where no line waits.
-    used_ += splitter_.add(rest, to, format_ ? 1 : lines_max);
+    const auto at = static_cast<std::uint64_t>(offset_) - rest.size();
+    used_ += splitter_.add(rest, to, format_ ? 1 : lines_max, at);
     if (is_first_line_ && !to.empty()) {
       auto& text = to[format_ ? 0 : first].text;
       if (text.starts_with(kUtf8Mark)) text.erase(0, kUtf8Mark.size());
@@ -184,6 +192,7 @@ void FileReader::split(std::vector<Line>& lines) {
     bytes_.clear();
     used_ = 0;
   }
+  for (std::size_t i = first; i < lines.size(); ++i) lines[i].place.life = position_.life;
 }
 
 void FileReader::restart() {
@@ -196,6 +205,7 @@ void FileReader::restart() {
   hashed_ = 0;
   offset_ = 0;
   position_.offset = 0;
+  position_.life = new_life();
   position_.fingerprint.clear();
   size_ = -1;
   unread_ = 0;
@@ -206,6 +216,7 @@ void FileReader::restart() {
 
 void FileReader::finish(std::vector<Line>& lines) {
   if (is_utf16_) return;
+  const std::size_t first = lines.size();
   while (used_ < bytes_.size()) split(lines);
   auto& to = format_ ? split_ : lines;
   splitter_.finish(to);
@@ -214,6 +225,7 @@ void FileReader::finish(std::vector<Line>& lines) {
     split_.clear();
     format_->finish(lines);
   }
+  for (std::size_t i = first; i < lines.size(); ++i) lines[i].place.life = position_.life;
   position_.offset = static_cast<std::uint64_t>(offset_);
 }
 

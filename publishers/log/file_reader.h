@@ -40,13 +40,13 @@ class FileReader {
 
   // An empty `make_format` leaves the lines as they are.
   FileReader(std::shared_ptr<const OpenFile> file, std::size_t line_bytes_max,
-             MakeLineFormat make_format = {});
+             MakeLineFormat make_format = {}, std::size_t window_lines = kWindowLines);
 
   // Skips the present content except an incomplete last line, so that no half line is ever published.
   void skip_to_end();
-  // Goes on at `position` if the file begins with its fingerprint and is long enough. False if not.
+  // Goes on at `position`, and with its life, if the file begins with its fingerprint and is long enough. False if not.
   bool resume(const FilePosition& position);
-  // Reads once at most and appends up to kWindowLines whole lines; a piece or a LineFormat may add a few.
+  // Reads once at most and appends up to `window_lines` whole lines; a piece or a LineFormat may add a few.
   Outcome read(std::vector<Line>& lines);
   // Begins the file anew. Keeps nothing: call finish() before if the incomplete last line is to come.
   void restart();
@@ -81,6 +81,7 @@ class FileReader {
   const std::shared_ptr<const OpenFile> file_;
   const std::size_t line_bytes_max_;
   const MakeLineFormat make_format_;
+  const std::size_t window_lines_;
   LineSplitter splitter_;
   std::unique_ptr<LineFormat> format_;
   std::vector<Line> split_;  // What goes to format_ next.

@@ -21,7 +21,20 @@ constexpr std::size_t kPieceBytesMin = 64;
 
 template <typename T>
 void remove_first(std::vector<T>& items, std::size_t count) {
-  items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(count));
+  items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(std::min(count, items.size())));
+}
+
+std::vector<std::string> keys_of(const std::vector<Line>& lines) {
+  std::vector<std::string> keys;
+  keys.reserve(lines.size());
+  for (const Line& line : lines) keys.push_back(idempotency_key(line.place, line.text.size()));
+  return keys;
+}
+
+void remove_first_of(LinePublisher::Batch& batch, std::size_t count) {
+  remove_first(batch.lines, count);
+  remove_first(batch.messages, count);
+  remove_first(batch.keys, count);
 }
 
 }  // namespace
@@ -32,10 +45,12 @@ LinePublisher::LinePublisher(const Work& work, std::uint64_t bytes_per_second, s
       rate_(bytes_per_second),
       pacer_(bytes_per_second, kBurstBytes) {}
 
-LinePublisher::Batch LinePublisher::encode(std::vector<Line> lines, const LineEncoder& encoder) {
+LinePublisher::Batch LinePublisher::encode(std::vector<Line> lines, const LineEncoder& encoder,
+                                           bool has_keys) {
   Batch batch;
   batch.messages.reserve(lines.size());
   for (const Line& line : lines) batch.messages.push_back(encoder.encode(line));
+  if (has_keys) batch.keys = keys_of(lines);
   batch.lines = std::move(lines);
   return batch;
 }
@@ -64,9 +79,9 @@ Publisher::Ending LinePublisher::publish(const std::string& channel, Batch& batc
     if (!std::exchange(has_waited, true) && while_waiting) while_waiting();
   };
   for (;;) {
-    const auto progress = work_.publisher.publish(channel, batch.messages, stop, wait_once);
-    remove_first(batch.messages, progress.settled);
-    remove_first(batch.lines, progress.settled);
+    const auto progress =
+        work_.publisher.publish(channel, Messages(batch.messages, batch.keys), stop, wait_once);
+    remove_first_of(batch, progress.settled);
     if (progress.ending != Publisher::Ending::kTooLarge) return progress.ending;
     cut_first(batch, encoder);
   }
@@ -74,8 +89,8 @@ Publisher::Ending LinePublisher::publish(const std::string& channel, Batch& batc
 
 void LinePublisher::cut_first(Batch& batch, const LineEncoder& encoder) {
   const Line line = batch.lines.front();
-  remove_first(batch.lines, 1);
-  remove_first(batch.messages, 1);
+  const bool has_keys = !batch.keys.empty();
+  remove_first_of(batch, 1);
   const std::size_t half = line.text.size() / 2;
   if (half < kPieceBytesMin || !encoder.can_be_cut(line)) {
     spdlog::warn("skipped a line of {} bytes: the receiver takes no message of that size", line.text.size());
@@ -89,13 +104,17 @@ void LinePublisher::cut_first(Batch& batch, const LineEncoder& encoder) {
   splitter.finish(pieces);
   // A line may end in a CR of its own, which the splitter takes for a line end's.
   if (line.text.ends_with('\r') && !pieces.back().text.ends_with('\r')) pieces.back().text += '\r';
-  for (Line& piece : pieces) piece.continues = true;
+  for (Line& piece : pieces) {
+    piece.continues = true;
+    const auto start = static_cast<std::uint32_t>(piece.place.offset);  // In the text.
+    piece.place = line.place;
+    piece.place.cut += start;
+  }
   pieces.back().continues = line.continues;
-  std::vector<std::string> messages;
-  messages.reserve(pieces.size());
-  for (const Line& piece : pieces) messages.push_back(encoder.encode(piece));
-  batch.lines.insert(batch.lines.begin(), pieces.begin(), pieces.end());
-  batch.messages.insert(batch.messages.begin(), messages.begin(), messages.end());
+  const Batch cut = encode(std::move(pieces), encoder, has_keys);
+  batch.lines.insert(batch.lines.begin(), cut.lines.begin(), cut.lines.end());
+  batch.messages.insert(batch.messages.begin(), cut.messages.begin(), cut.messages.end());
+  batch.keys.insert(batch.keys.begin(), cut.keys.begin(), cut.keys.end());
 }
 
 }  // namespace weir

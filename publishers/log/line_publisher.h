@@ -28,8 +28,9 @@ class LinePublisher {
   struct Batch {
     std::vector<Line> lines;
     std::vector<std::string> messages;
+    std::vector<std::string> keys;  // Idempotency keys, one for each message; empty if there are none.
   };
-  static Batch encode(std::vector<Line> lines, const LineEncoder& encoder);
+  static Batch encode(std::vector<Line> lines, const LineEncoder& encoder, bool has_keys);
 
   // Waits until the rate allows the batch. False if a stop came first.
   bool await_turn(const Batch& batch, const std::stop_token& stop);

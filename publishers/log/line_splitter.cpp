@@ -18,11 +18,13 @@ std::size_t character_start(std::string_view text, std::size_t size) {
 
 }  // namespace
 
-std::size_t LineSplitter::add(std::string_view bytes, std::vector<Line>& lines, std::size_t lines_max) {
+std::size_t LineSplitter::add(std::string_view bytes, std::vector<Line>& lines, std::size_t lines_max,
+                              std::uint64_t offset) {
   const std::size_t size = bytes.size();
   while (!bytes.empty() && lines.size() < lines_max) {
     // A line of the limit with its CR LF. Looking no further keeps a long line from being searched again and
     // again.
+    if (partial_.empty()) partial_offset_ = offset + (size - bytes.size());
     const auto head = bytes.substr(0, line_bytes_max_ + 2 - partial_.size());
     const auto end = head.find('\n');
     if (end == std::string_view::npos) {
@@ -35,12 +37,12 @@ std::size_t LineSplitter::add(std::string_view bytes, std::vector<Line>& lines, 
     auto text = head.substr(0, end);
     if (partial_.empty() && text.size() <= line_bytes_max_) {
       if (text.ends_with('\r')) text.remove_suffix(1);
-      lines.push_back({std::string(text), false});
+      lines.push_back({std::string(text), false, {.offset = partial_offset_}});
     } else {
       partial_ += text;
       if (partial_.ends_with('\r')) partial_.pop_back();
       cut(partial_.size(), lines);
-      lines.push_back({std::exchange(partial_, {}), false});
+      lines.push_back({std::exchange(partial_, {}), false, {.offset = partial_offset_}});
     }
     bytes.remove_prefix(end + 1);
   }
@@ -49,7 +51,7 @@ std::size_t LineSplitter::add(std::string_view bytes, std::vector<Line>& lines, 
 
 void LineSplitter::finish(std::vector<Line>& lines) {
   cut(partial_.size(), lines);
-  if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false});
+  if (!partial_.empty()) lines.push_back({std::exchange(partial_, {}), false, {.offset = partial_offset_}});
 }
 
 // Takes pieces from the front while the line is too long. Its first `size` bytes are text for certain.
@@ -57,10 +59,11 @@ void LineSplitter::cut(std::size_t size, std::vector<Line>& lines) {
   std::size_t start = 0;
   while (size - start > line_bytes_max_) {
     const auto piece = character_start(std::string_view(partial_).substr(start), line_bytes_max_);
-    lines.push_back({partial_.substr(start, piece), true});
+    lines.push_back({partial_.substr(start, piece), true, {.offset = partial_offset_ + start}});
     start += piece;
   }
   partial_.erase(0, start);
+  partial_offset_ += start;
 }
 
 std::string encode_line(Line line) {

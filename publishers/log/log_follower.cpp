@@ -15,6 +15,7 @@
 #include "publishers/log/channel_template.h"
 #include "publishers/log/path_pattern.h"
 #include "publishers/log/resume_plan.h"
+#include "publishers/program/sha256.h"
 
 namespace weir {
 namespace {
@@ -73,6 +74,7 @@ WorkResult LogFollower::run() {
     is_complete = publish_ends(grace.token());
   }
   result.wants_end = is_complete && options_.end && !is_channel_template(work_.channel);
+  if (result.wants_end) result.end_key = end_key(work_.channel);
   return result;
 }
 
@@ -138,7 +140,7 @@ void LogFollower::drop_gone_files() {
     }
     spdlog::info("{} was removed", file.path);
     if (options_.end && has_channel_for_each_file(work_.channel)) {
-      work_.publisher.publish_end(file.channel, work_.stop);
+      work_.publisher.publish_end(file.channel, end_key(file.channel), work_.stop);
     }
     const std::string path = file.path;
     it = files_.erase(it);
@@ -215,14 +217,43 @@ void LogFollower::read_next() {
     // Finished logs come one after the other, followed ones in turn.
     if (options_.follow || (lines.empty() && !file.tailer.has_more())) ++turn_;
     if (lines.empty()) continue;
-    pending_.push_back(
-        {&file, LinePublisher::encode(std::move(lines), file.encoder), file.tailer.positions()});
+    pending_.push_back(make_window(file, std::move(lines)));
     return;
   }
 }
 
+LogFollower::Window LogFollower::make_window(File& file, std::vector<Line> lines) const {
+  return {&file, LinePublisher::encode(std::move(lines), file.encoder, work_.wants_keys),
+          file.tailer.positions()};
+}
+
+void LogFollower::note_lives(const Window& window) {
+  if (state_ == nullptr || !work_.wants_keys || state_->has_lives(window.file->path, window.positions))
+    return;
+  auto before = window.positions;
+  for (auto& position : before) {
+    for (const Line& line : window.batch.lines) {
+      if (line.place.life == position.life) position.offset = std::min(position.offset, line.place.offset);
+    }
+  }
+  state_->update(window.file->path, std::move(before));
+}
+
+std::string LogFollower::end_key(const std::string& channel) {
+  if (!work_.wants_keys) return {};
+  Sha256 digest;
+  for (const auto& file : files_) {
+    if (file->channel != channel) continue;
+    for (const auto& position : file->tailer.positions()) {
+      digest.add(std::to_string(position.life) + ':' + std::to_string(position.offset) + ' ');
+    }
+  }
+  return "end:" + digest.finish();
+}
+
 Ending LogFollower::publish_first(const std::stop_token& stop) {
   Window& window = pending_.front();
+  note_lives(window);
   const auto skipped = work_.publisher.counts().skipped;
   const auto ending =
       publisher_.publish(window.file->channel, window.batch, window.file->encoder, stop, [this] {
@@ -281,8 +312,7 @@ bool LogFollower::publish_last() {
   for (const auto& file : files_) {
     auto lines = file->tailer.finish();
     if (lines.empty()) continue;
-    pending_.push_back(
-        {file.get(), LinePublisher::encode(std::move(lines), file->encoder), file->tailer.positions()});
+    pending_.push_back(make_window(*file, std::move(lines)));
     if (!publish_pending()) return false;
   }
   return true;
@@ -292,7 +322,7 @@ bool LogFollower::publish_ends(const std::stop_token& stop) {
   std::set<std::string> channels;
   for (const auto& file : files_) channels.insert(file->channel);
   for (const auto& channel : channels) {
-    if (work_.publisher.publish_end(channel, stop) == Ending::kDone) continue;
+    if (work_.publisher.publish_end(channel, end_key(channel), stop) == Ending::kDone) continue;
     spdlog::error("stopped before the end of channel {} was published", channel);
     return false;
   }

@@ -68,6 +68,12 @@ class LogFollower {
   void read_next();
   bool has_more() const;
   std::vector<Line> read(File& file);
+  Window make_window(File& file, std::vector<Line> lines) const;
+  // Has the state know the files of a window that it does not know yet, before the first line of them is published:
+  // the idempotency keys are made of their lives.
+  void note_lives(const Window& window);
+  // The idempotency key of a channel's end, from how far its files were read.
+  std::string end_key(const std::string& channel);
   // Publishes the first pending window, and removes it if all of it is settled.
   Publisher::Ending publish_first(const std::stop_token& stop);
   Publisher::Ending publish_all();

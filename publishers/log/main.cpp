@@ -78,7 +78,7 @@ bool publish_rest(StandardInput& input, LinePublisher::Batch batch, const LineEn
   const Grace grace(kGraceTime);
   std::vector<Line> lines;
   input.read_rest(lines);
-  auto rest = LinePublisher::encode(std::move(lines), encoder);
+  auto rest = LinePublisher::encode(std::move(lines), encoder, work.wants_keys);
   for (auto* each : {&batch, &rest}) {
     if (publisher.publish(work.channel, *each, encoder, grace.token()) == Ending::kDone) continue;
     spdlog::error("stopped before {} lines, and what follows them, were published", each->lines.size());
@@ -99,7 +99,7 @@ WorkResult publish_standard_input(const LogSettings& settings, const Work& work)
       spdlog::error("cannot read standard input: {}", has_come.error().message);
       return {.ending = Ending::kGaveUp};
     }
-    auto batch = LinePublisher::encode(std::move(lines), encoder);
+    auto batch = LinePublisher::encode(std::move(lines), encoder, work.wants_keys);
     result.ending = Ending::kStopped;
     if (*has_come && publisher.await_turn(batch, work.stop)) {
       result.ending = publisher.publish(work.channel, batch, encoder, work.stop);
@@ -107,9 +107,10 @@ WorkResult publish_standard_input(const LogSettings& settings, const Work& work)
     if (result.ending == Ending::kGaveUp) return result;
     if (result.ending == Ending::kStopped) {
       result.wants_end &= publish_rest(input, std::move(batch), encoder, publisher, work);
-      return result;
+      break;
     }
   }
+  if (work.wants_keys) result.end_key = input.end_key();
   return result;
 }
 
@@ -131,6 +132,8 @@ WorkResult run(const LogSettings& settings, StateFile* state, const Work& work) 
   following.watch.warns = following.tailing.warns = following.follow;
   following.tailing.format = format_of(settings);
   following.tailing.line_bytes_max = file_line_bytes_max(settings);
+  // A window is what a restart repeats.
+  if (work.wants_keys) following.tailing.window_lines = kKeyedMessagesMax;
   return LogFollower(std::move(following), state, work).run();
 }
 

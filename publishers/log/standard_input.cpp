@@ -8,10 +8,12 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <string_view>
 #include <utility>
 
 #include "publishers/log/byte_order_mark.h"
+#include "publishers/log/file_position.h"
 
 namespace weir {
 
@@ -20,7 +22,8 @@ StandardInput::StandardInput(int file, std::size_t line_bytes_max, const MakeLin
       stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       splitter_(line_bytes_max),
       format_(make_format ? make_format() : nullptr),
-      bytes_(kReadBytes, '\0') {
+      bytes_(kReadBytes, '\0'),
+      life_(new_life()) {
   assert(stop_fd_ >= 0);
 }
 
@@ -52,14 +55,18 @@ long StandardInput::read_once(std::vector<Line>& lines) {
   const auto size = ::read(file_, bytes_.data(), bytes_.size());
   if (size < 0) return size;
   std::vector<Line> split;
+  const std::size_t first = lines.size();
   if (size > 0) {
-    splitter_.add(std::string_view(bytes_).substr(0, static_cast<std::size_t>(size)), split);
+    splitter_.add(std::string_view(bytes_).substr(0, static_cast<std::size_t>(size)), split,
+                  std::numeric_limits<std::size_t>::max(), read_bytes_);
+    read_bytes_ += static_cast<std::size_t>(size);
   } else {
     is_at_end_ = true;
     splitter_.finish(split);
   }
   take(std::move(split), lines);
   if (is_at_end_ && format_) format_->finish(lines);
+  for (std::size_t i = first; i < lines.size(); ++i) lines[i].place.life = life_;
   return size;
 }
 

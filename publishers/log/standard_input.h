@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -30,6 +31,8 @@ class StandardInput {
   Result<bool> read(std::vector<Line>& lines, const std::stop_token& stop);
   // Appends what is there already, without waiting.
   void read_rest(std::vector<Line>& lines);
+  // The idempotency key of the end.
+  std::string end_key() const { return idempotency_key({.life = life_, .offset = read_bytes_}, 0) + ":end"; }
   // True once everything was read.
   bool is_at_end() const { return is_at_end_; }
 
@@ -43,7 +46,9 @@ class StandardInput {
   LineSplitter splitter_;
   std::unique_ptr<LineFormat> format_;
   std::string bytes_;
-  bool is_first_ = true;  // No line has come yet.
+  std::uint64_t read_bytes_ = 0;
+  const std::uint64_t life_;  // FilePosition::life of what it reads.
+  bool is_first_ = true;      // No line has come yet.
   bool is_utf16_ = false;
   bool is_at_end_ = false;
 };

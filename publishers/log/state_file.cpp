@@ -47,7 +47,8 @@ bool is_same_file(const FilePosition& a, const FilePosition& b) {
 
 // True if `now` is `before` read further: its fingerprint may cover more, but the old one still fits.
 bool goes_on(const FilePosition& before, const FilePosition& now) {
-  return is_same_file(before, now) && now.offset >= before.offset && !before.fingerprint.empty() &&
+  return is_same_file(before, now) && now.life == before.life && now.offset >= before.offset &&
+         !before.fingerprint.empty() &&
          fingerprint_bytes(now.fingerprint) >= fingerprint_bytes(before.fingerprint);
 }
 
@@ -153,6 +154,8 @@ std::string StateFile::parse(std::string_view line) {
       fits = parse_number(scanner.next_value(), position.device);
     } else if (key == "inode") {
       fits = parse_number(scanner.next_value(), position.inode);
+    } else if (key == "life") {
+      fits = parse_number(scanner.next_value(), position.life);
     } else if (key == "path") {
       fits = scanner.is_at_string() && scanner.next_text(path);
     } else if (key == "fingerprint") {
@@ -186,6 +189,16 @@ bool StateFile::has_file(const std::vector<Entry>& entries, std::uint64_t device
 bool StateFile::has(const std::string& path, std::uint64_t device, std::uint64_t inode) const {
   const auto found = entries_.find(key_of(path));
   return found != entries_.end() && has_file(found->second, device, inode);
+}
+
+bool StateFile::has_lives(const std::string& path, const std::vector<FilePosition>& positions) const {
+  const auto found = entries_.find(key_of(path));
+  return std::all_of(positions.begin(), positions.end(), [&](const FilePosition& position) {
+    return found != entries_.end() &&
+           std::any_of(found->second.begin(), found->second.end(), [&](const Entry& entry) {
+             return is_same_file(entry.position, position) && entry.position.life == position.life;
+           });
+  });
 }
 
 std::optional<std::string> StateFile::path_of(std::uint64_t device, std::uint64_t inode) const {
@@ -278,6 +291,7 @@ std::string StateFile::encode() {
       text.append(kOffsetKey).append(padded(position.offset)).append(",\"path\":").append(json_string(path));
       text.append(",\"device\":").append(std::to_string(position.device));
       text.append(",\"inode\":").append(std::to_string(position.inode));
+      if (position.life != 0) text.append(",\"life\":").append(std::to_string(position.life));
       text.append(",\"fingerprint\":").append(json_string(position.fingerprint)).append("}");
       end_line(text);
     }

@@ -49,6 +49,8 @@ class StateFile {
   bool has(const std::string& path, std::uint64_t device, std::uint64_t inode) const;
   // The path under which it has a position in the file.
   std::optional<std::string> path_of(std::uint64_t device, std::uint64_t inode) const;
+  // True if it has a position with each of these lives under that path.
+  bool has_lives(const std::string& path, const std::vector<FilePosition>& positions) const;
   // Forgets the position in the file and returns it. In the file with the next sync().
   std::optional<FilePosition> take(std::uint64_t device, std::uint64_t inode);
   // Notes them, so that a kill doesn't lose them. Takes microseconds if only offsets have changed.

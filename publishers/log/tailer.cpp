@@ -45,7 +45,8 @@ Tailer::Tailer(Watcher& watcher, const std::string& path, Options options)
 }
 
 std::unique_ptr<FileReader> Tailer::make_reader(std::shared_ptr<const OpenFile> file) const {
-  return std::make_unique<FileReader>(std::move(file), options_.line_bytes_max, options_.format);
+  return std::make_unique<FileReader>(std::move(file), options_.line_bytes_max, options_.format,
+                                      options_.window_lines);
 }
 
 std::vector<Line> Tailer::read(Clock::time_point now) {

@@ -39,6 +39,7 @@ class Tailer {
     // Say it in the log when the file can't be read. False: the caller asks why_not().
     bool warns = true;
     std::size_t line_bytes_max = 64 << 10;
+    std::size_t window_lines = FileReader::kWindowLines;
     // How long the last line of a rotated file waits for its LF while the next file is still empty.
     std::chrono::milliseconds settle{1'000};
     // How long a rotated file is still read after the next one was begun: some of several writers of one log
@@ -52,7 +53,7 @@ class Tailer {
   Tailer(Watcher& watcher, const std::string& path, Options options);
 
   bool has_file() const { return watch_.current() != nullptr; }
-  // The lines of the next window, FileReader::kWindowLines or a few more; empty if there are none now. Can be
+  // The lines of the next window, Options::window_lines or a few more; empty if there are none now. Can be
   // called again at once.
   std::vector<Line> read(Clock::time_point now);
   // True if the last read() stopped early though it gave no line: it does so in a long hole.

@@ -43,8 +43,13 @@ std::string ProgramMetrics::text() const {
   Page page;
   page.counter("messages_published_total", counts.published, "Messages that were confirmed.");
   page.counter("bytes_published_total", counts.published_bytes, "Bytes of the payloads of these messages.");
-  page.counter("messages_repeated_total", counts.repeated,
-               "Messages sent again after an unknown outcome: they may have come twice.");
+  page.counter(
+      "messages_known_total", counts.known,
+      "Of the confirmed messages, those that were there already: their idempotency key had been used.");
+  page.counter(
+      "messages_repeated_total", counts.repeated,
+      "Messages sent again after an unknown outcome: they may have come twice, unless a durable channel "
+      "knows their keys.");
   page.counter("messages_skipped_total", counts.skipped,
                "Messages not sent again after an unknown outcome: they may be lost.");
   page.counter("messages_too_large_total", too_large_, "Messages that the receiver found too large.");

@@ -35,6 +35,22 @@ std::optional<Error> check_files(const Target& target, const RedisFiles& files) 
   return std::nullopt;
 }
 
+// Checks that the settings of durable channels fit the target, and each other.
+std::optional<Error> check_durable(const Target& target, const CommonSettings& settings,
+                                   const std::map<std::string, std::string>& sources) {
+  const bool is_redis = target.kind == Target::Kind::kRedis;
+  for (const char* name : {"durable-messages", "durable-seconds"}) {
+    if (sources.count(name) > 0 && !settings.is_durable)
+      return Error{std::string(name) + ": is for --durable"};
+  }
+  if (!settings.is_durable) return std::nullopt;
+  if (!is_redis)
+    return Error{"durable: is for a Redis; a gateway's own settings say which channels are durable"};
+  if (settings.redis_prefix.find_first_of("{}") == std::string::npos) return std::nullopt;
+  return Error{"redis-prefix = \"" + settings.redis_prefix +
+               "\": must hold no brace where channels are durable"};
+}
+
 // Publishes the end of the channel if wanted, and returns the exit code.
 int finish(const WorkResult& result, Publisher& publisher, const std::string& channel,
            const SignalStop& signals) {
@@ -45,15 +61,16 @@ int finish(const WorkResult& result, Publisher& publisher, const std::string& ch
                       : Ending::kDone;
   if (ending == Ending::kDone && result.wants_end) {
     if (signals.signal() == 0) {
-      ending = publisher.publish_end(channel, signals.token());
+      ending = publisher.publish_end(channel, result.end_key, signals.token());
     } else {
       const Grace grace(kGraceTime);
-      ending = publisher.publish_end(channel, grace.token());
+      ending = publisher.publish_end(channel, result.end_key, grace.token());
     }
     if (ending == Ending::kStopped) spdlog::error("stopped before the end of the channel was published");
   }
   const auto& counts = publisher.counts();
   spdlog::info("{} messages published", counts.published);
+  if (counts.known > 0) spdlog::info("{} of them were there already: not a second time", counts.known);
   if (counts.repeated > 0)
     spdlog::warn("{} messages were sent again: they may have come twice", counts.repeated);
   if (counts.skipped > 0) spdlog::warn("{} messages may be lost", counts.skipped);
@@ -78,6 +95,13 @@ std::vector<Setting> CommonSettings::destination(const std::string& end_help) {
           .required(),
       Setting::text("channel", channel, channel_help, check_channel_setting).required(),
       Setting::text("redis-prefix", redis_prefix, "Put before the channel's name on the Redis side."),
+      Setting::flag("durable", is_durable,
+                    "The channel is durable: its messages are kept in a stream of Redis 7, by the function "
+                    "weir_publish that a gateway installs. A gateway (http://…) knows by itself."),
+      Setting::integer("durable-messages", durable.messages, {1, 10'000'000}, "messages",
+                       "About how many messages of a durable channel are kept, the newest."),
+      Setting::integer("durable-seconds", durable.seconds, {0, 315'360'000}, "s",
+                       "How long after its last message a durable channel is kept; 0: for ever."),
       Setting::text("token-file", token_file,
                     "A file with the token that a gateway asks for; it is read again for each message."),
       Setting::flag("end", end, end_help),
@@ -123,6 +147,10 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
     std::fprintf(stderr, "%s: %s\n", program.c_str(), error->message.c_str());
     return kExitUsage;
   }
+  if (const auto error = check_durable(target, settings, outcome->sources)) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), error->message.c_str());
+    return kExitUsage;
+  }
   const bool takes_token = target.kind == Target::Kind::kHttp && target.user.empty();
   if (!settings.token_file.empty() && !takes_token) {
     std::fprintf(stderr,
@@ -139,11 +167,13 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
 
   ::signal(SIGPIPE, SIG_IGN);
   const SignalStop signals;
-  Publisher publisher(make_sink(target, {.redis_prefix = settings.redis_prefix,
-                                         .redis_files = settings.redis_files,
-                                         .token_file = settings.token_file,
-                                         .timeout = settings.timeout}),
-                      {.retry = settings.retry, .unknown = settings.unknown});
+  Publisher publisher(
+      make_sink(target, {.redis_prefix = settings.redis_prefix,
+                         .redis_files = settings.redis_files,
+                         .durable = settings.is_durable ? std::optional(settings.durable) : std::nullopt,
+                         .token_file = settings.token_file,
+                         .timeout = settings.timeout}),
+      {.retry = settings.retry, .unknown = settings.unknown});
   ProgramMetrics metrics(publisher);
   std::unique_ptr<MetricsServer> server;
   if (!settings.metrics_listen.empty()) {
@@ -157,8 +187,9 @@ int run_program(SettingsTable table, CommonSettings& settings, int argc, const c
     spdlog::info("metrics at http://{}/metrics", server->address());
   }
   spdlog::info("publishing to channel {} at {}", settings.channel, target.redacted());
-  return finish(work({publisher, settings.channel, signals.token(), outcome->sources, metrics}), publisher,
-                settings.channel, signals);
+  const bool wants_keys = settings.is_durable || target.kind == Target::Kind::kHttp;
+  return finish(work({publisher, settings.channel, signals.token(), outcome->sources, metrics, wants_keys}),
+                publisher, settings.channel, signals);
 }
 
 }  // namespace weir

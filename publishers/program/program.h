@@ -35,6 +35,8 @@ struct CommonSettings {
   std::string channel;
   std::string redis_prefix;
   RedisFiles redis_files;
+  bool is_durable = false;
+  DurableLimits durable;
   std::string token_file;
   bool end = false;
   std::chrono::seconds retry{60};
@@ -63,6 +65,8 @@ struct Work {
   const std::stop_token stop;
   const std::map<std::string, std::string>& sources;  // The settings that were set (SettingsTable::Outcome).
   ProgramMetrics& metrics;
+  // Idempotency keys are of use: the channel is durable, or a gateway knows whether it is.
+  bool wants_keys = false;
 };
 
 // How the work ended. kStopped gives kExitDone if the work runs until it is stopped; otherwise
@@ -71,6 +75,7 @@ struct WorkResult {
   Publisher::Ending ending = Publisher::Ending::kDone;
   bool runs_until_stopped = false;  // The work has no end of its own.
   bool wants_end = false;           // Publish the end of the channel once the work is done.
+  std::string end_key = {};         // The end's idempotency key; empty for none.
 };
 
 // Reads the settings into the variables bound to `table` and `settings`, does `work` and returns the exit

@@ -36,6 +36,24 @@ TEST(ContainerLines, PutsThePartsOfEachStreamTogether) {
   EXPECT_FALSE(format.has_pending());
 }
 
+TEST(ContainerLines, GivesALineThePlaceOfItsFirstPart) {
+  ContainerLines format(ContainerFormat::kDocker, 4);
+  Lines lines;
+  format.add({R"({"log":"ab","stream":"stdout"})", false, {.offset = 10}}, lines);
+  format.add({R"({"log":"x\n","stream":"stderr"})", false, {.offset = 20}}, lines);
+  format.add({R"({"log":"cdef\ng","stream":"stdout"})", false, {.offset = 30}}, lines);
+  format.add({R"({"log":"h\n","stream":"stdout"})", false, {.offset = 40}}, lines);
+  format.add({R"({"log":"i\n","stream":"stdout"})", false, {.offset = 50}}, lines);
+  format.add({"plain", false, {.offset = 60}}, lines);
+  std::vector<std::string> places;
+  for (const Line& line : lines) {
+    places.push_back(line.text + " " + std::to_string(line.place.offset) + "." +
+                     std::to_string(line.place.part));
+  }
+  EXPECT_EQ(places,
+            (std::vector<std::string>{"x 20.0", "abcd 10.0", "ef 10.1", "gh 10.2", "i 50.0", "plain 60.0"}));
+}
+
 TEST(ContainerLines, PublishesWhatIsNotInTheFormatAsItIs) {
   ContainerLines format(ContainerFormat::kCri, 1'000);
   EXPECT_EQ(added(format, {"plain", "", kTime + "stdin F x", kTime + "stdout X x", "no time stdout F x"}),

@@ -40,6 +40,59 @@ TEST_F(FileReaderTest, ReadsOnWhereItWas) {
   EXPECT_EQ(read(reader), (Texts{"three"}));
 }
 
+TEST_F(FileReaderTest, EachLineHasThePlaceOfItsFirstByte) {
+  folder_.append("\xEF\xBB\xBFone\r\n\ntwo\nth");
+  auto reader = open();
+  std::vector<Line> lines;
+  while (reader.read(lines) == Outcome::kRead) continue;
+  folder_.append("ree\nlast");
+  while (reader.read(lines) == Outcome::kRead) continue;
+  reader.finish(lines);
+  std::vector<std::uint64_t> offsets;
+  for (const Line& line : lines) {
+    offsets.push_back(line.place.offset);
+    EXPECT_EQ(line.place.life, reader.position().life);
+  }
+  EXPECT_EQ(offsets, (std::vector<std::uint64_t>{0, 8, 9, 13, 19}));
+}
+
+TEST_F(FileReaderTest, EachPieceOfALongLineHasAPlaceOfItsOwn) {
+  folder_.append("abcdefghij\nk\n");
+  FileReader reader(OpenFile::open(folder_.path()), 4);
+  std::vector<Line> lines;
+  while (reader.read(lines) == Outcome::kRead) continue;
+  std::vector<std::uint64_t> offsets;
+  for (const Line& line : lines) offsets.push_back(line.place.offset);
+  EXPECT_EQ(offsets, (std::vector<std::uint64_t>{0, 4, 8, 11}));
+}
+
+TEST_F(FileReaderTest, AFileKeepsItsLifeUntilItIsTruncated) {
+  folder_.append("one\n");
+  auto reader = open();
+  read(reader);
+  const auto position = reader.position();
+  EXPECT_NE(position.life, 0U);
+  folder_.append("two\n");
+  auto resumed = open();
+  EXPECT_NE(resumed.position().life, position.life) << "Another reader can't know it.";
+  ASSERT_TRUE(resumed.resume(position));
+  read(resumed);
+  EXPECT_EQ(resumed.position().life, position.life);
+  resumed.restart();
+  EXPECT_NE(resumed.position().life, position.life);
+}
+
+TEST_F(FileReaderTest, APositionOfAnEarlierVersionHasNoLifeAndGetsOne) {
+  folder_.append("one\n");
+  auto reader = open();
+  read(reader);
+  auto position = reader.position();
+  position.life = 0;
+  auto resumed = open();
+  ASSERT_TRUE(resumed.resume(position));
+  EXPECT_NE(resumed.position().life, 0U);
+}
+
 TEST_F(FileReaderTest, ReadsMoreThanOneReadHolds) {
   const std::string line(1'000, 'x');
   for (int i = 0; i < 200; ++i) folder_.append(line + "\n");

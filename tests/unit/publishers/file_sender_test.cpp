@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ using Ending = Publisher::Ending;
 
 struct Published {
   std::vector<std::string> payloads;
+  std::vector<std::string> keys;
   std::vector<std::size_t> batches;                   // The number of payloads in each.
   std::size_t payload_bytes_max = std::string::npos;  // What the receiver takes.
   std::function<void()> on_publish = [] {};
@@ -32,12 +34,15 @@ struct Published {
 class ListSink : public Sink {
  public:
   explicit ListSink(Published& published) : published_(published) {}
-  BatchResult publish(const std::string&, std::span<const std::string> payloads, const std::stop_token&,
+  BatchResult publish(const std::string&, const Messages& messages, const std::stop_token&,
                       const WhileWaiting& while_waiting) override {
+    const auto payloads = messages.payloads();
     std::size_t taken = 0;
     while (taken < payloads.size() && payloads[taken].size() <= published_.payload_bytes_max) ++taken;
     published_.payloads.insert(published_.payloads.end(), payloads.begin(),
                                payloads.begin() + static_cast<std::ptrdiff_t>(taken));
+    for (std::size_t i = 0; i < (messages.has_keys() ? taken : 0); ++i)
+      published_.keys.emplace_back(messages.key(i));
     published_.batches.push_back(payloads.size());
     if (taken < payloads.size()) {
       return {.outcome = Outcome::kTooLarge, .confirmed = taken, .error = "too much"};
@@ -46,7 +51,7 @@ class ListSink : public Sink {
     if (while_waiting) while_waiting();
     return {.confirmed = payloads.size(), .error = {}};
   }
-  BatchResult publish_end(const std::string&, const std::stop_token&) override {
+  BatchResult publish_end(const std::string&, const std::string&, const std::stop_token&) override {
     return {.confirmed = 1, .error = {}};
   }
 
@@ -73,6 +78,45 @@ class FileSenderTest : public ::testing::Test {
                        {.retry = std::chrono::seconds(0), .unknown = UnknownPolicy::kRepeat}};
   std::stop_source stop_;
 };
+
+TEST_F(FileSenderTest, EachMessageOfEachRoundHasAKeyThatAnotherRunGivesAgain) {
+  folder_.append("abcde");
+  const FileSender::Options options{.form = FileForm::kParts, .part_bytes = 2, .rounds = 2, .has_keys = true};
+  const auto sent = send(options);
+  auto all = published_.keys;
+  all.push_back(sent.end_key);
+  EXPECT_EQ(published_.keys.size(), published_.payloads.size());
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 9U);
+  EXPECT_TRUE(all[4].ends_with(":2:file")) << all[4];
+  EXPECT_TRUE(all[7].ends_with(":2:2")) << all[7];
+  const auto before = std::exchange(published_.keys, {});
+  EXPECT_EQ(send(options).end_key, sent.end_key);
+  EXPECT_EQ(published_.keys, before);
+}
+
+TEST_F(FileSenderTest, TheKeyNamesTheFileItsContentItsPartsAndTheRun) {
+  folder_.append("abcde");
+  std::set<std::string> keys;
+  const auto add = [&](const FileSender::Options& options, const std::string& name = "log") {
+    published_.keys.clear();
+    FileSender(publisher_, "file", options).send(folder_.path(name), stop_.get_token());
+    for (const auto& key : published_.keys) {
+      EXPECT_TRUE(keys.insert(key).second) << key;
+      EXPECT_LE(key.size(), 256U);
+    }
+  };
+  add({.form = FileForm::kParts, .has_keys = true});
+  add({.form = FileForm::kParts, .part_bytes = 2, .has_keys = true});
+  add({.form = FileForm::kBuffer, .has_keys = true});
+  add({.form = FileForm::kBuffer, .has_keys = true, .run = "1"});
+  folder_.append("abcde", "other");
+  add({.form = FileForm::kBuffer, .has_keys = true}, "other");
+  folder_.append("f");
+  add({.form = FileForm::kBuffer, .has_keys = true});
+  EXPECT_EQ(keys.size(), 2U + 4U + 1U + 1U + 1U + 1U);
+  add({.form = FileForm::kBuffer});
+  EXPECT_TRUE(published_.keys.empty());
+}
 
 TEST_F(FileSenderTest, SendsASmallFileAsABuffer) {
   folder_.append("ab");

@@ -26,6 +26,8 @@ class Gateway {
       const std::lock_guard lock(mutex_);
       requests_.emplace_back(request.path, request.body);
       authorization_ = request.get_header_value("Authorization");
+      keys_.push_back(request.has_header("Idempotency-Key") ? request.get_header_value("Idempotency-Key")
+                                                            : "none");
       ports_.push_back(request.remote_port);
       response.status = status_;
       const std::string name = request.path.substr(request.path.find("/channels/") + 10);
@@ -56,6 +58,11 @@ class Gateway {
     const std::lock_guard lock(mutex_);
     return authorization_;
   }
+  // The idempotency key of each request.
+  std::vector<std::string> keys() {
+    const std::lock_guard lock(mutex_);
+    return keys_;
+  }
   std::vector<int> ports() {
     const std::lock_guard lock(mutex_);
     return ports_;
@@ -71,6 +78,7 @@ class Gateway {
   std::vector<std::pair<std::string, std::string>> requests_;
   std::vector<int> ports_;
   std::string authorization_;
+  std::vector<std::string> keys_;
 };
 
 HttpSink connect(const std::string& url,
@@ -97,8 +105,34 @@ TEST(HttpSink, PostsEachMessageInOrderOnOneConnection) {
 TEST(HttpSink, PostsTheEndBelowTheBase) {
   Gateway gateway;
   auto sink = connect(gateway.url() + "/weir/");
-  EXPECT_EQ(sink.publish_end("news", {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish_end("news", {}, {}).outcome, Outcome::kPublished);
   EXPECT_EQ(gateway.requests(), (Requests{{"/weir/channels/news/end", ""}}));
+}
+
+TEST(HttpSink, SendsTheKeyOfEachMessageAndOfTheEndAsAHeader) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  const std::vector<std::string> payloads{"a", "b"};
+  const std::vector<std::string> keys{"k:1", "k:2"};
+  sink.publish("news", Messages(payloads, keys), {}, {});
+  sink.publish("news", payloads, {}, {});
+  sink.publish_end("news", "k:end", {});
+  sink.publish_end("news", {}, {});
+  EXPECT_EQ(gateway.keys(), (std::vector<std::string>{"k:1", "k:2", "none", "none", "k:end", "none"}));
+}
+
+TEST(HttpSink, CountsWhatTheGatewayHasHadAlready) {
+  Gateway gateway;
+  auto sink = connect(gateway.url());
+  const std::vector<std::string> payloads{"a", "b"};
+  gateway.answer_with(202, R"({"channel":"news","id":"1-1","repeated":true})");
+  EXPECT_EQ(sink.publish("news", payloads, {}, {}).known, 2U);
+  for (const char* other : {"false", "\"true\"", "1"}) {
+    gateway.answer_with(202, std::string(R"({"repeated":)") + other + R"(,"channel":"news"})");
+    const auto result = sink.publish("news", payloads, {}, {});
+    EXPECT_EQ(result.confirmed, 2U) << other;
+    EXPECT_EQ(result.known, 0U) << other;
+  }
 }
 
 TEST(HttpSink, SaysWhatAStatusMeansForTheMessage) {
@@ -166,7 +200,8 @@ TEST(HttpSink, AMessageThatIsTooLargeStopsNeitherThoseBeforeItNorThoseBehindIt) 
   EXPECT_EQ(result.unknown, 0U);
   EXPECT_EQ(gateway.requests().size(), 1U);
   gateway.answer_with(202);
-  EXPECT_EQ(sink.publish("news", std::span(payloads).subspan(1), {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish("news", std::span<const std::string>(payloads).subspan(1), {}, {}).outcome,
+            Outcome::kPublished);
 }
 
 TEST(HttpSink, AGatewaysOwn502IsARefusal) {
@@ -212,7 +247,7 @@ TEST(HttpSink, SendsTheTokenThatIsInItsFileNow) {
   EXPECT_EQ(gateway.authorization(), "Bearer a.b.c");
   std::ofstream(path) << "d.e.f";
   gateway.answer_with(401);
-  const auto refused = sink.publish_end("news", {});
+  const auto refused = sink.publish_end("news", {}, {});
   EXPECT_EQ(gateway.authorization(), "Bearer d.e.f");
   EXPECT_EQ(refused.outcome, Outcome::kFailed) << "The next one may be better.";
   EXPECT_EQ(refused.error.find("d.e.f"), std::string::npos);

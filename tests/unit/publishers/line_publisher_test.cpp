@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,31 +21,34 @@ using Payloads = std::vector<std::string>;
 struct Receiver {
   std::size_t bytes_max = 1 << 20;
   Payloads published;
+  Payloads keys;  // Of these.
   std::function<void()> on_publish = [] {};
 };
 
 class ReceiverSink : public Sink {
  public:
   explicit ReceiverSink(Receiver& receiver) : receiver_(receiver) {}
-  BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                      const std::stop_token& stop, const WhileWaiting& while_waiting) override {
+  BatchResult publish(const std::string& channel, const Messages& messages, const std::stop_token& stop,
+                      const WhileWaiting& while_waiting) override {
     EXPECT_EQ(channel, "news");
     receiver_.on_publish();
     if (stop.stop_requested()) return {.outcome = Outcome::kStopped, .error = {}};
     if (while_waiting) while_waiting();
     BatchResult result;
-    for (const auto& payload : payloads) {
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const std::string& payload = messages.payload(i);
       if (payload.size() > receiver_.bytes_max) {
         result.outcome = Outcome::kTooLarge;
         result.error = "too large";
         break;
       }
       receiver_.published.push_back(payload);
+      if (messages.has_keys()) receiver_.keys.emplace_back(messages.key(i));
       ++result.confirmed;
     }
     return result;
   }
-  BatchResult publish_end(const std::string&, const std::stop_token&) override {
+  BatchResult publish_end(const std::string&, const std::string&, const std::stop_token&) override {
     return {.confirmed = 1, .error = {}};
   }
 
@@ -55,7 +59,7 @@ class ReceiverSink : public Sink {
 class LinePublisherTest : public ::testing::Test {
  protected:
   Ending publish(std::vector<Line> lines, const WhileWaiting& while_waiting = {}) {
-    batch_ = LinePublisher::encode(std::move(lines), encoder_);
+    batch_ = LinePublisher::encode(std::move(lines), encoder_, has_keys_);
     LinePublisher lines_publisher(work_, 0);
     return lines_publisher.publish("news", batch_, encoder_, stop_.get_token(), while_waiting);
   }
@@ -79,6 +83,7 @@ class LinePublisherTest : public ::testing::Test {
   const std::map<std::string, std::string> sources_{};
   Work work_{publisher_, channel_, stop_.get_token(), sources_, metrics_};
   LineEncoder encoder_{"", true};
+  bool has_keys_ = false;
   LinePublisher::Batch batch_;
 };
 
@@ -102,6 +107,33 @@ TEST_F(LinePublisherTest, CutsNoCharacterAndKeepsACrOfTheLine) {
   for (int n = 0; n < 500; ++n) large += "\xF0\x9F\x8C\x8A";
   EXPECT_EQ(publish({{large + "\r"}}), Ending::kDone);
   EXPECT_EQ(text(), large + "\\r|");
+}
+
+TEST_F(LinePublisherTest, EachMessageHasAKeyOfItsPlace) {
+  has_keys_ = true;
+  EXPECT_EQ(publish({{"one", false, {.life = 0xAB, .offset = 10}},
+                     {"", false, {.life = 0xAB, .offset = 14}},
+                     {"two", false, {.life = 0xAB, .offset = 14, .part = 1}}}),
+            Ending::kDone);
+  EXPECT_EQ(receiver_.keys, (Payloads{"ab:10+3", "ab:14+0", "ab:14+3p1"}));
+  EXPECT_TRUE(batch_.keys.empty());
+}
+
+TEST_F(LinePublisherTest, NoTwoPiecesOfALineHaveOneKey) {
+  has_keys_ = true;
+  receiver_.bytes_max = 150;
+  EXPECT_EQ(
+      publish(
+          {{"before"}, {std::string(1'000, 'x'), false, {.offset = 7}}, {"after", false, {.offset = 1'008}}}),
+      Ending::kDone);
+  ASSERT_EQ(receiver_.keys.size(), receiver_.published.size());
+  const std::set<std::string> keys(receiver_.keys.begin(), receiver_.keys.end());
+  EXPECT_EQ(keys.size(), receiver_.keys.size());
+  EXPECT_GE(keys.size(), 8U);
+  const auto first = receiver_.keys;
+  receiver_.keys.clear();
+  publish({{"before"}, {std::string(1'000, 'x'), false, {.offset = 7}}, {"after", false, {.offset = 1'008}}});
+  EXPECT_EQ(receiver_.keys, first) << "the same ones again after a restart";
 }
 
 TEST_F(LinePublisherTest, APieceOfALineStaysAPieceWhenItIsCut) {
@@ -146,7 +178,7 @@ TEST_F(LinePublisherTest, ABurstLeavesAtOnceAndAStopEndsTheWaitForTheRate) {
     ++waits;
     stop_.request_stop();
   });
-  const auto batch = LinePublisher::encode({{std::string(1'000'000, 'x')}}, encoder_);
+  const auto batch = LinePublisher::encode({{std::string(1'000'000, 'x')}}, encoder_, false);
   for (int n = 0; n < 4; ++n) EXPECT_TRUE(paced.await_turn(batch, stop_.get_token()));
   EXPECT_TRUE(paced.await_turn(batch, stop_.get_token()))
       << "What is left of the burst counts for all of it.";

@@ -20,12 +20,12 @@ namespace {
 class ScriptedSink : public Sink {
  public:
   explicit ScriptedSink(std::vector<BatchResult> answers) : answers_(std::move(answers)) {}
-  BatchResult publish(const std::string&, std::span<const std::string> payloads, const std::stop_token&,
+  BatchResult publish(const std::string&, const Messages& messages, const std::stop_token&,
                       const WhileWaiting&) override {
     if (next_ < answers_.size()) return answers_[next_++];
-    return {.confirmed = payloads.size(), .error = {}};
+    return {.confirmed = messages.size(), .error = {}};
   }
-  BatchResult publish_end(const std::string&, const std::stop_token&) override {
+  BatchResult publish_end(const std::string&, const std::string&, const std::stop_token&) override {
     return {.confirmed = 1, .error = {}};
   }
 

@@ -31,19 +31,19 @@ struct Received {
 class ListSink : public Sink {
  public:
   explicit ListSink(Received& received) : received_(received) {}
-  BatchResult publish(const std::string&, std::span<const std::string> payloads, const std::stop_token&,
+  BatchResult publish(const std::string&, const Messages& messages, const std::stop_token&,
                       const WhileWaiting&) override {
     Payloads taken;
-    for (const auto& payload : payloads) {
+    for (const auto& payload : messages.payloads()) {
       if (payload.size() > received_.payload_bytes_max) break;
       taken.push_back(payload);
     }
     received_.batches.push_back(taken);
     received_.on_batch();
-    if (taken.size() == payloads.size()) return {.confirmed = taken.size(), .error = {}};
+    if (taken.size() == messages.size()) return {.confirmed = taken.size(), .error = {}};
     return {.outcome = Outcome::kTooLarge, .confirmed = taken.size(), .error = "too much"};
   }
-  BatchResult publish_end(const std::string&, const std::stop_token&) override {
+  BatchResult publish_end(const std::string&, const std::string&, const std::stop_token&) override {
     return {.confirmed = 1, .error = {}};
   }
 

@@ -24,21 +24,21 @@ class ScriptedSink : public Sink {
   };
   explicit ScriptedSink(Record& record) : record_(record) {}
 
-  BatchResult publish(const std::string& channel, std::span<const std::string> payloads,
-                      const std::stop_token&, const WhileWaiting& while_waiting) override {
+  BatchResult publish(const std::string& channel, const Messages& messages, const std::stop_token&,
+                      const WhileWaiting& while_waiting) override {
     EXPECT_EQ(channel, "news");
-    record_.batches.emplace_back(payloads.begin(), payloads.end());
+    record_.batches.emplace_back(messages.payloads().begin(), messages.payloads().end());
     record_.on_publish();
     if (while_waiting) while_waiting();
-    BatchResult result{.confirmed = payloads.size(), .error = {}};
+    BatchResult result{.confirmed = messages.size(), .error = {}};
     if (!record_.answers.empty()) {
       result = record_.answers.front();
       record_.answers.pop_front();
     }
-    for (std::size_t i = 0; i < result.confirmed; ++i) record_.published.push_back(payloads[i]);
+    for (std::size_t i = 0; i < result.confirmed; ++i) record_.published.push_back(messages.payload(i));
     return result;
   }
-  BatchResult publish_end(const std::string&, const std::stop_token&) override {
+  BatchResult publish_end(const std::string&, const std::string&, const std::stop_token&) override {
     ++record_.ends;
     return {.confirmed = 1, .error = {}};
   }
@@ -69,6 +69,24 @@ TEST_F(PublisherTest, PublishesABatchAtOnce) {
   EXPECT_EQ(progress.settled, 3U);
   EXPECT_EQ(sink_.batches.size(), 1U);
   EXPECT_EQ(publisher.counts().published, 3U);
+}
+
+TEST_F(PublisherTest, HasNoMoreMessagesWithKeysUnderWayThanAreKnownByThem) {
+  const std::vector<std::string> payloads(2 * kKeyedMessagesMax, "x");
+  auto publisher = make();
+  publisher.publish("news", Messages(payloads, payloads), stop_.get_token());
+  ASSERT_EQ(sink_.batches.size(), 2U);
+  EXPECT_EQ(sink_.batches[0].size(), kKeyedMessagesMax);
+}
+
+TEST_F(PublisherTest, AStopLeavesWhatMayBeRepeatedUnderItsKeyToTheCaller) {
+  const BatchResult stopped{.outcome = Outcome::kStopped, .confirmed = 1, .unknown = 2, .error = {}};
+  sink_.answers = {stopped, stopped, stopped};
+  auto publisher = make(UnknownPolicy::kRepeat);
+  EXPECT_EQ(publisher.publish("news", Messages(abc_, abc_), {}).settled, 1U);
+  EXPECT_EQ(publisher.counts().skipped, 0U);
+  EXPECT_EQ(publisher.publish("news", abc_, {}).settled, 3U) << "without keys";
+  EXPECT_EQ(make(UnknownPolicy::kSkip).publish("news", Messages(abc_, abc_), {}).settled, 3U);
 }
 
 TEST_F(PublisherTest, TriesAgainWhatIsKnownToHaveFailed) {
@@ -144,7 +162,7 @@ TEST_F(PublisherTest, CountsBytesOfConfirmedMessagesAndFailures) {
   sink_.answers = {{.outcome = Outcome::kFailed, .confirmed = 1, .error = "away"}};
   auto publisher = make();
   publisher.publish("news", std::vector<std::string>{"12345", "123"}, stop_.get_token());
-  publisher.publish_end("news", stop_.get_token());
+  publisher.publish_end("news", {}, stop_.get_token());
   const auto counts = publisher.counts();
   EXPECT_EQ(counts.published, 3U);
   EXPECT_EQ(counts.published_bytes, 8U);
@@ -154,7 +172,7 @@ TEST_F(PublisherTest, CountsBytesOfConfirmedMessagesAndFailures) {
 
 TEST_F(PublisherTest, PublishesTheEnd) {
   auto publisher = make();
-  EXPECT_EQ(publisher.publish_end("news", stop_.get_token()), Ending::kDone);
+  EXPECT_EQ(publisher.publish_end("news", {}, stop_.get_token()), Ending::kDone);
   EXPECT_EQ(sink_.ends, 1);
 }
 

@@ -10,10 +10,12 @@
 #include <csignal>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "process/stop.h"
 #include "publishers/delivery/target.h"
+#include "redis/publish_function.h"
 #include "tests/support/certificates.h"
 #include "tests/support/redis_server.h"
 
@@ -368,10 +370,11 @@ TEST_F(RedisSinkTest, AMessageBeyondEveryLimitIsNotSent) {
   EXPECT_EQ(result.outcome, Outcome::kTooLarge);
   EXPECT_EQ(result.confirmed, 1U);
   EXPECT_NE(result.error.find("11 bytes"), std::string::npos) << result.error;
-  const auto first = sink.publish("news", std::span(payloads).subspan(1), {}, {});
+  const auto first = sink.publish("news", std::span<const std::string>(payloads).subspan(1), {}, {});
   EXPECT_EQ(first.outcome, Outcome::kTooLarge);
   EXPECT_EQ(first.confirmed, 0U);
-  EXPECT_EQ(sink.publish("news", std::span(payloads).subspan(2), {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish("news", std::span<const std::string>(payloads).subspan(2), {}, {}).outcome,
+            Outcome::kPublished);
   EXPECT_EQ(published(redis), "2");
 }
 
@@ -416,7 +419,8 @@ class ScriptedRedis {
           return true;
         };
         while (take("PING\r\n")) output += "+PONG\r\n";
-        while (next < answers.size() && take("PUBLISH\r\n")) output += answers[next++];
+        while (next < answers.size() && (take("PUBLISH\r\n") || take("weir_publish\r\n")))
+          output += answers[next++];
         if (::send(socket, output.data(), output.size(), MSG_NOSIGNAL) < 0) break;
         if (next == answers.size()) ::shutdown(socket, SHUT_WR);
       }
@@ -482,8 +486,202 @@ TEST_F(RedisSinkTest, TakesNothingButANumberForAConfirmation) {
 TEST_F(RedisSinkTest, PublishesTheEndAsAnEnvelope) {
   const RedisServer redis;
   auto sink = connect(redis.url());
-  EXPECT_EQ(sink.publish_end("news", {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(sink.publish_end("news", {}, {}).outcome, Outcome::kPublished);
   EXPECT_EQ(published(redis), "1");
+}
+
+// --- Durable channels
+
+class DurableSinkTest : public RedisSinkTest {
+ protected:
+  static RedisSink connect(const RedisServer& redis) { return connect(redis.url(), {}); }
+  static RedisSink connect(const std::string& url, DurableLimits limits, std::size_t bytes_max = 512 << 20) {
+    return RedisSink(*parse_target(url), {.redis_prefix = "app:",
+                                          .durable = limits,
+                                          .timeout = milliseconds(30'000),
+                                          .message_bytes_max = bytes_max});
+  }
+  static void install(const RedisServer& redis) {
+    EXPECT_EQ(redis.command({"FUNCTION", "LOAD", std::string(kPublishFunction)}), "weir");
+  }
+  BatchResult publish(Sink& sink, const std::vector<std::string>& payloads,
+                      const std::vector<std::string>& keys = {}) {
+    return sink.publish("news", Messages(payloads, keys), stop_.get_token(), {});
+  }
+  // The payloads in the stream, with a space in between.
+  static std::string stream(const RedisServer& redis, const std::string& channel = "app:news") {
+    std::string payloads;
+    std::istringstream words(redis.command({"XRANGE", "weir:{" + channel + "}", "-", "+"}));
+    for (std::string id, p, payload, t, time; words >> id >> p >> payload >> t >> time;) {
+      payloads += (payloads.empty() ? "" : " ") + payload;
+    }
+    return payloads;
+  }
+  static std::string calls(const RedisServer& redis, const std::string& command) {
+    const std::string stats = redis.command({"INFO", "commandstats"});
+    const std::string before = "cmdstat_" + command + ":calls=";
+    const auto at = stats.find(before);
+    if (at == std::string::npos) return "0";
+    return stats.substr(at + before.size(), stats.find(',', at) - at - before.size());
+  }
+};
+
+TEST_F(DurableSinkTest, AppendsToTheStreamInOrderAndConfirmsEach) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis);
+  const auto result = publish(sink, {"a", "b", "c"});
+  EXPECT_EQ(result.outcome, Outcome::kPublished);
+  EXPECT_EQ(result.confirmed, 3U);
+  EXPECT_EQ(publish(sink, {"d", "e"}).confirmed, 2U);
+  EXPECT_EQ(stream(redis), "a b c d e");
+  EXPECT_EQ(published(redis), "0");
+}
+
+TEST_F(DurableSinkTest, PassesTheLimitsOn) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis.url(), {.messages = 10, .seconds = 100});
+  EXPECT_EQ(publish(sink, std::vector<std::string>(500, "x")).confirmed, 500U);
+  EXPECT_LE(std::stoi(redis.command({"XLEN", "weir:{app:news}"})), 200) << "Redis trims by nodes of 100.";
+  EXPECT_LE(std::stoi(redis.command({"TTL", "weir:{app:news}"})), 100);
+  auto for_ever = connect(redis.url(), {.messages = 10, .seconds = 0});
+  EXPECT_EQ(for_ever.publish("other", std::vector<std::string>{"x"}, {}, {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(redis.command({"TTL", "weir:{app:other}"}), "-1");
+}
+
+TEST_F(DurableSinkTest, TheDefaultsAreThoseOfTheFunction) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis);
+  EXPECT_EQ(publish(sink, {"x"}).outcome, Outcome::kPublished);
+  const std::string ours = redis.command({"TTL", "weir:{app:news}"});
+  redis.command({"FCALL", "weir_publish", "1", "theirs", "x"});
+  const std::string theirs = redis.command({"TTL", "weir:{theirs}"});
+  EXPECT_LE(std::abs(std::stoi(ours) - std::stoi(theirs)), 10) << ours << " and " << theirs;
+}
+
+TEST_F(DurableSinkTest, AMessageWhoseKeyIsKnownIsConfirmedAndNotThereTwice) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis);
+  EXPECT_EQ(publish(sink, {"a", "b"}, {"k1", "k2"}).confirmed, 2U);
+  auto again = connect(redis);
+  const auto repeated = publish(again, {"a", "b", "c"}, {"k1", "k2", "k3"});
+  EXPECT_EQ(repeated.confirmed, 3U);
+  EXPECT_EQ(repeated.known, 2U);
+  EXPECT_EQ(again.publish_end("news", "end", {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(again.publish_end("news", "end", {}).outcome, Outcome::kPublished);
+  EXPECT_EQ(stream(redis), R"(a b c {"type":"weir:end"})");
+}
+
+// Where the function is installed while a batch is under way, its end must not be taken without its start.
+TEST_F(DurableSinkTest, AMissingFunctionIsAFailureThatPassesAndOneMessageAsksForIt) {
+  const RedisServer redis;
+  auto sink = connect(redis);
+  const auto missing = publish(sink, {"a", "b", "c"});
+  EXPECT_EQ(missing.outcome, Outcome::kFailed);
+  EXPECT_EQ(missing.confirmed + missing.unknown, 0U);
+  EXPECT_NE(missing.error.find("weir-broker --print-function"), std::string::npos) << missing.error;
+  EXPECT_EQ(calls(redis, "fcall"), "1");
+  install(redis);
+  EXPECT_EQ(publish(sink, {"a", "b", "c"}).confirmed, 3U);
+  EXPECT_EQ(stream(redis), "a b c");
+}
+
+TEST_F(DurableSinkTest, ARedisWithoutFunctionsIsARefusalThatNamesTheVersion) {
+  RedisServer::Options options;
+  options.arguments = {"--rename-command", "FCALL", "old-fcall"};
+  const RedisServer redis(options);
+  auto sink = connect(redis);
+  const auto result = publish(sink, {"secret"});
+  EXPECT_EQ(result.outcome, Outcome::kRefused);
+  EXPECT_NE(result.error.find("needs Redis 7"), std::string::npos) << result.error;
+  EXPECT_EQ(result.error.find("secret"), std::string::npos) << result.error;
+}
+
+TEST_F(DurableSinkTest, AFullRedisHasTakenNothingAndMayTakeItLater) {
+  const RedisServer redis;
+  install(redis);
+  redis.command({"CONFIG", "SET", "maxmemory", "1"});
+  auto sink = connect(redis);
+  const auto full = publish(sink, {"a", "b"});
+  EXPECT_EQ(full.outcome, Outcome::kFailed);
+  EXPECT_EQ(full.confirmed + full.unknown, 0U);
+  redis.command({"CONFIG", "SET", "maxmemory", "0"});
+  EXPECT_EQ(publish(sink, {"a", "b"}).confirmed, 2U);
+  EXPECT_EQ(stream(redis), "a b");
+}
+
+TEST_F(DurableSinkTest, WithoutTheRightsItIsRefused) {
+  const RedisServer redis;
+  install(redis);
+  redis.command({"ACL", "SETUSER", "ann", "on", ">secret", "&*", "~*", "+fcall", "+info", "+time"});
+  auto sink = connect("redis://ann:secret@127.0.0.1:" + std::to_string(redis.port()), {});
+  EXPECT_EQ(publish(sink, {"a"}).outcome, Outcome::kRefused);
+}
+
+// docs/publishers.md lists these.
+TEST_F(DurableSinkTest, TheRightsOfTheDocumentationSuffice) {
+  const RedisServer redis;
+  install(redis);
+  redis.command({"ACL",   "SETUSER", "ann",   "on",    ">secret",  "resetchannels", "~weir:{*}*", "&weir:{*}",
+                 "-@all", "+fcall",  "+xadd", "+xdel", "+expire",  "+persist",      "+spublish",  "+time",
+                 "+info", "+hget",   "+hset", "+hdel", "+hincrby", "+ping"});
+  auto sink = connect("redis://ann:secret@127.0.0.1:" + std::to_string(redis.port()), {});
+  const auto result = publish(sink, {"a", "b"}, {"k1", "k2"});
+  EXPECT_EQ(result.confirmed, 2U) << result.error;
+}
+
+TEST_F(DurableSinkTest, AMessageThatTheFunctionDoesNotTakeIsTooLargeAndWhatIsBeforeItIsPublished) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis);
+  const std::string largest(kPublishPayloadBytesMax, 'x');
+  const auto result = publish(sink, {"a", largest, largest + "x", "c"});
+  EXPECT_EQ(result.outcome, Outcome::kTooLarge);
+  EXPECT_EQ(result.confirmed, 2U) << result.error;
+}
+
+TEST_F(DurableSinkTest, WaitsForNoSubscribersAfterALoss) {
+  const RedisServer redis;
+  install(redis);
+  auto sink = connect(redis);
+  EXPECT_EQ(publish(sink, {"a"}).outcome, Outcome::kPublished);
+  redis.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  EXPECT_EQ(publish(sink, {"b"}).outcome, Outcome::kFailed)
+      << "The connection is gone before anything is sent.";
+  EXPECT_EQ(publish(sink, {"b"}).outcome, Outcome::kPublished);
+  EXPECT_EQ(calls(redis, "pubsub|numsub"), "0");
+  EXPECT_EQ(stream(redis), "a b");
+}
+
+TEST_F(DurableSinkTest, TakesNothingButAnIdForAConfirmation) {
+  for (const char* answer :
+       {":1\r\n", "+OK\r\n", "$-1\r\n", "$5\r\nhello\r\n", "*2\r\n$3\r\n1-1\r\n:0\r\n"}) {
+    const ScriptedRedis redis({answer});
+    auto sink = connect(redis.url(), {});
+    const auto result = publish(sink, {"x"});
+    EXPECT_EQ(result.outcome, Outcome::kUnknown) << answer;
+    EXPECT_EQ(result.confirmed, 0U) << answer;
+  }
+  const ScriptedRedis redis({"$3\r\n1-1\r\n"});
+  auto sink = connect(redis.url(), {});
+  EXPECT_EQ(publish(sink, {"x"}).confirmed, 1U);
+}
+
+TEST_F(DurableSinkTest, WithKeysItAlsoWantsToKnowWhetherTheyHadBeenUsed) {
+  for (const char* answer : {":1\r\n", "$3\r\n1-1\r\n", "*1\r\n$3\r\n1-1\r\n", "*2\r\n$5\r\nhello\r\n:0\r\n",
+                             "*2\r\n$3\r\n1-1\r\n:2\r\n"}) {
+    const ScriptedRedis redis({answer});
+    auto sink = connect(redis.url(), {});
+    const auto result = publish(sink, {"x"}, {"k"});
+    EXPECT_EQ(result.outcome, Outcome::kUnknown) << answer;
+    EXPECT_EQ(result.confirmed, 0U) << answer;
+  }
+  const ScriptedRedis redis({"*2\r\n$3\r\n1-1\r\n:1\r\n"});
+  auto sink = connect(redis.url(), {});
+  EXPECT_EQ(publish(sink, {"x"}, {"k"}).known, 1U);
 }
 
 // --- Over TLS

@@ -77,6 +77,28 @@ TEST_F(StateFileTest, KeepsThePositionsOfEachPath) {
   EXPECT_EQ(state->positions("/b"), Positions{});
 }
 
+TEST_F(StateFileTest, KeepsTheLivesOfFiles) {
+  auto first = at(10, 1);
+  first.life = 18'446'744'073'709'551'615U;
+  auto second = at(10, 2);
+  second.life = 7;
+  {
+    const auto state = open();
+    state->update("/a", {first});
+    EXPECT_TRUE(state->has_lives("/a", {first}));
+    EXPECT_FALSE(state->has_lives("/a", {first, second}));
+    EXPECT_FALSE(state->has_lives("/b", {first}));
+    auto truncated = first;
+    truncated.life = 8;
+    truncated.offset = 20;
+    EXPECT_FALSE(state->has_lives("/a", {truncated}));
+    state->update("/a", {truncated});
+    EXPECT_TRUE(state->has_lives("/a", {truncated}));
+    state->update("/a", {first, second});
+  }
+  EXPECT_EQ(open()->positions("/a"), (Positions{first, second}));
+}
+
 TEST_F(StateFileTest, GivesAPositionAway) {
   {
     const auto state = open();
