@@ -229,10 +229,10 @@ class RequestMemory(LimitTest):
         waiting = gateway.metrics()["weir_publishes_waiting"]
         self.assertGreater(waiting, 0)
         self.assertGreaterEqual(gateway.metrics()["weir_http_request_bytes"], waiting * len(self.MESSAGE))
-        # A body that grows is copied once, and what was freed is not all given back to the system; by a sanitizer's
-        # allocator nothing is.
+        # While a body that grows is copied there are two of it, and what was freed is not all given back to the system;
+        # by a sanitizer's allocator nothing is.
         if "san" not in os.environ.get("WEIR_BIN", ""):
-            self.assertLess(gateway.peak_resident_bytes() - before, 2 * memory)
+            self.assertLess(gateway.peak_resident_bytes() - before, 3 * memory)
         self.assertLessEqual(most, memory)
         redis.thaw()
         for publisher in publishers:

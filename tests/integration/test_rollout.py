@@ -25,8 +25,11 @@ CLOSING_RETRY_MS = range(400, 601)
 class Rollout(GatewayTest):
     """What is the same behind every proxy."""
 
+    redis_options = ()
+    is_durable = False
+
     def start_all(self, proxy):
-        self.redis = self.start_redis()
+        self.redis = self.start_redis(*self.redis_options)
         ports = free_ports(4)
         self.addresses = [(ports[0], ports[1]), (ports[2], ports[3])]
         self.gateways = [self.start_at(n) for n in range(2)]
@@ -42,7 +45,7 @@ class Rollout(GatewayTest):
         gateway = self.start_gateway(
             "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}", "--cors-origin", ORIGIN,
             "--retry-ms", "500", "--drain-seconds", "1", "--drain-retry-ms", "400", "--ready-without-redis-seconds", "1",
-            redis=self.redis, wait=False, addresses_by_flag=False)
+            *(("--durable", CHANNEL) if self.is_durable else ()), redis=self.redis, wait=False, addresses_by_flag=False)
         gateway.wait_until(lambda: gateway.admin("/readyz").status == 200, "/readyz", pump=self.loop.pump)
         return gateway
 
@@ -67,7 +70,7 @@ class Rollout(GatewayTest):
     def open_clients(self):
         self.clients = [EventSource(self.loop, self.proxy.port, CHANNEL) for _ in range(CLIENTS)]
         self.wait_until_all_are_open()
-        self.publisher = Publisher(self.redis, CHANNEL)
+        self.publisher = Publisher(self.redis, CHANNEL, is_durable=self.is_durable)
         self.addCleanup(self.publisher.stop)
 
     def wait_for_all(self, predicate, what):
@@ -194,6 +197,41 @@ class BehindHaProxy(Scenarios, Rollout):
 
 class BehindNginx(Scenarios, Rollout):
     kind = Nginx
+
+
+class DurableBehindHaProxy(Rollout):
+    """Nobody misses anything."""
+
+    kind = HaProxy
+    redis_options = ("--appendonly", "yes", "--appendfsync", "always")
+    is_durable = True
+
+    def setUp(self):
+        super().setUp()
+        self.start_all(self.kind)
+
+    def settle_without_a_gap(self):
+        self.settle(moves_min=1)
+        self.assertEqual([client.account.gaps for client in self.clients if client.account.gaps], [])
+
+    def test_a_rolling_update_is_no_gap(self):
+        self.open_clients()
+        for n in range(2):
+            self.replace(n)
+            self.wait_until_all_are_open()
+            self.wait_until_all_have_the_latest()
+        self.settle_without_a_gap()
+
+    def test_redis_away_while_the_gateways_are_replaced_is_no_gap(self):
+        self.open_clients()
+        self.wait_until_all_have_the_latest()
+        with self.publisher.between:
+            self.redis.kill()
+        for n in range(2):
+            self.replace(n)
+            self.wait_until_all_are_open()
+        self.redis.start()
+        self.settle_without_a_gap()
 
 
 if __name__ == "__main__":

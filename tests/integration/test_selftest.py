@@ -54,6 +54,15 @@ class Selftest(GatewayTest):
         self.assert_fails(selftest(gateway, "--redis-url", self.start_redis().url), "no gateway has subscribed")
         self.assert_fails(selftest(gateway, "--redis-url", redis.url, "--redis-prefix", "b:"), "no gateway has subscribed")
 
+    def test_a_durable_channel_and_a_followed_one(self):
+        redis = self.start_redis()
+        gateway = self.start_gateway("--durable", "orders", redis=redis,
+                                     toml='[[channel]]\nmatch = "logs"\nsource = "stream"\n')
+        durable = ("--selftest-channel", "orders")
+        self.assert_passes(selftest(gateway, *durable))
+        self.assert_passes(selftest(gateway, *durable, "--redis-url", redis.url))
+        self.assert_fails(selftest(gateway, "--selftest-channel", "logs", "--redis-url", redis.url), "a followed stream")
+
     def test_a_token_that_is_missing_refused_or_good(self):
         gateway = self.start_gateway("--jwt-secret-file", self.file_with(SECRET.secret.decode()))
         self.assert_fails(selftest(gateway), "401 .*selftest-token-file")

@@ -3,14 +3,16 @@
 import threading
 
 from .account import numbered
+from .history import fcall
 from .redis import RedisError
 
 
 class Publisher:
     """Publishes 1, 2, 3, … at a steady rate from a thread of its own, also to a Redis that goes and comes back."""
 
-    def __init__(self, redis, channel, per_second=20):
+    def __init__(self, redis, channel, per_second=20, is_durable=False):
         self._redis = redis
+        self._is_durable = is_durable
         self._channel = channel
         self._pause_seconds = 1 / per_second
         self._stops = threading.Event()
@@ -26,7 +28,10 @@ class Publisher:
             with self.between:
                 try:
                     client = client or self._redis.connect()
-                    client.publish(self._channel, numbered(self.last + 1))
+                    if self._is_durable:
+                        client.command(*fcall(self._channel, numbered(self.last + 1)))
+                    else:
+                        client.publish(self._channel, numbered(self.last + 1))
                     self.last += 1
                 except (OSError, RedisError):
                     client = None

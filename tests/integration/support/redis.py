@@ -142,9 +142,11 @@ class RedisServer:
                 return False
             with contextlib.suppress(OSError, ConnectionError):
                 client = RedisClient(self.port)
-                client.send(("INFO", "server"))
-                reply = client.read()
+                client.send(("INFO", "server"), ("PING",))
+                reply, ping = client.read(), client.read()
                 client.close()
+                if "LOADING" in str(ping):
+                    continue
                 # Another process may answer on this port while ours is on its way to fail.
                 if isinstance(reply, RedisError) or b"process_id:%d\r" % self._process.pid in reply:
                     return True

@@ -183,10 +183,10 @@ class Witness(Notes):
 
 
 class Tail:
-    """weir-publish-log as a process."""
+    """weir-publish-log, or another publisher, as a process."""
 
-    def __init__(self, url, *arguments, channel="log", stdin=subprocess.DEVNULL):
-        self.command = [program("weir-publish-log"), "--to", url, "--channel", channel, *map(str, arguments)]
+    def __init__(self, url, *arguments, channel="log", stdin=subprocess.DEVNULL, name="weir-publish-log"):
+        self.command = [program(name), "--to", url, "--channel", channel, *map(str, arguments)]
         self.log = []
         self._changed = threading.Condition()
         self._is_log_complete = False
@@ -208,10 +208,14 @@ class Tail:
     def matches(self, pattern):
         return [line for line in list(self.log) if re.search(pattern, line)]
 
-    def wait_for_log(self, pattern):
+    def wait_for_log(self, pattern, count=1):
+        """Waits for `count` lines of the log that match."""
+        def came():
+            return len(self.matches(pattern)) >= count
+
         with self._changed:
-            self._changed.wait_for(lambda: self._is_log_complete or self.matches(pattern), DEADLINE_SECONDS)
-        if not self.matches(pattern):
+            self._changed.wait_for(lambda: self._is_log_complete or came(), DEADLINE_SECONDS)
+        if not came():
             raise AssertionError(f"{pattern!r} is not in the log:\n{self}")
 
     def __str__(self):
