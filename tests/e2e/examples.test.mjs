@@ -20,7 +20,8 @@ describe("the example pages", () => {
     pages = await servePages(join(SOURCE, "examples"));
     react = await servePages(built);
     redis = await startRedis();
-    broker = await startBroker({ redis, args: ["--cors-origin", pages.url, "--cors-origin", react.url] });
+    writeFileSync(history(), '[[channel]]\nmatch = "build:*"\nsource = "stream"\nstream-field = "line"\n');
+    broker = await startBroker({ redis, args: brokerArgs() });
     browser = await launchBrowser();
   });
   after(async () => {
@@ -32,6 +33,7 @@ describe("the example pages", () => {
     for (const folder of [built, files]) rmSync(folder, { recursive: true, force: true });
   });
 
+  const history = () => join(files, "history.toml");
   const open = (origin, path, channel, options) =>
     openPage(browser, `${origin.url}/${path}?gateway=${broker.url}&channel=${channel}`, options);
   // One of the publishers, with a file of this content, to its end.
@@ -41,6 +43,9 @@ describe("the example pages", () => {
     const all = ["--to", redis.url, "--channel", channel, ...args.map((arg) => (arg === "FILE" ? file : arg))];
     return run(join(process.env.WEIR_BIN, program), all, { env: PLAIN_ENVIRONMENT });
   }
+  const brokerArgs = () => [
+    "--cors-origin", pages.url, "--cors-origin", react.url, "--durable", "inbox:*", "--config", history(),
+  ];
   async function close(page, name) {
     await page.screenshot({ path: screenshotPath(name) });
     assert.deepEqual(page.problems, []);
@@ -108,6 +113,46 @@ describe("the example pages", () => {
     assert.deepEqual(shown, ["configuring", "\n", "  \u2713 12 tests <ok> & \u00fcber \u{1F30A}", lines[3]]);
     await hasText(page.locator("span.c2"), /^\u2713$/);
     await close(page, "log-program");
+  });
+
+  it("inbox.html shows once what came while it was closed and while there was no gateway", async () => {
+    const publish = (n) => redis.cli("FCALL", "weir_publish", "1", "inbox:1", `{"msg":"order ${n}"}`);
+    const gateway = await startBroker({ redis, args: brokerArgs() });
+    const context = await browser.newContext();
+    const visit = async () => {
+      const page = await context.newPage();
+      await page.goto(`${pages.url}/inbox.html?gateway=${gateway.url}&channel=inbox:1`);
+      return page;
+    };
+    for (const n of [1, 2]) await publish(n);
+    const first = await visit();
+    await hasText(first.locator("li.old"), /order 2$/);
+    await gateway.stop();
+    await publish(3);
+    const again = await startBroker({ redis, args: [...brokerArgs(), "--listen", new URL(gateway.url).host] });
+    await hasText(first.locator("li"), /order 3$/);
+    assert.equal(await first.locator("li").count(), 3);
+    await first.close();
+    await publish(4);
+    const second = await visit();
+    await hasText(second.locator("li.new"), /order 4$/);
+    await publish(5);
+    await hasText(second.locator("li.new").first(), /order 5$/);
+    assert.equal(await second.locator("li").count(), 2);
+    await second.screenshot({ path: screenshotPath("inbox") });
+    await context.close();
+    await again.stop();
+  });
+
+  it("log.html shows a build that build.sh has written to a Redis Stream", async () => {
+    const script = join(SOURCE, "examples/build.sh");
+    const lines = ["compiling a.cpp", "\u001b[32mok\u001b[0m", "no newline"];
+    const env = { ...PLAIN_ENVIRONMENT, REDIS_URL: redis.url };
+    await run(script, ["build:1", "printf", `${lines.join("\n").replaceAll("%", "%%")}`], { env });
+    const page = await open(pages, "log.html", "build:1");
+    await hasText(page.getByRole("status"), /^finished$/);
+    assert.deepEqual(await page.locator("pre div").allTextContents(), ["compiling a.cpp", "ok", "no newline"]);
+    await close(page, "log-stream");
   });
 
   it("chat.html writes what weir-publish-demo publishes word by word", async () => {

@@ -39,6 +39,21 @@ export const cases = [
     [of('weir_redis_subscriptions_wanted')]: '7x20', [of('weir_redis_subscriptions_acknowledged')]: '6x20'}},
   {alert: 'WeirSubscriptionsNotAcknowledged', what: 'all are confirmed', fires: false, minutes: 4, series: {
     [of('weir_redis_subscriptions_wanted')]: '7x20', [of('weir_redis_subscriptions_acknowledged')]: '7x20'}},
+  {alert: 'WeirFunctionNotInstalled', what: 'Redis refuses it at each connect', fires: true, minutes: 30, series: {
+    [of('weir_redis_function_checks_total', 'outcome="refused"')]: '0x90 1x30', [of('process_start_time_seconds')]: '0x120'}},
+  {alert: 'WeirFunctionNotInstalled', what: 'it was refused before the first scrape', fires: true, minutes: 5, series: {
+    [of('weir_redis_function_checks_total', 'outcome="refused"')]: '1x60', [of('process_start_time_seconds')]: '0x60'}},
+  {alert: 'WeirFunctionNotInstalled', what: 'it was refused an hour ago', fires: false, minutes: 60, series: {
+    [of('weir_redis_function_checks_total', 'outcome="refused"')]: '1x240', [of('process_start_time_seconds')]: '0x240'}},
+  {alert: 'WeirFunctionNotInstalled', what: 'it is there', fires: false, minutes: 5, series: {
+    [of('weir_redis_function_checks_total', 'outcome="refused"')]: '0x60', [of('weir_redis_function_checks_total', 'outcome="present"')]: '0+1x60',
+    [of('process_start_time_seconds')]: '0x60'}},
+  {alert: 'WeirHistoryNotRead', what: 'reads wait and none is answered', fires: true, minutes: 5, series: {
+    [of('weir_redis_history_reads_waiting')]: '0x4 7x20', [of('weir_redis_history_reads_total')]: '0+9x4 36x20'}},
+  {alert: 'WeirHistoryNotRead', what: 'many wait and all are answered', fires: false, minutes: 5, series: {
+    [of('weir_redis_history_reads_waiting')]: '200x30', [of('weir_redis_history_reads_total')]: '0+900x30'}},
+  {alert: 'WeirHistoryNotRead', what: 'there is nothing to read', fires: false, minutes: 5, series: {
+    [of('weir_redis_history_reads_waiting')]: '0x30', [of('weir_redis_history_reads_total')]: '5x30'}},
   {alert: 'WeirNearlyFull', what: 'nine of ten places are taken', fires: true, minutes: 7, series: {
     [of('weir_clients')]: '900x40', [of('weir_clients_limit')]: '1000x40'}},
   {alert: 'WeirNearlyFull', what: 'half of the places are taken', fires: false, minutes: 7, series: {

@@ -129,6 +129,40 @@ for (const major of majors) {
       for (const port of ports) assert.equal(port.protocol, 'TCP');
     });
 
+    test('writes channels with a history as the gateway reads them', () => {
+      const config = {...minimal.config, durable: ['user:*', 'a'], 'durable-messages': 50};
+      const channels = [{match: 'b', durable: true, 'durable-seconds': 0}, {match: 'c', source: 'stream', 'stream-key': 'logs:{channel}'}];
+      const maps = render(major, {...minimal, config, channels}).filter(({kind}) => kind === 'ConfigMap');
+      const data = Object.assign({}, ...maps.map((map) => map.data));
+      assert.equal(data.WEIR_DURABLE, 'user:*,a');
+      assert.equal(data.WEIR_DURABLE_MESSAGES, '50');
+      assert.match(data['weir.toml'], /^durable = true\ndurable-seconds = 0\nmatch = "b"$/m);
+      assert.match(data['weir.toml'], /^match = "c"\nsource = "stream"\nstream-key = "logs:\{channel\}"$/m);
+    });
+
+    test('lets its Valkey evict nothing, and keep histories on a volume where it is told to', () => {
+      const of = (values) => {
+        const documents = render(major, {...valkey, valkey: {enabled: true, ...values}});
+        const {spec} = documents.find(({kind, metadata}) => kind === 'Deployment' && metadata.name === 'r-weir-valkey').spec.template;
+        const claim = documents.find(({kind}) => kind === 'PersistentVolumeClaim');
+        return {command: spec.containers[0].command.join(' '), volume: spec.volumes[0], claim};
+      };
+      const plain = of({});
+      assert.match(plain.command, /--appendonly no .*--maxmemory-policy noeviction --maxmemory 134217728$/);
+      assert.ok(plain.volume.emptyDir);
+      assert.equal(plain.claim, undefined);
+      assert.doesNotMatch(of({resources: null}).command, /--maxmemory /);
+      const kept = of({persistence: {enabled: true, size: '2Gi', storageClassName: 'fast'}});
+      assert.match(kept.command, /--appendonly yes /);
+      assert.equal(kept.volume.persistentVolumeClaim.claimName, kept.claim.metadata.name);
+      assert.equal(kept.claim.metadata.annotations['helm.sh/resource-policy'], 'keep');
+      assert.equal(kept.claim.spec.resources.requests.storage, '2Gi');
+      assert.equal(kept.claim.spec.storageClassName, 'fast');
+      const mine = of({persistence: {enabled: true, existingClaim: 'mine'}});
+      assert.equal(mine.volume.persistentVolumeClaim.claimName, 'mine');
+      assert.equal(mine.claim, undefined);
+    });
+
     test('asks /readyz whether to send clients and /healthz whether to restart', () => {
       const container = containerOf(render(major));
       assert.equal(container.readinessProbe.httpGet.path, '/readyz');
@@ -287,6 +321,8 @@ for (const major of majors) {
       assert.deepEqual(tables, [
         ['history-messages = 0', 'match = "price.*"', 'slow-client = "latest"'],
         ['match = "log:*"', 'queue-bytes = 67108864'],
+        ['durable = true', 'durable-messages = 50', 'match = "order:*"'],
+        ['match = "build:*"', 'source = "stream"', 'stream-field = "line"', 'stream-key = "logs:{channel}"'],
       ]);
     });
 
@@ -420,6 +456,12 @@ for (const major of majors) {
       'a Redis URL with a line feed': [{...minimal, redis: {url: 'redis://a\nb: c'}}, /url/],
       'several replicas on the memory bus': [{...memory, replicaCount: 2}, /replicaCount/],
       'autoscaling on the memory bus': [{...memory, autoscaling: {enabled: true}}, /autoscaling/],
+      'durable channels on the memory bus': [{...memory, config: {...memory.config, durable: ['a*']}}, /"a\*" have their history in Redis/],
+      'a stream on the memory bus': [{...memory, channels: [{match: 'b', source: 'stream'}]}, /"b" have their history in Redis/],
+      'a brace in the prefix of durable channels': [
+        {...minimal, config: {...minimal.config, durable: 'a,b', 'redis-prefix': '{app}:'}}, /config\.redis-prefix/],
+      'a durable stream': [{...minimal, channels: [{match: 'a', durable: true, source: 'stream'}]}, /"a" is durable, and of source stream/],
+      'a stream-key without a stream': [{...minimal, channels: [{match: 'a', 'stream-key': 'x'}]}, /"a" has a stream-key/],
       'a Redis URL beside the memory bus': [{...minimal, bus: 'memory'}, /leave out redis\.url/],
       'a Valkey beside a Redis URL': [{...minimal, valkey: {enabled: true}}, /redis\.url and valkey\.enabled: set one/],
       'a Valkey beside the memory bus': [{...memory, valkey: {enabled: true}}, /leave out valkey\.enabled/],
@@ -508,6 +550,14 @@ test('the notes say what one gateway and what several mean', () => {
   assert.match(notes(4, memory), /memory bus can have no more/);
 });
 
+test('the notes say what keeps the history of durable channels', () => {
+  const durable = (values) => notes(4, {...values, config: {...values.config, durable: ['user:*']}});
+  assert.match(durable(minimal), /Durable channels \(user:\*\).*noeviction/s);
+  assert.match(durable(valkey), /as long as the Valkey's pod lives/);
+  assert.match(durable({...valkey, valkey: {enabled: true, persistence: {enabled: true}}}), /on a volume\./);
+  assert.doesNotMatch(notes(4, minimal), /Durable/);
+});
+
 test('the notes fit how one gets in', () => {
   assert.match(notes(4, valkey), /valkey-cli PUBLISH stream/);
   assert.match(notes(4, valkey), /helm --namespace ns test r/);
@@ -523,7 +573,7 @@ test('the notes fit how one gets in', () => {
 test('the chart knows the settings of the gateway, all of them and no others',
      {skip: process.env.WEIR_BROKER ? false : 'the gateway is not built'}, () => {
        const ofTheChart = ['listen', 'admin-listen', 'admin-token-file', 'bus', 'redis-url', 'redis-password-file', 'redis-ca-file',
-         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'selftest', 'selftest-channel', 'selftest-token-file', 'help', 'version'];
+         'redis-certificate-file', 'redis-key-file', 'config', 'healthcheck', 'away', 'sleep', 'print-function', 'selftest', 'selftest-channel', 'selftest-token-file', 'help', 'version'];
        const known = [...settingsOf(process.env.WEIR_BROKER)].filter((name) => !ofTheChart.includes(name));
        assert.deepEqual(Object.keys(schema.properties.config.properties).sort(), known.sort());
      });
@@ -531,6 +581,8 @@ test('the chart knows the settings of the gateway, all of them and no others',
 test('the chart knows what may be set for a single channel', () => {
   const page = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8');
   const known = /matches the pattern `match`: ([a-z, -]+)\./.exec(page)[1].split(', ');
+  const own = page.slice(page.indexOf('## `[[channel]]`'));
+  known.push(...[...own.matchAll(/^\| `([a-z-]+)` \|/gm)].map((row) => row[1]));
   const {match, ...ofTheChart} = schema.properties.channels.items.properties;
   assert.ok(match);
   assert.deepEqual(Object.keys(ofTheChart).sort(), known.sort());

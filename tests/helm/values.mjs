@@ -20,6 +20,7 @@ export const everything = {
     'anonymous-subscribe': ['news.*', 'user:*'],
     'anonymous-publish': ['demo'],
     'redis-prefix': 'app:',
+    'durable': ['user:*'],
     'history-bytes': 4194304,
     'drain-seconds': 90,
     'log-format': 'json',
@@ -30,6 +31,8 @@ export const everything = {
   channels: [
     {'match': 'price.*', 'slow-client': 'latest', 'history-messages': 0},
     {'match': 'log:*', 'queue-bytes': 67108864},
+    {'match': 'order:*', 'durable': true, 'durable-messages': 50},
+    {'match': 'build:*', 'source': 'stream', 'stream-key': 'logs:{channel}', 'stream-field': 'line'},
   ],
   keys: {files: {'jwt-secret': 'a text of more than thirty-two bytes'}},
   service: {type: 'LoadBalancer', port: 8080, annotations: {'example.com/a': 'b'}},

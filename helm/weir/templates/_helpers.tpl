@@ -147,7 +147,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 [[channel]]
 {{- range $name, $value := . }}
 {{- if not (kindIs "invalid" $value) }}
-{{ $name }} = {{ if kindIs "string" $value }}{{ toJson $value }}{{ else }}{{ printf "%.0f" (float64 $value) }}{{ end }}
+{{ $name }} = {{ if or (kindIs "string" $value) (kindIs "bool" $value) }}{{ toJson $value }}{{ else }}{{ printf "%.0f" (float64 $value) }}{{ end }}
 {{- end }}
 {{- end }}
 {{ end }}
@@ -156,6 +156,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* What the gateway would refuse at start, said when the chart is rendered instead of in a crash loop. */}}
 {{- define "weir.check" -}}
 {{- include "weir.checkBus" . -}}
+{{- include "weir.checkHistory" . -}}
 {{- include "weir.checkMemory" . -}}
 {{- $config := include "weir.settings" . | fromJson -}}
 {{- $who := list -}}
@@ -210,6 +211,40 @@ belongs to the ports and times that it renders. */}}
 {{- if has .name $own -}}
 {{- fail (printf "extraEnv: %s is set by the chart: see redis, bus and service" .name) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The patterns of durable channels, and of those that follow a stream, as a JSON object of two lists. */}}
+{{- define "weir.histories" -}}
+{{- $durable := index .Values.config "durable" | default list -}}
+{{- $durable = ternary (splitList "," (toString $durable)) $durable (kindIs "string" $durable) -}}
+{{- $followed := list -}}
+{{- range .Values.channels -}}
+{{- if .durable }}{{ $durable = append $durable .match }}{{ end -}}
+{{- if eq "stream" (toString .source) }}{{ $followed = append $followed .match }}{{ end -}}
+{{- end -}}
+{{- dict "durable" $durable "followed" $followed | toJson -}}
+{{- end -}}
+
+{{/* Channels with a history in Redis. */}}
+{{- define "weir.checkHistory" -}}
+{{- range .Values.channels -}}
+{{- $isStream := eq "stream" (toString .source) -}}
+{{- if and .durable $isStream -}}
+{{- fail (printf "channels: %q is durable, and of source stream: leave out one of the two" .match) -}}
+{{- end -}}
+{{- if and (not $isStream) (or (index . "stream-key") (index . "stream-field")) -}}
+{{- fail (printf "channels: %q has a stream-key or a stream-field, which need source: stream" .match) -}}
+{{- end -}}
+{{- end -}}
+{{- $histories := include "weir.histories" . | fromJson -}}
+{{- with concat $histories.durable $histories.followed -}}
+{{- if eq (include "weir.bus" $) "memory" -}}
+{{- fail (printf "the channels %q have their history in Redis, and bus is memory" (first .)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $histories.durable (regexMatch "[{}]" (index .Values.config "redis-prefix" | default "" | toString)) -}}
+{{- fail "config.redis-prefix: durable channels can't be used with a brace in it, since their keys have braces of their own" -}}
 {{- end -}}
 {{- end -}}
 

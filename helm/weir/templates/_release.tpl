@@ -38,6 +38,14 @@ gateway is opened by what they left out. */}}
 {{- if or (include "weir.isTrial" .) .Values.valkey.enabled }}true{{ end -}}
 {{- end -}}
 
+{{/* maxmemory of the chart's Valkey, in bytes: half of its limit, since it needs memory for output buffers, and as much again
+while it writes its file anew. Empty without a limit. */}}
+{{- define "weir.valkeyMemory" -}}
+{{- with (default dict (default dict .Values.valkey.resources).limits).memory -}}
+{{- with include "weir.quantityBytes" . }}{{ div (int64 .) 2 }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Gateways; with autoscaling the least of them. */}}
 {{- define "weir.replicas" -}}
 {{- if .Values.autoscaling.enabled -}}
