@@ -36,6 +36,7 @@ struct LoadSettings {
   std::uint32_t stalled = 0;
   std::uint32_t receivers = 1;
   std::uint32_t publishers = 8;
+  bool publish_durable = false;
   std::uint32_t payload_bytes = 128;
   std::uint32_t rate = 0;
   std::uint32_t window = 256;
@@ -92,7 +93,9 @@ Result<SettingsTable::Outcome> read_settings(LoadSettings& settings, int argc, c
        Setting::integer("window", settings.window, {1, 1'000'000}, "messages",
                         "At most so many are on their way; of a rate, 65536 more."),
        Setting::integer("publish-connections", settings.publishers, {1, 1'000}, "connections",
-                        "Of HTTP publishing, one message at a time each.")});
+                        "Of HTTP publishing, one message at a time each."),
+       Setting::flag("publish-durable", settings.publish_durable,
+                     "Publish to Redis by FCALL weir_publish, as to durable channels.")});
   table.section("Time",
                 {Setting::duration("warm-up-seconds", settings.warm_up, {0, 600}, "Published, not measured."),
                  Setting::duration("seconds", settings.measure, {1, 3'600}, "Published and measured."),
@@ -254,7 +257,11 @@ class Run {
   }
 
   void publish() {
-    Publisher::Plan plan{publish_, channels_, settings_.payload_bytes, static_cast<double>(settings_.rate),
+    Publisher::Plan plan{publish_,
+                         channels_,
+                         settings_.publish_durable,
+                         settings_.payload_bytes,
+                         static_cast<double>(settings_.rate),
                          settings_.publishers};
     publisher_ = std::make_unique<Publisher>(std::move(plan), progress_);
     woken_.store(publisher_.get(), std::memory_order_release);

@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "bench/load/stamp.h"
@@ -29,17 +31,13 @@ struct ReaderDeleter {
   void operator()(redisReader* reader) const { redisReaderFree(reader); }
 };
 
-void append_command(std::string& out, const std::string& channel, const std::string& payload) {
-  const auto put = [&out](const std::string& argument) {
-    out += '$';
-    out += std::to_string(argument.size());
-    out += "\r\n";
+void append_command(std::string& out, std::initializer_list<std::string_view> arguments) {
+  out += '*' + std::to_string(arguments.size()) + "\r\n";
+  for (const std::string_view argument : arguments) {
+    out += '$' + std::to_string(argument.size()) + "\r\n";
     out += argument;
     out += "\r\n";
-  };
-  out += "*3\r\n$7\r\nPUBLISH\r\n";
-  put(channel);
-  put(payload);
+  }
 }
 
 // Bytes of the first whole response in `text`, 0 if it is not whole yet; its status line in `status`.
@@ -158,8 +156,10 @@ void Publisher::fill() {
       const std::string& channel = plan_.channels[sequence % plan_.channels.size()];
       progress_.publish_next();
       ++connection.unanswered;
-      if (is_redis) {
-        append_command(connection.out, channel, payload);
+      if (is_redis && plan_.is_durable) {
+        append_command(connection.out, {"FCALL", "weir_publish", "1", "weir:{" + channel + "}", payload});
+      } else if (is_redis) {
+        append_command(connection.out, {"PUBLISH", channel, payload});
       } else {
         connection.out +=
             "POST " + path_of(plan_.address, channel) + " HTTP/1.1\r\nHost: " + plan_.address.host +
@@ -195,7 +195,8 @@ void Publisher::receive(Connection& connection) {
     void* reply = nullptr;
     while (redisReaderGetReply(connection.reader.get(), &reply) == REDIS_OK && reply != nullptr) {
       const auto* typed = static_cast<const redisReply*>(reply);
-      if (typed->type != REDIS_REPLY_INTEGER)
+      // An id from the function, else the number of subscribers.
+      if (typed->type != (plan_.is_durable ? REDIS_REPLY_STRING : REDIS_REPLY_INTEGER))
         error_ = "publishing: " + std::string(typed->str ? typed->str : "?");
       freeReplyObject(reply);
       ++answers;

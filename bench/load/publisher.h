@@ -16,8 +16,9 @@ namespace weir::bench {
 class Publisher {
  public:
   struct Plan {
-    Address address;                    // redis: PUBLISH, pipelined. http: POST, one at a time a connection.
+    Address address;                    // redis: commands, pipelined. http: POST, one at a time a connection.
     std::vector<std::string> channels;  // Message n goes to channel n modulo their number.
+    bool is_durable = false;            // Of redis: FCALL weir_publish, as to durable channels; else PUBLISH.
     std::size_t payload_bytes = 128;
     double rate = 0;  // Messages a second, due at even times; 0: as fast as they are received.
     std::size_t http_connections = 8;
