@@ -8,8 +8,8 @@ import subprocess
 import parts
 
 CLIENTS = 1_000
-# Messages on their way, published and not received by all. Half of weir-load's default wait in Redis for weir_publish, and
-# the gateway is left with short runs; all of these are below --queue-messages.
+# Messages on their way, published and not received by all: more than weir-load's default, so that the time in Redis does not
+# leave the gateway without any, and far fewer than --queue-messages.
 WINDOW = 512
 RATIO_MIN = 0.9
 

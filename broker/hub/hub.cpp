@@ -78,8 +78,8 @@ ShardOptions shard_options_of(const Config& config, const std::string& epoch, St
 
 // What an idle channel of one client and an idle stream take, beside the frames: measured, see "Sizing" in
 // docs/operations.md. The metrics' estimates are multiples of them.
-constexpr std::size_t kChannelBytes = 1'500;
-constexpr std::size_t kStreamBytes = 960;
+constexpr std::size_t kChannelBytes = 1'570;
+constexpr std::size_t kStreamBytes = 1'030;
 
 // A stream's hold on the gateway. When the client ends, it gives back its channels first, then its place.
 struct StreamLease {
