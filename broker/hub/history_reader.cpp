@@ -61,6 +61,12 @@ void note_entry_bytes(ChannelStream& stream, std::size_t bytes) {
   }
 }
 
+// Up to here everything that there was is on the page.
+StreamId last_seen(const Page& page) {
+  if (!page.entries.empty()) return page.entries.back().frame->stream_id();
+  return page.first == kStreamBegin ? kStreamBegin : id_before(page.first);
+}
+
 }  // namespace
 
 HistoryReader::HistoryReader(const EntryEncoder& encoder, std::shared_ptr<FrameBytes> frames,
@@ -266,20 +272,21 @@ void HistoryReader::read_end(const FetchPtr& fetch) {
   const bool has_as_old = page.before || (page.first != kStreamBegin && !page.entries.empty() &&
                                           page.entries.front().frame->stream_id() == page.first);
   if (!is_at_end && (fetch->stream->is_durable() || has_as_old)) return finish(fetch, false);
-  if (fetch->end) {
-    fetch->page->end = fetch->end;
+  const auto finish_with_end = [this, fetch, is_at_end] {
+    // Of a page that goes on behind `from` it says nothing: what came since the page was read is not missing there.
+    if (is_at_end) fetch->page->end = fetch->end;
     fetch->page->is_trimmed = fetch->is_trimmed;
-    return finish(fetch, false);
-  }
-  const auto on_end = [this, fetch, is_at_end](StreamReadResult result) {
+    finish(fetch, false);
+  };
+  if (fetch->end) return finish_with_end();
+  const auto on_end = [this, fetch, is_at_end, finish_with_end](StreamReadResult result) {
     if (is_refused(result)) return finish(fetch, true);
     fetch->end = result.end.value_or(kStreamBegin);
     fetch->is_trimmed = result.is_trimmed;
-    // It may be of an entry that has come since the page was read.
-    if (is_at_end && *fetch->end > fetch->from) return read_entries(fetch);
-    fetch->page->end = fetch->end;
-    fetch->page->is_trimmed = fetch->is_trimmed;
-    finish(fetch, false);
+    // It may be of an entry that has come since the page was read. Of those who ask, one may be past it already while
+    // another waits for just that entry.
+    if (is_at_end && *fetch->end > last_seen(*fetch->page)) return read_entries(fetch);
+    finish_with_end();
   };
   start({.read = end_of(*fetch->stream), .done = on_end, .fetch = fetch});
 }

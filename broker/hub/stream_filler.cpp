@@ -19,15 +19,10 @@ constexpr std::size_t kParkedBytesMax = 1'024;
 // How far Redis' clock may be from ours.
 constexpr std::chrono::milliseconds kClocksApart{1'000};
 
-// True if `id` is the entry that follows `last`. A new birth is looked up in the stream: believed, a forged one would
-// make all that is published later look old.
-bool is_next(const StreamId& last, const StreamId& id) { return id.n == last.n + 1 && id.ms == last.ms; }
-
-// True if the stream whose first entry was announced is gone, and `page` is of a later one. To a log that is at "0-0"
-// nothing else tells that: each of the two would be the beginning.
-bool has_lost_first(const Page& page, const StreamId& first) {
-  return first != kStreamBegin && !page.entries.empty() &&
-         page.entries.front().frame->stream_id().ms > first.ms;
+// True if `id` is the entry that follows `last`. Another birth is looked up in the stream: believed, a forged one would
+// make all that is published later look old. Where there was no stream yet, the first entry is of any birth.
+bool is_next(const StreamId& last, const StreamId& id) {
+  return id.n == last.n + 1 && (id.ms == last.ms || last == kStreamBegin);
 }
 
 }  // namespace
@@ -167,10 +162,6 @@ bool StreamFiller::append_run(const OpenChannelPtr& open, const Page& page) {
   const StreamId end = channel.log.end_id();
   PageStep step = step_from(page, end, channel.stream->kind);
   if (step.gap && std::exchange(open->fill.is_made_anew, false)) step.gap->reason = GapReason::kReset;
-  if (end == kStreamBegin && has_lost_first(page, open->fill.first)) {
-    step.gap = {std::nullopt, GapReason::kReset};
-    step.position = id_before(page.entries.front().frame->stream_id());
-  }
   const bool is_reset = step.gap && step.gap->reason == GapReason::kReset;
   if (is_reset) history_.drop_pages(channel.name);  // Of a stream that was there before.
   // The new stream begins with what was announced behind the old one's last entry: nothing is missing.

@@ -560,10 +560,10 @@ class Many(FollowedTest):
         redis, gateway, _ = self.start_pair()
         count = scaled(300, 120)
         tallies = [Tally() for _ in range(count)]
-        for n, tally in enumerate(tallies):
-            self.loop.open(gateway.port, f"/channels/f{n}", on_event=tally.add)
-        gateway.wait_until(lambda: gateway.metrics()["weir_followed_streams"] == count, "all streams",
-                           pump=self.loop.pump)
+        streams = [self.loop.open(gateway.port, f"/channels/f{n}", on_event=tally.add) for n, tally in enumerate(tallies)]
+        for stream in streams:
+            stream.wait_for_first_block()
+        self.assertEqual(gateway.metrics()["weir_followed_streams"], count)
         stop = threading.Event()
         added = itertools.count(1)
 

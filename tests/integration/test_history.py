@@ -194,6 +194,7 @@ class Pages(History):
     def test_a_key_that_is_no_stream_is_502(self):
         redis, gateway = self.start_durable()
         redis.client.command("SET", "weir:{d}", "x")
+        gateway.wait_until(lambda: gateway.request("GET", "/channels/d/messages").status != 503, "the history can be read")
         self.assert_error(gateway.request("GET", "/channels/d/messages"), 502, "refuses")
 
     def test_without_redis_it_is_503_and_with_redis_it_is_there_again(self):

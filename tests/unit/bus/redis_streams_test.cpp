@@ -659,8 +659,8 @@ TEST_F(RedisStreamsTest, InstallsTheFunctionWhenItIsGoneAndSendsTheMessagesOnceM
 
 TEST_F(RedisStreamsTest, ManyGatewaysInstallAtOnce) {
   RedisServer server;
-  std::vector<std::unique_ptr<Bus>> buses;
   std::deque<StreamObserver> observers(8);
+  std::vector<std::unique_ptr<Bus>> buses;
   for (StreamObserver& observer : observers) {
     buses.push_back(make_redis_bus(stream_options(server.url()), observer_));
     buses.back()->streams()->set_listener(observer);

@@ -227,6 +227,49 @@ TEST_F(HistoryReaderTest, ReadsAgainWhatCameBeforeTheEndWasRead) {
   EXPECT_FALSE(step_from(*answer->page, {kOld, 4}, StreamKind::kDurable).gap);
 }
 
+TEST_F(HistoryReaderTest, ReadsAgainWhatCameForOneWhoWaitsBehindAnotherWhoHasIt) {
+  fill(kOld, 1, 1);
+  const auto behind = read({kOld, 1});
+  const auto ahead = read({kOld, 3});  // Another gateway has given it the third already.
+  ASSERT_TRUE(streams_.answer());
+  fill(kOld, 2, 3);
+  streams_.answer_all();
+  ASSERT_TRUE(behind->is_done && ahead->is_done);
+  ASSERT_EQ(behind->page->entries.size(), 3U);
+  EXPECT_FALSE(step_from(*behind->page, {kOld, 1}, StreamKind::kDurable).gap);
+  EXPECT_FALSE(step_from(*behind->page, {kOld, 3}, StreamKind::kDurable).gap);
+}
+
+TEST_F(HistoryReaderTest, WhatComesWhileTheEndIsReadIsNotMissing) {
+  streams_.add("news", {{7, 0}, 7, "x"});
+  streams_.trimmed.insert("news");
+  const auto answer = read(followed_, {5, 0});  // Which is gone.
+  while (!streams_.reads.empty() && !streams_.reads.front().first.wants_end) ASSERT_TRUE(streams_.answer());
+  ASSERT_FALSE(answer->is_done);
+  streams_.add("news", {{8, 0}, 8, "x"});
+  streams_.answer_all();
+  ASSERT_TRUE(answer->is_done);
+  const PageStep step = step_from(*answer->page, {5, 0}, StreamKind::kFollowed);
+  ASSERT_TRUE(step.gap);
+  EXPECT_EQ(step.index, 0U);
+  ASSERT_EQ(answer->page->entries.size(), 1U);
+  EXPECT_FALSE(step_from(*answer->page, {7, 0}, StreamKind::kFollowed).gap) << "8-0 is still to be read";
+}
+
+TEST_F(HistoryReaderTest, AStreamThatGoesOnDuringTheSecondReadWasNotReset) {
+  streams_.trimmed.insert("news");
+  streams_.ends["news"] = {5, 0};
+  const auto answer = read(followed_, {5, 0});
+  while (!streams_.reads.empty() && !streams_.reads.front().first.wants_end) ASSERT_TRUE(streams_.answer());
+  streams_.add("news", {{7, 0}, 7, "x"});
+  ASSERT_TRUE(streams_.answer());
+  streams_.add("news", {{8, 0}, 8, "x"});
+  streams_.answer_all();
+  ASSERT_TRUE(answer->is_done);
+  ASSERT_EQ(answer->page->entries.size(), 2U);
+  EXPECT_FALSE(step_from(*answer->page, {8, 0}, StreamKind::kFollowed).gap);
+}
+
 TEST_F(HistoryReaderTest, OfAStreamThatIsNotThereTheEndIsTheBegin) {
   const PagePtr page = page_at({kOld, 4});
   ASSERT_TRUE(page);
