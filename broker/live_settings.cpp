@@ -20,6 +20,11 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
+// The bus was made for the histories that were wanted at the start.
+bool LiveSettings::is_first(ChannelSource source, const Config& config) const {
+  return has_channels_from(config, source) && !has_channels_from(running_.config, source);
+}
+
 LiveSettings::LiveSettings(const CommandLine& running, Read read, KeyStore& keys, Hub& hub)
     : running_(running), read_(std::move(read)), keys_(keys), hub_(hub) {}
 
@@ -36,6 +41,8 @@ std::optional<Error> LiveSettings::try_reload() {
   if (auto error = keys_.reload()) return error;
   Config& config = line->config;
   const std::size_t rules = config.channel_rules.size();
+  const bool has_first_history =
+      is_first(ChannelSource::kDurable, config) || is_first(ChannelSource::kStream, config);
   hub_.set_channel_rules(std::move(config.channel_rules));
 
   // Log the following if either level allows it.
@@ -45,6 +52,10 @@ std::optional<Error> LiveSettings::try_reload() {
       {{"keys", keys_.keys()->size()}, {"log_level", log_level_name(config.log_level)}, {"rules", rules}});
   const auto names = settings_for_a_restart(running_.config, config);
   if (!names.empty()) log_warning("SIGHUP: restart to apply what changed: " + joined(names));
+  if (has_first_history)
+    log_warning(
+        "SIGHUP: restart for the first rule with durable = true or source = \"stream\": until then its "
+        "channels may be live");
   set_log_level(config.log_level);
   return std::nullopt;
 }

@@ -28,6 +28,8 @@ class LiveSettings {
 
  private:
   std::optional<Error> try_reload();
+  // True if `config` has a rule of this kind, and the start had none.
+  bool is_first(ChannelSource source, const Config& config) const;
 
   const CommandLine& running_;
   const Read read_;

@@ -67,6 +67,22 @@ class WhatIsReadAgain(Reload):
         self.assertRegex(self.hang_up(gateway), r"rules=0\b")
         self.assertEqual(self.history_of(gateway, "third"), 10)
 
+    def test_the_first_rule_for_a_history_takes_a_restart_and_is_named(self):
+        durable = '[[channel]]\nmatch = "d*"\ndurable = true\n'
+        followed = '[[channel]]\nmatch = "f*"\nsource = "stream"\n'
+        redis = self.start_redis()
+        for before, after, is_first in (("", durable, True), ("", followed, True), (followed, durable + followed, True),
+                                        (durable + followed, followed + durable, False)):
+            with self.subTest(before=before, after=after):
+                gateway = self.start_gateway(redis=redis, toml=before)
+                gateway.write_toml(after)
+                self.hang_up(gateway)
+                if is_first:
+                    gateway.wait_until(lambda g=gateway: self.told(g, "warning"), "the warning")
+                    self.assertIn("restart for the first rule", self.told(gateway, "warning")[0])
+                gateway.stop()
+                self.assertEqual(len(self.told(gateway, "warning")), is_first)
+
     def test_the_level_of_the_log(self):
         gateway = self.start_gateway(toml="log-level = 'info'\n")
         gateway.write_toml("log-level = 'debug'\n")
