@@ -218,6 +218,8 @@ std::vector<Setting> address_rows(Config& config) {
       Setting::choice("console", config.console,
                       {{"auto", ConsoleMode::kAuto}, {"on", ConsoleMode::kOn}, {"off", ConsoleMode::kOff}},
                       "The console page at /; auto: on loopback only."),
+      Setting::choice("clients", config.serves_clients, {{"on", true}, {"off", false}},
+                      "The library for browsers at /clients/, for anybody and any origin."),
   };
 }
 

@@ -114,6 +114,7 @@ struct Config {
   std::string jwt_audience;  // Empty: any.
   std::string jwt_cookie = "weir_token";
   ConsoleMode console = ConsoleMode::kAuto;
+  bool serves_clients = true;  // The library for browsers.
 
   std::size_t max_clients = 0;              // 0: as many as the descriptor limit allows, less a reserve.
   std::size_t max_clients_per_address = 0;  // 0: no limit. IPv6 is counted by /64.

@@ -3,13 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 namespace weir {
 
 // How a stream with ?form=json puts `Message::data` into its JSON.
-enum class DataKind {
+enum class DataKind : std::uint8_t {
   // The whole payload. Nobody has checked yet whether it is JSON.
   kPayload,
   // A JSON value, exactly as the publisher wrote it.
@@ -32,6 +33,8 @@ struct Message {
   bool is_end = false;
   // False only for an end that came without data.
   bool has_data = true;
+  // When the gateway got it, or a channel with a history its entry, in Unix ms; 0: nobody has set it.
+  std::uint64_t time = 0;
   // How many invalid sequences of UTF-8 became U+FFFD.
   std::size_t replaced = 0;
 };

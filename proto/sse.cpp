@@ -36,10 +36,12 @@ std::string end_object(std::string_view data, DataKind kind, std::string_view ch
   return "{\"channel\":" + json_string(channel) + ",\"data\":" + data_as_json(data, kind) + '}';
 }
 
-std::string message_object(const DecodedEvent& event, DataKind kind, std::string_view channel) {
+std::string message_object(const DecodedEvent& event, DataKind kind, std::string_view channel,
+                           std::uint64_t time) {
   std::string object = "{\"channel\":" + json_string(channel);
   if (!event.type.empty()) object += ",\"type\":" + json_string(event.type);
   if (!event.id.empty()) object += ",\"id\":" + json_string(event.id);
+  if (time != 0) object += ",\"time\":" + std::to_string(time);
   return object + ",\"data\":" + data_as_json(event.data, kind) + '}';
 }
 
@@ -137,7 +139,8 @@ std::string encode_message(const Message& message, std::string_view channel, std
                        .retry = message.retry});
 }
 
-std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form) {
+std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form,
+                        std::uint64_t time) {
   if (form == Form::kChannel) return std::string(channel_block);
   DecodedEvent event = decode_block(channel_block);
   if (event.type == kEndType) {
@@ -147,7 +150,7 @@ std::string encode_form(std::string_view channel_block, DataKind kind, std::stri
   } else if (form == Form::kEvents) {
     event.type = type_in_events(event.type, channel);
   } else {
-    event.data = message_object(event, kind, channel);
+    event.data = message_object(event, kind, channel, time);
     event.type.clear();
   }
   return encode_block({.id = event.id, .type = event.type, .data = event.data, .retry = event.retry});

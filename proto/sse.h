@@ -64,7 +64,7 @@ enum class Form : std::uint8_t {
   kChannel,
   // /events: the type is the channel, or channel/type.
   kEvents,
-  // ?form=json: untyped, with {"channel":…,"type":…,"id":…,"data":…} as data.
+  // ?form=json: untyped, with {"channel":…,"type":…,"id":…,"time":…,"data":…} as data.
   kJson,
 };
 inline constexpr std::size_t kForms = 3;
@@ -74,9 +74,10 @@ std::string encode_message(const Message& message, std::string_view channel, std
 // Encodes a block of the kChannel form in another form.
 //  - The gateway's own events, whose types begin with "weir:", stay as they are. The end keeps its type, and
 //    its data becomes {"channel":…,"data":…}, or stays {"channel":…} if the publisher gave none.
-//  - In the JSON form an empty `id` or `type` is left out. Data of kind kPayload is embedded as it is if it
-//    is JSON, and as a JSON string otherwise.
-std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form);
+//  - In the JSON form an empty `id` or `type` is left out, and so is a `time` of 0. Data of kind kPayload is embedded as
+//    it is if it is JSON, and as a JSON string otherwise.
+std::string encode_form(std::string_view channel_block, DataKind kind, std::string_view channel, Form form,
+                        std::uint64_t time = 0);
 
 // `data` as a JSON value, as the JSON form has it.
 std::string data_as_json(std::string_view data, DataKind kind);

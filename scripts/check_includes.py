@@ -46,7 +46,7 @@ LIBRARIES = {
     "toml++": "settings",
     "prometheus/": "broker/base/metrics publishers/program/metrics",
     "spdlog/": "broker/base/logging* publishers",
-    "openssl/": "broker/auth broker/bus broker/api/admin_token broker/api/console redis publishers",
+    "openssl/": "broker/auth broker/bus broker/api/admin_token broker/api/digest redis publishers",
 }
 # A room of the gateway that holds more than this part of its lines is named. It is no error.
 LARGE = 1 / 5

@@ -97,7 +97,11 @@ std::vector<Header> Access::cors_headers(const Head& head) const {
     headers.push_back({"Access-Control-Allow-Credentials", "true"});
   } else if (allows_any_origin_) {
     headers.push_back({"Access-Control-Allow-Origin", "*"});
+  } else {
+    return headers;
   }
+  // A page that reads streams by fetch() comes back when it says. It is not safelisted (Fetch).
+  headers.push_back({"Access-Control-Expose-Headers", "Retry-After"});
   return headers;
 }
 

@@ -1,23 +1,9 @@
 #include "broker/api/console.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-#include <cassert>
+#include "broker/api/digest.h"
 
 namespace weir {
 namespace {
-
-std::string base64_of_sha256(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  [[maybe_unused]] const int is_done =
-      EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  assert(is_done == 1 && size == 32);
-  std::array<unsigned char, 64> encoded{};
-  const int encoded_size = EVP_EncodeBlock(encoded.data(), digest.data(), static_cast<int>(size));
-  return {reinterpret_cast<const char*>(encoded.data()), static_cast<std::size_t>(encoded_size)};
-}
 
 // The hashes of all inline elements <tag ...>...</tag> of `html`, as sources for a CSP.
 std::string hashes_of(std::string_view html, const std::string& tag) {
@@ -28,7 +14,7 @@ std::string hashes_of(std::string_view html, const std::string& tag) {
     const std::size_t begin = html.find('>', at);
     const std::size_t end = html.find(end_tag, at);
     if (begin == std::string_view::npos || end == std::string_view::npos) break;
-    sources += " 'sha256-" + base64_of_sha256(html.substr(begin + 1, end - begin - 1)) + "'";
+    sources += " '" + sha256_source(html.substr(begin + 1, end - begin - 1)) + "'";
     at = end;
   }
   return sources.empty() ? " 'none'" : sources;

@@ -64,8 +64,9 @@ Result<std::optional<Credential>> find_credential(const Head& head, const QueryP
   return std::optional<Credential>();
 }
 
-Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters) {
-  Reply reply = error_reply(status, detail);
+Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters,
+                std::optional<std::string_view> channel) {
+  Reply reply = channel ? channel_error_reply(status, detail, *channel) : error_reply(status, detail);
   reply.headers.push_back({"WWW-Authenticate", "Bearer realm=\"weir\"" + parameters});
   reply.refused = refused;
   return reply;

@@ -31,8 +31,9 @@ Result<std::optional<Credential>> find_credential(const Head& head, const QueryP
 Result<std::optional<std::string>> find_bearer_token(const Head& head);
 
 // The answer to a request whose token is missing, bad, or not enough (RFC 6750, 3). `parameters` say what is
-// wrong with the token; they are empty if there was none.
-Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters = "");
+// wrong with the token; they are empty if there was none. `channel` is the one it is not enough for, if it is one.
+Reply challenge(int status, std::string_view detail, Refused refused, const std::string& parameters = "",
+                std::optional<std::string_view> channel = {});
 
 // Returns `query` as it may be logged: the first ten names, without values, since any value may be a token
 // under a misspelt name. Hides a name that may itself be a token.

@@ -57,16 +57,18 @@ std::optional<Reply> Doorkeeper::refuse(const Caller& caller, Action action, std
     const Claims& claims = *caller.claims;
     if (is_publish ? claims.may_publish(channel) : claims.may_subscribe(channel)) return std::nullopt;
     return challenge(403, deed(action, channel) + " is not allowed by the token: see its claim weir",
-                     Refused::kTokenScope, ", error=\"insufficient_scope\"");
+                     Refused::kTokenScope, ", error=\"insufficient_scope\"", channel);
   }
   if (verifier_ != nullptr)
     return challenge(401,
                      deed(action, channel) +
                          " takes a token: send it as Authorization: Bearer TOKEN, as the cookie " +
                          cookie_name_ + ", or as ?access_token=TOKEN",
-                     Refused::kTokenMissing);
-  Reply reply = error_reply(403, deed(action, channel) + " is not allowed to anyone: see " +
-                                     (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"));
+                     Refused::kTokenMissing, "", channel);
+  Reply reply = channel_error_reply(403,
+                                    deed(action, channel) + " is not allowed to anyone: see " +
+                                        (is_publish ? "--anonymous-publish" : "--anonymous-subscribe"),
+                                    channel);
   reply.refused = is_publish ? Refused::kPublishRule : Refused::kSubscribeRule;
   return reply;
 }

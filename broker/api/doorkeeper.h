@@ -37,7 +37,8 @@ class Doorkeeper {
   std::variant<Caller, Reply> identify(const Head& head, const QueryParameters& query) const;
 
   // Returns nullopt if `caller` may do `action` on `channel`, by the token or because anybody may. Otherwise
-  // 403 with a token, 401 without one, and 403 without one if there are no keys, so that no token could help.
+  // 403 with a token, 401 without one, and 403 without one if there are no keys, so that no token could help. The
+  // reply names the channel.
   std::optional<Reply> refuse(const Caller& caller, Action action, std::string_view channel) const;
 
  private:

@@ -68,6 +68,7 @@ RouteOptions route_options(const Config& config, std::uint64_t random, bool has_
                  .has_keys = has_keys},
       .channels_per_client_max = config.max_channels_per_client,
       .has_console = config.console == ConsoleMode::kOn || (config.console == ConsoleMode::kAuto && is_local),
+      .has_clients = config.serves_clients,
       .base_path = config.base_path,
       .cookie_name = config.jwt_cookie,
       .retry = config.retry,

@@ -7,6 +7,7 @@ namespace weir {
 namespace {
 
 bool is_known(std::string_view name, StreamRoute route) {
+  if (name.starts_with(parameter::kReplayOf)) return true;  // One of another channel is refused.
   return std::any_of(
       std::begin(kKnownParameters), std::end(kKnownParameters), [&](const KnownParameter& known) {
         return known.name == name && (route == StreamRoute::kEvents || !known.is_for_events_alone);

@@ -17,7 +17,9 @@ inline constexpr std::string_view kForm = "form";
 inline constexpr std::string_view kLastEventId = "lastEventId";
 // The spelling of Mercure, Nchan and ntfy.
 inline constexpr std::string_view kLastEventIdSnakeCase = "last_event_id";
+inline constexpr std::string_view kNew = "new";
 inline constexpr std::string_view kReplay = "replay";
+inline constexpr std::string_view kReplayOf = "replay.";  // And a channel of the request.
 inline constexpr std::string_view kSince = "since";
 // Cache busters. No stream is cached, but libraries append them to every URL.
 inline constexpr std::string_view kTime = "t";
@@ -40,6 +42,7 @@ inline constexpr KnownParameter kKnownParameters[] = {
     {parameter::kForm},
     {parameter::kLastEventId},
     {parameter::kLastEventIdSnakeCase},
+    {parameter::kNew},
     {parameter::kReplay},
     {parameter::kSince},
     {parameter::kTime},

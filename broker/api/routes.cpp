@@ -6,6 +6,7 @@
 #include "broker/api/credential.h"
 #include "broker/api/history.h"
 #include "broker/api/parameters.h"
+#include "broker/api/stream_query.h"
 #include "broker/base/logging.h"
 #include "broker/base/metrics.h"
 #include "broker/base/retry_time.h"
@@ -39,43 +40,16 @@ Reply other_method(const Head& head, std::string_view allowed) {
 
 Reply not_found() { return error_reply(404, "there is nothing at this path"); }
 
+Reply no_channel(const std::string& name) {
+  return channel_error_reply(400, "\"" + name + "\" is no channel name: " + kChannelNameRule, name);
+}
+
 // The console finds the other URLs beside its own, which ends with a slash.
 Reply moved_to(std::string path, std::string_view query) {
   Reply reply = error_reply(308, "the console is at " + path);
   if (!query.empty()) path.append("?").append(query);
   reply.headers.push_back({"Location", std::move(path)});
   return reply;
-}
-
-// The header wins: a browser reconnects with the old URL. In the query the last id counts: some clients
-// append a new one to the URL at each reconnect.
-std::optional<std::string> last_event_id(const Head& head, const QueryParameters& query) {
-  const std::string* id = head.find("last-event-id");
-  if (id != nullptr && !id->empty()) return *id;
-  id = nullptr;
-  for (const auto& [name, value] : query) {
-    const bool is_id = name == parameter::kLastEventId || name == parameter::kLastEventIdSnakeCase;
-    if (is_id && !value.empty()) id = &value;
-  }
-  if (id == nullptr) return std::nullopt;
-  return *id;
-}
-
-// Reads `replay` and `since` into `request`, in which last_event_id is set: the id wins over both, and `replay` over
-// `since`, but each must be right. The error is one line.
-std::optional<Error> read_replay(const QueryParameters& query, StreamRequest& request) {
-  if (const std::string* replay = find_last(query, parameter::kReplay)) {
-    const auto messages = *replay == "all" ? kReplayAll : parse_whole_number<std::size_t>(*replay);
-    if (!messages) return Error{"replay is neither a number of messages nor all"};
-    request.replay = *messages;
-  }
-  if (const std::string* since = find_last(query, parameter::kSince)) {
-    request.since = parse_whole_number<std::uint64_t>(*since);
-    if (!request.since) return Error{"since is not a time in Unix milliseconds"};
-  }
-  if (request.last_event_id) request.replay = 0;
-  if (request.last_event_id || request.replay > 0) request.since.reset();
-  return std::nullopt;
 }
 
 // The key by which a repeat of a publish is known; empty if the request has none. The error is one line.
@@ -162,8 +136,9 @@ Reply publish_reply(const std::string& channel, std::size_t subscribers, const P
       break;
   }
   // A rule about this channel concerns the caller. Any other refusal means that the bus is misconfigured.
-  reply = error_reply(result.outcome == PublishOutcome::kForbidden ? 403 : 502,
-                      "nothing was published: the bus refused it" + why);
+  const std::string detail = "nothing was published: the bus refused it" + why;
+  reply = result.outcome == PublishOutcome::kForbidden ? channel_error_reply(403, detail, channel)
+                                                       : error_reply(502, detail);
   reply.refused = Refused::kBusRefused;
   return reply;
 }
@@ -203,15 +178,12 @@ class Routes::Opening final : public StreamOpening {
         accepts_stream_(accepts_stream) {}
 
   void set_head(std::string head, const Delivery& delivery) override {
-    static const Reply kForbidden = error_reply(403, "the bus refuses a subscription to this channel");
     request_.head = std::move(head);
     request_.encoding.is_chunked = !delivery.is_http_1_0;
-    Reply forbidden;
-    forbidden.status = kForbidden.status;
-    forbidden.content_type = kForbidden.content_type;
-    forbidden.body = kForbidden.body;
-    forbidden.headers = cors_;
-    request_.forbidden = encode_reply(forbidden, delivery);
+    request_.forbidden = [cors = cors_, delivery](std::string_view channel) {
+      Reply reply = channel_error_reply(403, "the bus refuses a subscription to this channel", channel);
+      return encode_reply(with_headers(std::move(reply), cors), delivery);
+    };
   }
   bool open(int socket) override {
     return routes_.gateway_.open_stream(std::move(request_), std::move(place_), socket);
@@ -231,11 +203,13 @@ Routes::Routes(RouteOptions options, Gateway& gateway, Metrics& metrics, const T
       access_(options_.access),
       doorkeeper_(access_, verifier, options_.cookie_name),
       console_(make_console_page(kConsoleHtml)),
+      clients_(client_files(), kClientVersion),
       gateway_(gateway),
       metrics_(metrics),
       random_(options_.random) {}
 
 Reply Routes::handle(Request& request) {
+  if (auto reply = client_library(request.head)) return std::move(*reply);
   Reply reply = dispatch(request);
   if (reply.status == 401 || reply.status == 403) log_refusal(request.head, reply);
   return with_headers(std::move(reply), cors_headers(request.head));
@@ -244,6 +218,15 @@ Reply Routes::handle(Request& request) {
 std::vector<Header> Routes::cors_headers(const Head& head) const { return access_.cors_headers(head); }
 
 bool Routes::is_draining() const { return gateway_.is_draining(); }
+
+std::optional<Reply> Routes::client_library(const Head& head) const {
+  constexpr std::string_view kClients = "/clients/";
+  std::string_view path = head.path;
+  if (!path.starts_with(options_.base_path)) return std::nullopt;
+  path.remove_prefix(options_.base_path.size());
+  if (!path.starts_with(kClients) || access_.refuse_foreign(head)) return std::nullopt;
+  return options_.has_clients ? clients_.answer(head, path.substr(kClients.size())) : ClientLibrary::off();
+}
 
 Reply Routes::dispatch(Request& request) {
   const Head& head = request.head;
@@ -270,10 +253,7 @@ Reply Routes::on_channel(Request& request, std::string_view encoded_name, std::s
   const Head& head = request.head;
   if (action != "" && action != "/end" && action != "/info" && action != "/messages") return not_found();
   auto channel = percent_decode(encoded_name);
-  if (!channel || !is_channel_name(*channel)) {
-    return error_reply(400, "\"" + channel.value_or(std::string(encoded_name)) +
-                                "\" is no channel name: " + kChannelNameRule);
-  }
+  if (!channel || !is_channel_name(*channel)) return no_channel(channel.value_or(std::string(encoded_name)));
   if (action == "/info") return is_read(head) ? info(head, *channel) : other_method(head, kReadMethods);
   if (action == "/messages") {
     return is_read(head) ? messages(request, std::move(*channel)) : other_method(head, kReadMethods);
@@ -325,8 +305,7 @@ Reply Routes::open_events(const Request& request) {
   std::vector<std::string> channels;
   for (const auto& [name, value] : visit.query) {
     if (name != parameter::kChannel) continue;
-    if (!is_channel_name(value))
-      return error_reply(400, "\"" + value + "\" is no channel name: " + kChannelNameRule);
+    if (!is_channel_name(value)) return no_channel(value);
     if (auto refusal = doorkeeper_.refuse(visit.caller, Action::kSubscribe, value))
       return std::move(*refusal);
     if (std::find(channels.begin(), channels.end(), value) == channels.end()) channels.push_back(value);
@@ -355,13 +334,11 @@ Reply Routes::open(const Request& from, const Visit& visit, std::vector<std::str
   request.encoding.form = form;
   request.may_add_channels = form == Form::kEvents;
   if (visit.caller.claims) request.expires_at = visit.caller.claims->expires_at;
-  request.last_event_id = last_event_id(head, query);
   const auto route = form == Form::kChannel ? StreamRoute::kChannel : StreamRoute::kEvents;
   request.comments = unknown_parameter_comments(query, route);
-  if (const auto error = read_replay(query, request)) return error_reply(400, error->message);
-  if (const std::string* name = find_last(query, parameter::kForm)) {
-    if (*name != "json") return error_reply(400, "the only other form is ?form=json");
-    request.encoding.form = Form::kJson;
+  if (const auto error = read_stream_query(head, query, request)) {
+    return error->channel ? channel_error_reply(400, error->detail, *error->channel)
+                          : error_reply(400, error->detail);
   }
   Reply reply;
   become_stream(reply);

@@ -1,4 +1,4 @@
-// The URLs of the public side: streams, publishing, facts about a channel, the console.
+// The URLs of the public side: streams, publishing, facts about a channel, the library for browsers, the console.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker/api/access.h"
+#include "broker/api/client_library.h"
 #include "broker/api/console.h"
 #include "broker/api/doorkeeper.h"
 #include "broker/api/query.h"
@@ -28,7 +29,8 @@ struct RouteOptions {
   AccessRules access;
   std::size_t channels_per_client_max;
   bool has_console;
-  std::string base_path;  // What stands before all paths ("/push"); empty: nothing.
+  bool has_clients = true;  // The library for browsers.
+  std::string base_path;    // What stands before all paths ("/push"); empty: nothing.
   std::string cookie_name;
   std::chrono::milliseconds retry;
   std::chrono::milliseconds drain_retry;  // 0: as retry.
@@ -65,6 +67,8 @@ class Routes final : public Handler {
   std::variant<Visit, Reply> authorize(const Head& head, Action action, std::string_view channel) const;
 
   Reply dispatch(Request& request);
+  // Answers a request of the library for browsers; nullopt for any other.
+  std::optional<Reply> client_library(const Head& head) const;
   // The "Full" answer, if there is no room for a request. An EventSource gives up for good at any status
   // but 200, so one that `accepts_stream` gets an event and a retry time. Others get 503, or 429 if
   // other clients still have room.
@@ -83,6 +87,7 @@ class Routes final : public Handler {
   const Access access_;
   const Doorkeeper doorkeeper_;
   const ConsolePage console_;
+  const ClientLibrary clients_;
   Gateway& gateway_;
   Metrics& metrics_;
   std::atomic<std::uint64_t> random_;

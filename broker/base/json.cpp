@@ -141,7 +141,7 @@ JsonObject& JsonObject::add_list(std::string_view name, const std::vector<JsonOb
 
 JsonObject& JsonObject::add_json(std::string_view name, std::string_view value) {
   assert(std::all_of(name.begin(), name.end(),
-                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)); }));
+                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '.'; }));
   if (!members_.empty()) members_ += ',';
   members_.append("\"").append(name).append("\":").append(value);
   return *this;

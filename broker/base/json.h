@@ -41,7 +41,7 @@ inline constexpr std::size_t kJsonValuesMax = 10'000;
 Result<Json> parse_json(std::string_view text);
 
 // A JSON object that is being written. Members keep the order of the calls. The caller gives each name once,
-// of letters and digits.
+// of letters, digits and points.
 //
 // The library writes the texts, the one part that is hard to get right. Its own objects are trees: with them
 // HTTP publishing is 4 % slower.

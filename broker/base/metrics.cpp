@@ -21,7 +21,7 @@ constexpr const char* kCloseNames =
     "client-gone end drain max-stream slow-client stuck refused shutdown token-expired memory";
 constexpr const char* kOutcomeNames = "delivered unavailable unknown refused";
 constexpr const char* kStatusNames =
-    "200 202 204 308 400 401 403 404 405 406 408 413 414 415 417 429 431 500 501 502 503 504 505";
+    "200 202 204 304 308 400 401 403 404 405 406 408 413 414 415 417 429 431 500 501 502 503 504 505";
 constexpr const char* kRefusalNames =
     "bad-request head-bytes head-seconds body-seconds too-large requests request-memory "
     "request-memory-slowest "

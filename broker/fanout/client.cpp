@@ -29,6 +29,8 @@ constexpr int kRoundsMax = 8;
 // buffer would reset the connection, and the peer would lose the end.
 constexpr std::chrono::milliseconds kLinger{1'000};
 
+bool is_refused(const Subscription& subscription) { return subscription.feed->channel->is_refused.load(); }
+
 bool may_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -89,7 +91,6 @@ void Client::join() {
 }
 
 void Client::on_channel_state() {
-  const auto is_refused = [](const Subscription& mine) { return mine.feed->channel->is_refused.load(); };
   const auto is_live = [](const Subscription& mine) { return mine.feed->channel->is_live.load(); };
   const auto& subscriptions = reader_.subscriptions();
   if (std::any_of(subscriptions.begin(), subscriptions.end(), is_refused)) {
@@ -137,8 +138,10 @@ std::string Client::first_comment() const {
 
 // Nothing was sent yet, so an error response is still possible.
 void Client::refuse() {
-  for (const Subscription& mine : reader_.subscriptions()) --mine.feed->waiting;
-  outbox_.begin(std::move(start_->request.forbidden));
+  const auto& subscriptions = reader_.subscriptions();
+  for (const Subscription& mine : subscriptions) --mine.feed->waiting;
+  const auto refused = std::find_if(subscriptions.begin(), subscriptions.end(), is_refused);
+  outbox_.begin(start_->request.forbidden(refused->feed->channel->name));
   start_.reset();
   state_ = State::kClosing;
   close_reason_ = CloseReason::kRefused;

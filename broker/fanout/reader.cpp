@@ -28,6 +28,10 @@ std::string position_of(const ReadContext& context, const Cursor& at) {
   return format_event_id(context.epoch, at.sequence);
 }
 
+Beginning beginning_of(const StreamRequest& request, std::size_t channel) {
+  return request.beginnings.empty() ? Beginning() : request.beginnings[channel];
+}
+
 }  // namespace
 
 void Reader::follow(std::shared_ptr<Feed> feed, std::size_t index_in_feed) {
@@ -39,7 +43,6 @@ void Reader::follow(std::shared_ptr<Feed> feed, std::size_t index_in_feed) {
 
 Reader::Start Reader::start(ReadContext& context, const StreamRequest& request, Sequence now) {
   Sequence position = now;
-  bool has_history = false;
   for (Subscription& mine : subscriptions_) {
     const Channel& channel = *mine.feed->channel;
     const ChannelLog::Place place = channel.log.place_at(now);
@@ -48,14 +51,13 @@ Reader::Start Reader::start(ReadContext& context, const StreamRequest& request, 
     mine.has_history = channel.stream != nullptr;
     mine.has_position = mine.has_history && place.id;
     if (mine.has_position) mine.position = *place.id;
-    has_history |= mine.has_history;
     mine.is_newcomer = mine.has_history && !mine.has_position;
     note_awaiting(mine, false);
     has_newcomers_ |= mine.is_newcomer;
     // A cursor is later than `now` if entries were forgotten before their hint came.
     position = std::max(position, mine.cursor.sequence);
   }
-  if ((follows_many() || request.may_add_channels) && has_history) {
+  if ((follows_many() || request.may_add_channels) && has_history()) {
     composite_ = std::make_unique<Composite>(Composite{request.encoding.form, position, {}});
     for (const Subscription& mine : subscriptions_) {
       const StreamPosition its{mine.position};
@@ -63,28 +65,16 @@ Reader::Start Reader::start(ReadContext& context, const StreamRequest& request, 
     }
   }
   Start start;
-  if (!request.last_event_id && request.replay == 0 && !request.since) {
+  const auto has_replay = [](const Beginning& beginning) { return beginning.replay > 0; };
+  if (!request.last_event_id && !request.since &&
+      std::none_of(request.beginnings.begin(), request.beginnings.end(), has_replay)) {
     start.id = position_id(context, position);
     return start;
   }
   replay_ = std::make_unique<Replay>();
   replay_->until = now;
   for (const Subscription& mine : subscriptions_) replay_->live_from.push_back(mine.cursor);
-  if (request.last_event_id) {
-    start.id = resume(context, *request.last_event_id, start.gaps);
-    return start;
-  }
-  Sequence first = now;
-  for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
-    if (subscriptions_[i].has_history) {
-      read_back_from(i, request.replay > 0 ? Wish{.kind = Wish::Kind::kNewest, .number = request.replay}
-                                           : Wish{.kind = Wish::Kind::kSince, .number = *request.since});
-    } else if (request.replay > 0) {
-      first = std::min(first, replay_last(context, i, request.replay));
-    }
-  }
-  if (composite_) composite_->live = first;
-  start.id = position_id(context, first);
+  start.id = request.last_event_id ? resume(context, request, start.gaps) : first_visit(context, request);
   return start;
 }
 
@@ -96,16 +86,47 @@ void Reader::clear() {
   ahead_.clear();
 }
 
-// Places the cursors at `last_event_id`. Returns the id with which the stream begins.
-std::string Reader::resume(ReadContext& context, const std::string& last_event_id, std::string& gaps) {
+// Places the cursors for the replays that `request` asks for. Returns the id with which the stream begins.
+std::string Reader::first_visit(ReadContext& context, const StreamRequest& request) {
+  Sequence first = replay_->until;
+  for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
+    const Beginning beginning = beginning_of(request, i);
+    if (beginning.replay > 0) {
+      first = std::min(first, begin_replay(context, i, beginning.replay));
+    } else if (request.since && subscriptions_[i].has_history) {
+      read_back_from(i, Wish{.kind = Wish::Kind::kSince, .number = *request.since});
+    }
+  }
+  if (composite_) composite_->live = first;
+  return position_id(context, first);
+}
+
+// Places one cursor before the channel's last `messages`. Returns the position of the live channels then.
+Sequence Reader::begin_replay(ReadContext& context, std::uint32_t subscription, std::size_t messages) {
+  if (!subscriptions_[subscription].has_history) return replay_last(context, subscription, messages);
+  read_back_from(subscription, Wish{.kind = Wish::Kind::kNewest, .number = messages});
+  return replay_->until;
+}
+
+// Places the cursors at the client's last id, and those of new channels where they begin. Returns the id with which
+// the stream begins.
+std::string Reader::resume(ReadContext& context, const StreamRequest& request, std::string& gaps) {
+  const std::string& last_event_id = *request.last_event_id;
   const auto position = parse_position(last_event_id);
   const bool is_live_known = position && position->live && position->live->epoch == context.epoch &&
                              position->live->sequence <= replay_->until;
   std::vector<std::string> names;
   for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) names.push_back(channel_name(i));
   bool is_known = true;
+  bool resumes_live = false;  // A channel that is live and not new.
+  Sequence first = replay_->until;
   for (std::uint32_t i = 0; i < subscriptions_.size(); ++i) {
     const bool has_history = subscriptions_[i].has_history;
+    if (const Beginning beginning = beginning_of(request, i); beginning.is_new) {
+      if (beginning.replay > 0) first = std::min(first, begin_replay(context, i, beginning.replay));
+      continue;
+    }
+    resumes_live |= !has_history;
     const auto its =
         position && has_history
             ? position->of(names[i], subscriptions_[i].feed->channel->stream->is_durable(), names)
@@ -120,11 +141,26 @@ std::string Reader::resume(ReadContext& context, const std::string& last_event_i
       is_known = false;
     }
   }
+  // Live channels share one position. It is that of those that go on, else of the new ones.
+  if (!resumes_live) {
+    if (composite_) composite_->live = first;
+    if (composite_ || !subscriptions_[0].has_history || beginning_of(request, 0).is_new)
+      return position_id(context, first);
+  }
   // What no log knows begins at 0, so that a client cut off before the gap is told of it again.
   const Sequence live = is_live_known ? position->live->sequence : 0;
+  const bool is_mixed = resumes_live && first < replay_->until;
+  if (is_mixed && !composite_) {
+    // What is replayed must not move the position back: what goes on would come twice.
+    composite_ = std::make_unique<Composite>(Composite{request.encoding.form, live, {}});
+    composite_->sent.resize(subscriptions_.size());
+  }
   if (composite_) {
     composite_->live = live;
-    return composite_id(context, *composite_);
+    std::string id = composite_id(context, *composite_);
+    // The gaps come before all that is replayed, so everything up to `until` is told by then.
+    if (is_mixed && !is_live_known) composite_->live = replay_->until;
+    return id;
   }
   if (is_known && subscriptions_[0].has_history) return last_event_id.substr(0, last_event_id.find('~'));
   return format_event_id(context.epoch, is_known ? live : 0);
@@ -438,6 +474,7 @@ Reader::Replayed Reader::end_replay(const ReadContext& context) {
   }
   replayed.id = position_id(context, composite_ ? composite_->live : replay_->until);
   replay_.reset();
+  if (!has_history()) composite_.reset();  // From here on the ids of the messages say it all.
   return replayed;
 }
 
@@ -695,6 +732,11 @@ void Reader::drop_unreplayed(std::uint32_t subscription, std::vector<LogEntry>& 
 
 // --- Ids
 
+bool Reader::has_history() const {
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(),
+                     [](const Subscription& mine) { return mine.has_history; });
+}
+
 void Reader::Composite::note(const LogEntry& entry, std::uint32_t subscription, bool has_history) {
   if (!entry.frame->moves_position()) return;
   if (!has_history) {
@@ -725,6 +767,7 @@ std::string Reader::composite_id(const ReadContext& context, const Composite& co
       parts.push_back({channel_name(i), *composite.sent[i], stream->is_durable()});
   }
   if (parts.empty() && !has_live) return {};
+  if (!has_history()) return format_event_id(context.epoch, composite.live);
   return format_composite_id(parts,
                              has_live ? format_event_id(context.epoch, composite.live) : std::string());
 }

@@ -179,7 +179,8 @@ class Reader {
     std::uint64_t messages = 0;
   };
 
-  // The ids of a stream of several channels, one of them with a history: each is put together for this client.
+  // The ids of a stream of several channels, one of them with a history: each is put together for this client. So they
+  // are while a stream of live channels resumes one of them and replays another.
   struct Composite {
     Form form = Form::kChannel;
     Sequence live = 0;  // The live channels were sent up to here.
@@ -188,7 +189,9 @@ class Reader {
     void note(const LogEntry& entry, std::uint32_t subscription, bool has_history);
   };
 
-  std::string resume(ReadContext& context, const std::string& last_event_id, std::string& gaps);
+  std::string first_visit(ReadContext& context, const StreamRequest& request);
+  std::string resume(ReadContext& context, const StreamRequest& request, std::string& gaps);
+  Sequence begin_replay(ReadContext& context, std::uint32_t subscription, std::size_t messages);
   void place_cursor(ReadContext& context, std::uint32_t subscription, Sequence sequence);
   Sequence replay_last(ReadContext& context, std::uint32_t subscription, std::size_t messages);
 
@@ -208,6 +211,7 @@ class Reader {
   void tell_missing(ReadContext& context, std::uint32_t subscription, const PageStep::Gap& gap,
                     const StreamId& position);
   void drop_unreplayed(std::uint32_t subscription, std::vector<LogEntry>& entries);
+  bool has_history() const;
   void set_ids(ReadContext& context, std::vector<Outgoing>& out) const;
   std::string composite_id(const ReadContext& context, const Composite& composite) const;
   std::string position_id(const ReadContext& context, Sequence sequence) const;

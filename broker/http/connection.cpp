@@ -171,11 +171,11 @@ std::size_t Connection::collect_head(std::string_view input) {
   }
   const HeadEnd end = find_head_end(input, scanned_);
   if (end.state == HeadEnd::State::kRefused) {
-    refuse({400, "this is not the head of an HTTP/1.1 request, or it holds a bare LF"});
+    refuse_head({400, "this is not the head of an HTTP/1.1 request, or it holds a bare LF"}, input);
     return 0;
   }
   if (end.size > context_.options.head_bytes_max) {
-    refuse({431, "the request head is too long: see --head-bytes", Refused::kHeadBytes});
+    refuse_head({431, "the request head is too long: see --head-bytes", Refused::kHeadBytes}, input);
     return 0;
   }
   if (end.state == HeadEnd::State::kIncomplete) {
@@ -193,7 +193,7 @@ void Connection::on_head(std::string_view text) {
   Head& head = collecting_->request.head;
   auto refusal = parse_head(text, head);
   delivery_ = {head.is_http_1_0, head.method == "HEAD", head.wants_keep_alive};
-  if (refusal) return refuse(std::move(*refusal));
+  if (refusal) return refuse_head(std::move(*refusal), text);
   if (head.content_length > body_bytes_max()) return refuse_long_body();
   if (!head.has_body()) return dispatch();
   head_bytes_ = static_cast<std::uint32_t>(text.size() + head.headers.capacity() * sizeof(Header));
@@ -300,6 +300,13 @@ void Connection::dispatch() {
   context_.owner.dispatch(id_, std::move(request));
 }
 
+// Refuses a request whose head is no good, or has not come as a whole.
+void Connection::refuse_head(Refusal refusal, std::string_view text) {
+  collecting_ = std::make_unique<Collecting>();
+  collecting_->request.head = head_of_refused(text);
+  refuse(std::move(refusal));
+}
+
 // Ends the connection, since the start of the next request is unknown.
 void Connection::refuse(Refusal refusal, bool is_temporary) {
   Reply reply = error_reply(refusal.status, refusal.detail);
@@ -307,11 +314,8 @@ void Connection::refuse(Refusal refusal, bool is_temporary) {
   reply.refused = refusal.reason;
   if (is_temporary) reply.headers.push_back({"Retry-After", "1"});
   // Lets a page of another origin read the reason.
-  if (collecting_) {
-    for (Header& header : context_.handler.cors_headers(collecting_->request.head)) {
-      reply.headers.push_back(std::move(header));
-    }
-  }
+  const Head head = collecting_ ? std::move(collecting_->request.head) : head_of_refused(held_);
+  reply = with_headers(std::move(reply), context_.handler.cors_headers(head));
   collecting_.reset();
   std::string().swap(held_);
   finish(std::move(reply));

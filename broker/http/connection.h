@@ -118,6 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_continue();
   void dispatch();
   void open_stream(Answer answer);
+  void refuse_head(Refusal refusal, std::string_view text);
   void refuse(Refusal refusal, bool is_temporary = false);
   void refuse_long_body();
   void send_more();

@@ -249,4 +249,24 @@ std::optional<Refusal> parse_head(std::string_view text, Head& head) {
   return read_connection(head);
 }
 
+Head head_of_refused(std::string_view text) {
+  Head head;
+  take_until(text, '\n');  // The request line.
+  // A last line without its end may go on.
+  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    for (const std::string_view name : {"origin", "host"}) {
+      const bool is_it = line.size() > name.size() && line[name.size()] == ':' &&
+                         equals_ignoring_case(line.substr(0, name.size()), name);
+      const std::string_view value = is_it ? trim(line.substr(name.size() + 1), " \t\r") : std::string_view();
+      const bool is_plain =
+          std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c <= '~'; });
+      if (is_it && is_plain && head.find(name) == nullptr)
+        head.headers.push_back({std::string(name), std::string(value)});
+    }
+  }
+  return head;
+}
+
 }  // namespace weir

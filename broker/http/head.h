@@ -75,6 +75,10 @@ inline constexpr std::size_t kHostBytesMax = 1'024;
 //   505  neither HTTP/1.1 nor HTTP/1.0
 std::optional<Refusal> parse_head(std::string_view text, Head& head);
 
+// The Origin and the Host of a head that is refused, or has come in part: a page of another origin may read the refusal
+// only if its reply says so. Whatever else is there is left out.
+Head head_of_refused(std::string_view text);
+
 // Compares names as HTTP does, without regard to the case of A-Z.
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 

@@ -69,12 +69,17 @@ class Nothing final : public Handler {
   bool is_draining() const override { return false; }
 };
 
-// Only the log gets the error's text: it may say more about this machine than a client should know.
-Reply failure(const char* what) {
-  log_error(std::string("a request failed: ") + what);
-  Reply reply = error_reply(500, "the request failed; the log of the gateway says why");
+// The reply to a request that the handler has no reply to.
+Reply refusal_of(int status, std::string_view detail, const Exchange& exchange) {
+  Reply reply = error_reply(status, detail);
   reply.closes = true;
-  return reply;
+  return with_headers(std::move(reply), exchange.handler.cors_headers(exchange.request.head));
+}
+
+// Only the log gets the error's text: it may say more about this machine than a client should know.
+Reply failure(const char* what, const Exchange& exchange) {
+  log_error(std::string("a request failed: ") + what);
+  return refusal_of(500, "the request failed; the log of the gateway says why", exchange);
 }
 
 std::string canonical_request(const Head& head) {
@@ -93,7 +98,7 @@ std::string canonical_request(const Head& head) {
 }
 
 // Puts our own decisions into the library's response head: the front decides on Connection, an HTTP/1.0
-// client knows no chunks, a 204 has no length. Returns the whole response.
+// client knows no chunks, a 204 or 304 has no length. Returns the whole response.
 std::string rewrite_head(const std::string& response, int status, const Delivery& delivery) {
   const std::size_t head_size = response.find("\r\n\r\n");
   assert(head_size != std::string::npos);
@@ -108,7 +113,7 @@ std::string rewrite_head(const std::string& response, int status, const Delivery
     if (equals_ignoring_case(name, "Connection") || equals_ignoring_case(name, "Keep-Alive")) continue;
     if (equals_ignoring_case(name, "Accept-Ranges")) continue;
     if (delivery.is_http_1_0 && equals_ignoring_case(name, "Transfer-Encoding")) continue;
-    if (status == 204 && equals_ignoring_case(name, "Content-Length")) continue;
+    if (!has_content(status) && equals_ignoring_case(name, "Content-Length")) continue;
     out += line;
   }
   out += connection_line(delivery);
@@ -167,9 +172,9 @@ class HttplibEngine::Library final : public httplib::Server {
     try {
       exchange.reply = exchange.handler.handle(exchange.request);
     } catch (const std::exception& error) {
-      exchange.reply = failure(error.what());
+      exchange.reply = failure(error.what(), exchange);
     } catch (...) {
-      exchange.reply = failure("an unknown exception");
+      exchange.reply = failure("an unknown exception", exchange);
     }
     const Reply& reply = *exchange.reply;
     response.status = reply.status;
@@ -212,14 +217,13 @@ Answer HttplibEngine::run(Request& request) {
   try {
     library_->run(stream);
   } catch (const std::exception& error) {
-    exchange.reply = failure(error.what());
+    exchange.reply = failure(error.what(), exchange);
     stream.output().clear();
   }
   current_exchange = nullptr;
 
   // The library found a fault that parse_head() let pass. Its own answer has no useful body.
-  if (!exchange.reply)
-    exchange.reply = error_reply(400, "the request could not be parsed"), exchange.reply->closes = true;
+  if (!exchange.reply) exchange.reply = refusal_of(400, "the request could not be parsed", exchange);
   Reply& reply = *exchange.reply;
   if (reply.later) {
     Answer answer;

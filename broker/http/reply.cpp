@@ -4,6 +4,8 @@
 
 namespace weir {
 
+bool has_content(int status) { return status != 204 && status != 304; }
+
 const char* status_text(int status) {
   switch (status) {
     case 200:
@@ -12,6 +14,8 @@ const char* status_text(int status) {
       return "Accepted";
     case 204:
       return "No Content";
+    case 304:
+      return "Not Modified";
     case 308:
       return "Permanent Redirect";
     case 400:
@@ -76,6 +80,10 @@ Reply error_reply(int status, std::string_view detail) {
   return json_reply(status, error_json(status, detail));
 }
 
+Reply channel_error_reply(int status, std::string_view detail, std::string_view channel) {
+  return json_reply(status, error_json(status, detail).add_text("channel", channel));
+}
+
 std::string_view connection_line(const Delivery& delivery) {
   if (!delivery.keeps_alive) return "Connection: close\r\n";
   return delivery.is_http_1_0 ? "Connection: keep-alive\r\n" : "";
@@ -90,13 +98,13 @@ std::string encode_reply(const Reply& reply, const Delivery& delivery) {
     out += header.name + ": " + header.value + "\r\n";
   }
   if (!reply.content_type.empty()) out += "Content-Type: " + reply.content_type + "\r\n";
-  // A 204 has no length (RFC 9110, 8.6), and a HEAD of a stream has none that is known.
-  if (reply.status != 204 && !reply.is_stream_head) {
+  // A 204 has no length (RFC 9110, 8.6), a 304 not its own, and a HEAD of a stream none that is known.
+  if (has_content(reply.status) && !reply.is_stream_head) {
     out += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
   }
   out += connection_line(delivery);
   out += "\r\n";
-  if (!delivery.is_head_request && reply.status != 204) out += reply.body;
+  if (!delivery.is_head_request && has_content(reply.status)) out += reply.body;
   return out;
 }
 

@@ -62,6 +62,8 @@ struct Reply {
   std::function<void(std::function<void(Make)>)> later;
 };
 
+// False for a 204 and a 304, which have no body and no length of one.
+bool has_content(int status);
 // "Not Found" for 404; "Unknown" for a status that is never sent. Lives for ever.
 const char* status_text(int status);
 
@@ -69,6 +71,8 @@ const char* status_text(int status);
 JsonObject error_json(int status, std::string_view detail);
 // error_json() as a reply with that status.
 Reply error_reply(int status, std::string_view detail);
+// The same with "channel": the one of the request's channels that is refused. May be any bytes.
+Reply channel_error_reply(int status, std::string_view detail, std::string_view channel);
 
 // Gives `reply` the headers of a stream of events.
 void become_stream(Reply& reply);

@@ -16,6 +16,7 @@ FramePtr EntryEncoder::encode(const StreamEntry& entry, std::string_view channel
   if (entry.is_too_large) return too_large();
   Message message = parse_payload(entry.payload, envelope);
   set_type(message, entry.type);
+  message.time = entry.time;
   if (entry.payload.size() > message_bytes_max_ / kEncodedBytesPerByte &&
       encoded_bytes(message) > message_bytes_max_) {
     return too_large();

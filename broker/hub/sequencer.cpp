@@ -27,7 +27,8 @@ void Sequencer::on_message(std::string_view channel, std::string_view payload) {
   OpenChannelPtr open = channels_.find(channel);
   if (!open) open = open_recorded(channel);
   if (!open) return;  // It was unsubscribed a moment ago.
-  const Message message = parse_payload(payload, open->envelope);
+  Message message = parse_payload(payload, open->envelope);
+  message.time = batch_time();
   if (message.replaced > 0) tallies_.invalid_utf8.add(message.replaced);
   if (open->envelope == EnvelopeMode::kAlways && message.data_kind == DataKind::kPayload &&
       message.has_data) {
@@ -153,7 +154,19 @@ void Sequencer::on_lost() { channels_.lose_bus(); }
 
 void Sequencer::on_state(bool is_up) { shards_.set_bus_up(is_up); }
 
-void Sequencer::on_idle() { shards_.wake(); }
+void Sequencer::on_idle() {
+  batch_time_ = 0;
+  shards_.wake();
+}
+
+std::uint64_t Sequencer::batch_time() {
+  using std::chrono::milliseconds;
+  if (batch_time_ == 0) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    batch_time_ = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
+  }
+  return batch_time_;
+}
 
 void Sequencer::enforce_memory() {
   // The newest message may not have left its hint yet.

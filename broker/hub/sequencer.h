@@ -77,6 +77,8 @@ class Sequencer final : public BusListener {
   void append_passing(OpenChannel& open, const Message& message);
   void append_gap(OpenChannel& open, std::optional<std::uint64_t> missed, GapReason reason);
   void acknowledge(OpenChannel& open);
+  // When the messages of this turn of the bus came, in Unix ms: the clock is read once for all of them.
+  std::uint64_t batch_time();
   Sequence next_sequence() const { return shards_.newest().load(std::memory_order_relaxed) + 1; }
 
   const std::size_t message_bytes_max_;
@@ -87,6 +89,7 @@ class Sequencer final : public BusListener {
   const HeldMemory& held_;
   std::function<bool()> reclaim_;
   Tallies tallies_;
+  std::uint64_t batch_time_ = 0;  // 0: this turn has brought none yet.
 };
 
 }  // namespace weir

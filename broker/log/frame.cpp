@@ -16,6 +16,7 @@ struct Frame::Parts {
   GapReason gap_reason = GapReason::kBusDown;
   std::optional<std::uint64_t> gap_missed;
   StreamId stream_id = {};
+  std::uint64_t time = 0;
   std::size_t type_offset = 0;
   std::size_t type_bytes = 0;
   bool has_retry = false;
@@ -55,6 +56,7 @@ Frame::Parts Frame::Parts::of(const Message& message, std::string_view channel, 
   parts.counter = std::move(counter);
   parts.kind = message.is_end ? FrameKind::kEnd : FrameKind::kMessage;
   parts.data_kind = message.data_kind;
+  parts.time = message.time;
   parts.has_retry = message.retry.has_value();
   const std::string_view type = message.is_end ? kWeirEnd : std::string_view(message.type);
   if (!type.empty()) {
@@ -106,6 +108,7 @@ Frame::Frame(Parts parts)
       counter_(std::move(parts.counter)),
       gap_missed_(parts.gap_missed),
       stream_id_(parts.stream_id),
+      time_(parts.time),
       type_offset_(static_cast<std::uint32_t>(parts.type_offset)),
       type_bytes_(static_cast<std::uint32_t>(parts.type_bytes)),
       kind_(parts.kind),
@@ -132,16 +135,17 @@ FramePtr Frame::of_jump(std::string gaps, std::string_view id, std::shared_ptr<F
 
 FramePtr Frame::with_id(const Frame& frame, Form form, std::string_view channel, std::string_view id,
                         std::shared_ptr<FrameBytes> counter) {
-  std::string block = with_position(block_of_chunk(frame.chunk_), id);
-  if (!frame.has_one_form_) block = encode_form(block, frame.data_kind_, channel, form);
+  std::string block(block_of_chunk(frame.chunk_));
+  if (!frame.has_one_form_) block = encode_form(block, frame.data_kind_, channel, form, frame.time_);
   Parts parts;
-  parts.chunk = encode_chunk(block);
+  parts.chunk = encode_chunk(with_position(block, id));
   parts.counter = std::move(counter);
   parts.kind = frame.kind_;
   parts.data_kind = frame.data_kind_;
   parts.gap_reason = frame.gap_reason_;
   parts.gap_missed = frame.gap_missed_;
   parts.stream_id = frame.stream_id_;
+  parts.time = frame.time_;
   parts.has_retry = frame.has_retry_;
   parts.moves_position = frame.moves_position_;
   parts.has_one_form = true;
@@ -179,7 +183,7 @@ std::string_view Frame::chunk(Form form, std::string_view channel) const {
   const std::string* made = slot.load(std::memory_order_acquire);
   if (made != nullptr) return *made;
   auto fresh = std::make_unique<std::string>(
-      encode_chunk(encode_form(block_of_chunk(chunk_), data_kind_, channel, form)));
+      encode_chunk(encode_form(block_of_chunk(chunk_), data_kind_, channel, form, time_)));
   counter_->add(fresh->size());
   if (slot.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) {
     std::size_t logged = logged_bytes_.load(std::memory_order_relaxed);

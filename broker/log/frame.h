@@ -76,7 +76,7 @@ class Frame {
                                               const StreamId& stream_id = {});
   // `frame` as one client gets it, whose ids differ from everybody's: in this form, with `id` in place of its
   // position. What stands behind the position, the publisher's own id, stays if it fits kEventIdBytesMax. A frame
-  // without an id line gets none.
+  // without an id line gets none. In the JSON form the data keeps the message's own id.
   static std::shared_ptr<const Frame> with_id(const Frame& frame, Form form, std::string_view channel,
                                               std::string_view id, std::shared_ptr<FrameBytes> counter);
   ~Frame();
@@ -122,6 +122,7 @@ class Frame {
   std::shared_ptr<FrameBytes> counter_;               // Shared with all frames.
   std::optional<std::uint64_t> gap_missed_;
   StreamId stream_id_;
+  std::uint64_t time_ = 0;  // Of the message, in Unix ms; for the JSON form alone.
   std::uint32_t type_offset_ = 0;
   std::uint32_t type_bytes_ = 0;
   FrameKind kind_ = FrameKind::kMessage;

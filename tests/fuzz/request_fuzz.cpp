@@ -143,6 +143,9 @@ void check_response(const std::string& bytes, const Delivery& delivery, bool is_
                                                "Access-Control-Allow-Methods",
                                                "Access-Control-Allow-Headers",
                                                "Access-Control-Max-Age",
+                                               "Access-Control-Expose-Headers",
+                                               "Cross-Origin-Resource-Policy",
+                                               "ETag",
                                                "WWW-Authenticate"};
   const std::size_t end = bytes.find("\r\n\r\n");
   assert(end != std::string::npos);
@@ -163,7 +166,7 @@ void check_response(const std::string& bytes, const Delivery& delivery, bool is_
     assert(kNames.contains(name) && seen.insert(name).second);
     if (name == "Content-Length" && !delivery.is_head_request) assert(value == std::to_string(body.size()));
   }
-  if (delivery.is_head_request || status == "204" || is_stream) assert(body.empty());
+  if (delivery.is_head_request || status == "204" || status == "304" || is_stream) assert(body.empty());
   if (delivery.is_http_1_0) assert(!seen.contains("Transfer-Encoding"));
 }
 
@@ -198,9 +201,12 @@ void check_stream(FakeGateway& gateway, StreamOpening& stream, const Delivery& d
   assert(std::set<std::string>(request.channels.begin(), request.channels.end()).size() ==
          request.channels.size());
   assert(request.encoding.is_chunked == !delivery.is_http_1_0);
-  assert(!request.last_event_id || request.replay == 0);
+  assert(request.beginnings.empty() || request.beginnings.size() == request.channels.size());
+  for (const Beginning& beginning : request.beginnings) {
+    assert(request.last_event_id ? beginning.is_new || beginning.replay == 0 : !beginning.is_new);
+  }
   check_response(request.head, delivery, true);
-  check_response(request.forbidden, delivery, false);
+  check_response(request.forbidden(request.channels.back()), delivery, false);
   gateway.end_streams();
 }
 

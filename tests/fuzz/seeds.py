@@ -69,6 +69,8 @@ def request_seeds():
     host = "Host: localhost:8080\r\n"
     heads = [
         f"GET /channels/news HTTP/1.1\r\n{host}Accept: text/event-stream\r\nLast-Event-ID: gabcd1234.7\r\n\r\n",
+        f"GET /events?channel=a&channel=b&new=b&replay.b=all&lastEventId=gabcd1234.7 HTTP/1.1\r\n{host}\r\n",
+        f"GET /clients/weir.js HTTP/1.1\r\n{host}If-None-Match: W/\"a\", *\r\n\r\n",
         f"GET /channels/user%3A42?replay=3&form=json HTTP/1.1\r\n{host}Origin: https://a.example\r\n\r\n",
         f"GET /events?channel=news&channel=user:1&lastEventId=gabcd1234.7 HTTP/1.1\r\n{host}Cookie: a=b\r\n\r\n",
         f"GET /channels/news?access_token=x.y.z HTTP/1.1\r\n{host}Authorization: Bearer x.y.z\r\n\r\n",

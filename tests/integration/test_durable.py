@@ -656,6 +656,8 @@ class Events(DurableTest):
         stream = self.open(first, target)
         append(redis, "d1", ['{"data":{"n":1},"type":"note"}'])
         append(redis, "d2", ["text"])
+        pages = {name: first.request("GET", f"/channels/{name}/messages").json()["messages"] for name in ("d1", "d2")}
+        published = {name: (page[-1]["id"], page[-1]["time"]) for name, page in pages.items()}
         events = stream.next_events(2)
         replayed = until_live(self.open(second, target + "&replay=all"))
         for messages in (events, replayed):
@@ -663,7 +665,9 @@ class Events(DurableTest):
             shown = sorted((json.loads(event.data) for event in messages), key=lambda message: message["channel"])
             self.assertEqual([(each["channel"], each.get("type"), each["data"]) for each in shown],
                              [("d1", "note", {"n": 1}), ("d2", None, "text")])
-            self.assertEqual([json.loads(event.data)["id"] for event in messages], [event.id for event in messages])
+            # Each says which message it is and when it came; the event's id is the position of the stream.
+            self.assertEqual({each["channel"]: (each["id"], each["time"]) for each in shown}, published)
+            self.assertTrue(all(event.id.startswith("c") for event in messages), messages)
         again = until_live(self.resume(second, target, events[0].id))
         self.assertEqual([json.loads(event.data)["channel"] for event in again], ["d2"])
 

@@ -275,6 +275,43 @@ class Resume(FollowedTest):
                 again.cut()
 
 
+    def test_channels_of_all_kinds_are_added_to_one_that_goes_on(self):
+        redis = self.start_redis()
+        install_function(redis)
+        first, second = (self.start_following(redis, "--durable", "d*", *LITTLE_MEMORY) for _ in range(2))
+        append(redis, "d2", [str(n) for n in range(30)])
+        self.add(redis, [str(n) for n in range(30)], "logs:f1")
+        stream = self.open(first, "/events?channel=d1")
+        append(redis, "d1", ["1", "2", "3"])
+        seen = stream.next_event()
+        target = "/events?channel=d1&channel=d2&channel=f1&channel=live"
+        for gateway in (first, second):
+            for parameters, of_d2, of_f1 in (("&new=d2&new=f1&new=live", [], []),
+                                             ("&new=d2&new=f1&new=live&replay.f1=20", [], range(10, 30)),
+                                             ("&new=d2&new=f1&new=live&replay.d2=2&replay.f1=all", (28, 29), range(30))):
+                again = self.resume(gateway, target + parameters, seen.id)
+                events = until_live(again)
+                self.assertNotIn("weir:gap", [event.type for event in events])
+                for channel, expected in (("d1", (2, 3)), ("d2", of_d2), ("f1", of_f1), ("live", ())):
+                    self.assertEqual([event.data for event in events if event.type == channel],
+                                     [str(n) for n in expected], (channel, parameters))
+                again.cut()
+            gaps = [gap_of(event)["channel"] for event in until_live(self.resume(gateway, target, seen.id))
+                    if event.type == "weir:gap"]
+            self.assertEqual(gaps, ["d2", "f1", "live"])
+        # From then on each is one of them: on any gateway the last id goes on with all.
+        again = self.resume(first, target + "&new=d2&new=f1&new=live", seen.id)
+        until_live(again)
+        again.cut()
+        append(redis, "d2", ["of d2"])
+        self.add(redis, ["of f1"], "logs:f1")
+        again = self.resume(second, target, again.last_event_id)
+        # This gateway may follow them still, and then learns of the new ones only now, behind weir:live.
+        events = sorted((event.type, event.data) for event in again.next_events(4) if event.type != "weir:live")
+        gap = json.dumps({"channel": "live", "missed": None, "reason": "history"}, separators=(",", ":"))
+        self.assertEqual(events, [("d2", "of d2"), ("f1", "of f1"), ("weir:gap", gap)])
+
+
 class Trimmed(FollowedTest):
     def choice(self):
         seed = int(os.environ.get("WEIR_SEED", random.SystemRandom().randrange(1 << 32)))

@@ -127,7 +127,7 @@ class Pages(History):
         self.assertEqual((page["next"], page["missed"]), (page["messages"][-1]["id"], 0))
         stream = self.open(gateway, "/channels/d?replay=all&form=json")
         shown = [json.loads(event.data) for event in stream.next_events(4)]
-        for name in ("id", "type", "data"):
+        for name in ("id", "type", "data", "time"):
             self.assertEqual([message.get(name) for message in shown], [message.get(name) for message in page["messages"]])
 
     def test_one_follows_another_to_the_end_on_any_gateway(self):

@@ -1,8 +1,11 @@
 """HTTP from people who mean no good, or are only slow: refused or waited for without hindering anybody."""
 
+import base64
+import hashlib
 import os
 import random
 import socket
+import tempfile
 import unittest
 
 from support.case import GatewayTest
@@ -203,6 +206,40 @@ class Slow(GatewayTest):
             connection.close()
 
 
+class Clients(GatewayTest):
+    """The library for browsers, which a page loads from the gateway."""
+
+    def test_a_page_of_any_origin_loads_it_without_a_token(self):
+        with tempfile.NamedTemporaryFile("w") as secret:
+            secret.write("s" * 40)
+            secret.flush()
+            gateway = self.start_gateway("--jwt-secret-file", secret.name, "--cors-origin", "https://app.example")
+            directory = gateway.request("GET", "/clients/").json()
+            immutable = f"/clients/{directory['version']}-{directory['hash']}/"
+            for name, facts in directory["files"].items():
+                headers = {"Origin": "https://anybody.example", "Authorization": "Bearer bad"}
+                answers = [gateway.request("GET", prefix + name, headers) for prefix in ("/clients/", immutable)]
+                content = answers[0].body
+                digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
+                self.assertEqual(facts, {"integrity": f"sha384-{digest}"})
+                for answer in answers:
+                    self.assertEqual((answer.status, answer.body), (200, content), name)
+                    self.assertEqual(answer.headers["access-control-allow-origin"], "*")
+                    self.assertNotIn("vary", answer.headers)
+                self.assertEqual([answer.headers["cache-control"] for answer in answers],
+                                 ["no-cache", "public, max-age=31536000, immutable"])
+                same = gateway.request("GET", f"/clients/{name}", {"If-None-Match": answers[0].headers["etag"]})
+                self.assertEqual((same.status, same.body), (304, b""))
+            self.assertEqual(gateway.request("GET", immutable.replace(directory["hash"], "0" * 12) + "weir.js").status, 404)
+            self.assertEqual(gateway.request("GET", "/channels/a/info").status, 401)
+
+    def test_it_can_be_off(self):
+        gateway = self.start_gateway("--clients", "off")
+        answer = gateway.request("GET", "/clients/weir.js")
+        self.assertEqual(answer.status, 404)
+        self.assertIn("--clients", answer.json()["detail"])
+
+
 class Cors(GatewayTest):
     ORIGIN = "https://app.example"
 
@@ -228,6 +265,7 @@ class Cors(GatewayTest):
         for header in ("last-event-id", "cache-control", "authorization", "content-type"):
             self.assertIn(header, allowed)
         self.assertIn("POST", response.headers["access-control-allow-methods"])
+        self.assertEqual(response.headers["access-control-max-age"], "7200")
         refused = gateway.request("OPTIONS", "/channels/a", {"Origin": "https://other.example",
                                                              "Access-Control-Request-Method": "GET"})
         self.assertNotIn("access-control-allow-origin", refused.headers)
@@ -240,6 +278,21 @@ class Cors(GatewayTest):
         self.assertEqual(full.headers["access-control-allow-origin"], self.ORIGIN)
         bad = gateway.request("GET", "/channels/__a", {"Origin": self.ORIGIN})
         self.assertEqual(bad.headers.get("access-control-allow-origin"), self.ORIGIN)
+        # A page may read when to come back.
+        busy = gateway.request("GET", "/channels/a", {"Origin": self.ORIGIN, "Accept": "*/*"})
+        self.assertEqual((busy.status, busy.headers["access-control-expose-headers"]), (503, "Retry-After"))
+        self.assertIn("retry-after", busy.headers)
+
+    def test_refusals_before_any_route_are_readable_too(self):
+        gateway = self.start_gateway("--cors-origin", self.ORIGIN, "--head-bytes", "4096", "--head-seconds", "1")
+        end = f" HTTP/1.1\r\nHost: localhost\r\nOrigin: {self.ORIGIN}\r\n"
+        for status, request in ((400, f"GET /channels/a%00{end}\r\n"), (431, f"GET /{end}X: {'x' * 5000}"),
+                                (501, f"PROPFIND /{end}\r\n"), (408, f"GET /{end}X: y"),
+                                (413, f"POST /channels/a{end}Content-Length: 99999999999\r\n\r\n")):
+            with gateway.connect() as connection:
+                connection.send(request.encode())
+                answer = connection.response()
+                self.assertEqual((answer.status, answer.headers.get("access-control-allow-origin")), (status, self.ORIGIN))
 
 
 class Descriptors(GatewayTest):

@@ -1,6 +1,7 @@
 """Redis goes away, hangs, comes late, refuses: no stream is closed, and nothing is lost silently."""
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -524,13 +525,18 @@ class Access(RedisTest):
         if response.status == 200:
             forbidden.wait_for_close()
         else:
-            self.assertGreaterEqual(response.status, 400)
+            self.assertEqual((response.status, response.headers["content-type"]), (403, "application/json"))
+        # Of several channels the refused one is named.
+        several = self.loop.open(gateway.port, "/events?channel=ok.1&channel=no.2&channel=ok.2", keep_body=True)
+        self.assertEqual(several.wait_for_head().status, 403)
+        several.wait_for_close()
+        self.assertEqual(json.loads(bytes(several.body))["channel"], "no.2")
         redis.publish("ok.1", "hello")
         self.assertEqual(allowed.next_event("message").data, "hello")
         self.assertEqual(gateway.publish("ok.1", "x").status, 202)
         refused = gateway.publish("no.1", "x")
         self.assertGreaterEqual(refused.status, 400)
-        self.assertIn("error", refused.json())
+        self.assertEqual((refused.status, refused.json()["channel"]), (403, "no.1"))
         self.assertEqual([event.data for event in allowed.next_events(1)], ["x"])
 
     def test_a_password(self):

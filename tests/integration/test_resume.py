@@ -1,5 +1,6 @@
 """Resume: who comes back with the id it saw last gets what followed, exactly once and in order, or a gap."""
 
+import json
 import os
 import random
 import threading
@@ -109,6 +110,86 @@ class Known(GatewayTest):
         stream = self.resume(gateway, "/channels/public", first.id)
         events = stream.until_event(lambda event: event.type == "weir:live")
         self.assertEqual([event.data for event in events[:-1]], ["p1", "p2"])
+
+
+class Added(GatewayTest):
+    """?new=…: a channel that is added to those that go on by their id."""
+
+    def test_a_channel_that_is_new_begins_live_without_a_gap(self):
+        redis, gateway = self.start_both("--linger-seconds", "0")
+        stream = self.open(gateway, "/events?channel=a")
+        redis.publish("a", "1")
+        seen = stream.next_event()
+        redis.publish("a", "2")
+        stream.next_event()
+        for parameters, gaps in (("&new=b", []), ("", ["b"])):
+            again = self.resume(gateway, f"/events?channel=a&channel=b{parameters}", seen.id)
+            events = again.until_event(lambda event: event.type == "weir:live")
+            self.assertEqual([gap_of(event)["channel"] for event in events if event.type == "weir:gap"], gaps)
+            self.assertEqual([event.data for event in events if event.type == "a"], ["2"])
+            redis.publish("b", "now")
+            self.assertEqual(again.next_event("b").data, "now")
+            again.cut()
+            gateway.wait_until(lambda: "b" not in gateway.channels(), "b is closed")
+
+    def test_while_others_go_on_exactly_the_new_one_is_replayed(self):
+        redis, gateway = self.start_both()
+        watcher = self.open(gateway, "/channels/b")
+        stream = self.open(gateway, "/events?channel=a")
+        redis.publish_all([("b", str(n)) for n in range(30)])
+        redis.publish("a", "1")
+        seen = stream.next_event()
+        redis.publish_all([("a", "2"), ("b", "30"), ("a", "3")])
+        stream.next_events(2)
+        watcher.next_events(31)
+        again = self.resume(gateway, "/events?channel=b&channel=a&new=b&replay.b=20", seen.id)
+        events = again.until_event(lambda event: event.type == "weir:live")
+        self.assertEqual([event.data for event in events if event.type == "b"], [str(n) for n in range(11, 31)])
+        self.assertEqual([event.data for event in events if event.type == "a"], ["2", "3"])
+        self.assertEqual(json.loads(events[-1].data), {"replayed": 22})
+        # Wherever it is cut, the channel that went on goes on exactly: ids of old messages move no position back.
+        for position, event in enumerate(events[:-1]):
+            left = [later.data for later in events[position + 1:] if later.type == "a"]
+            last = self.resume(gateway, "/events?channel=b&channel=a", event.id)
+            rest = last.until_event(lambda event: event.type == "weir:live")
+            self.assertEqual([event.data for event in rest if event.type == "a"], left)
+            self.assertNotIn("weir:gap", [event.type for event in rest])
+            last.cut()
+
+    def test_a_replay_beside_an_id_is_for_new_channels_alone(self):
+        redis, gateway = self.start_both()
+        stream = self.open(gateway, "/events?channel=a&channel=b")
+        redis.publish_all([("a", "1"), ("b", "1"), ("a", "2"), ("b", "2")])
+        watched = stream.next_events(4)
+        for parameters, expected in (("replay.a=9", []), ("replay=9", []), ("new=b&replay=9", []),
+                                     ("new=b&replay.b=1&replay.a=9", ["2"]), ("new=b&replay.b=all", ["1", "2"])):
+            again = self.resume(gateway, f"/events?channel=a&channel=b&{parameters}", watched[-1].id)
+            events = again.until_event(lambda event: event.type == "weir:live")
+            self.assertEqual([event.data for event in events[:-1]], expected, parameters)
+        first = self.open(gateway, "/events?channel=a&channel=b&replay=1&replay.a=2")
+        self.assertEqual([(event.type, event.data) for event in first.next_events(3)], [("a", "1"), ("a", "2"), ("b", "2")])
+
+    def test_a_lone_follower_that_comes_back_has_lost_messages_and_one_that_is_new_has_not(self):
+        redis, gateway = self.start_both("--linger-seconds", "0")
+        stream = self.open(gateway, "/channels/news")
+        redis.publish("news", "1")
+        id = stream.next_event().id
+        for parameter in ("", "?new=news"):
+            stream.cut()
+            gateway.wait_until(lambda: not gateway.channels(), "the channel is closed")
+            redis.publish("news", "while it was closed")
+            stream = self.resume(gateway, f"/channels/news{parameter}", id)
+            events = stream.until_event(lambda event: event.type == "weir:live")
+            self.assertEqual([event.type for event in events[:-1]], [] if parameter else ["weir:gap"])
+            redis.publish("news", "2")
+            self.assert_data(stream, ["2"])
+
+    def test_what_names_no_channel_of_the_request_is_refused(self):
+        gateway = self.start_gateway()
+        for target, channel in (("/events?channel=a&new=b", "b"), ("/channels/a?new=b", "b"),
+                                ("/events?channel=a&replay.b=1", "b"), ("/events?channel=a&channel=b&replay.b=x", "b")):
+            response = gateway.request("GET", target)
+            self.assertEqual((response.status, response.json()["channel"]), (400, channel), target)
 
 
 class Unknown(GatewayTest):

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 import unittest
 
 from support.case import GatewayTest
@@ -207,10 +208,16 @@ class JsonForm(GatewayTest):
     def test_one_channel_has_the_json_form_too(self):
         redis, gateway = self.start_both()
         stream = self.open(gateway, "/channels/a?form=json")
+        before = int(time.time() * 1000)
         redis.publish("a", '{"data":{"x":[1,2]},"type":"t"}')
         event = stream.next_event("message")
-        self.assertEqual(json.loads(event.data),
-                         {"channel": "a", "type": "t", "id": event.id, "data": {"x": [1, 2]}})
+        shown = json.loads(event.data)
+        self.assertEqual(list(shown), ["channel", "type", "id", "time", "data"])
+        self.assertIn(shown.pop("time"), range(before, int(time.time() * 1000) + 1))
+        self.assertEqual(shown, {"channel": "a", "type": "t", "id": event.id, "data": {"x": [1, 2]}})
+        # It is when the gateway got the message, not when a client does.
+        again = self.open(gateway, "/channels/a?form=json&replay=1")
+        self.assertEqual(again.next_event("message").data, event.data)
 
 
 class OtherClients(GatewayTest):

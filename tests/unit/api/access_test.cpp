@@ -79,6 +79,7 @@ TEST(Cors, NamesAnExactOriginWithCredentials) {
   const auto headers = cors(access, "https://app.example");
   EXPECT_EQ(headers.at("Access-Control-Allow-Origin"), "https://app.example");
   EXPECT_EQ(headers.at("Access-Control-Allow-Credentials"), "true");
+  EXPECT_EQ(headers.at("Access-Control-Expose-Headers"), "Retry-After");
   EXPECT_EQ(headers.at("Vary"), "Origin");
 }
 
@@ -89,7 +90,8 @@ TEST(Cors, TellsCachesApartAlsoForAnOriginThatIsNotAllowed) {
 
 TEST(Cors, OfAnyOriginComesWithoutCredentials) {
   const auto headers = cors(Access({.cors_origins = {"*"}}), "https://other.example");
-  EXPECT_EQ(headers, (std::map<std::string, std::string>{{"Access-Control-Allow-Origin", "*"}}));
+  EXPECT_EQ(headers, (std::map<std::string, std::string>{{"Access-Control-Allow-Origin", "*"},
+                                                         {"Access-Control-Expose-Headers", "Retry-After"}}));
   EXPECT_TRUE(cors(Access(AccessRules{}), "https://other.example").empty());
 }
 

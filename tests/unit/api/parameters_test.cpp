@@ -20,13 +20,15 @@ TEST(Parameters, ThatAreKnownAreNotTold) {
   EXPECT_EQ(comments(""), "");
   EXPECT_EQ(comments("lastEventId=g1.2&last_event_id=g1.2&replay=1&since=1&form=json&access_token=x&_=1&t=2"),
             "");
-  EXPECT_EQ(comments("channel=a&channel=b&replay=1", StreamRoute::kEvents), "");
+  EXPECT_EQ(comments("new=a&replay.a=1&replay.user%3A42=all"), "");
+  EXPECT_EQ(comments("channel=a&channel=b&replay=1&new=b&replay.b=2", StreamRoute::kEvents), "");
 }
 
 TEST(Parameters, ThatAreUnknownAreToldByTheirNamesAlone) {
   EXPECT_EQ(comments("lastid=secret"), unknown("lastid"));
   EXPECT_EQ(comments("replay=1&LastEventId=g1.2&token=secret"), unknown("LastEventId") + unknown("token"));
   EXPECT_EQ(comments("flag"), unknown("flag"));
+  EXPECT_EQ(comments("news=a&replays=1"), unknown("news") + unknown("replays"));
 }
 
 TEST(Parameters, OfAnotherRouteAreUnknown) {

@@ -71,13 +71,46 @@ TEST_F(Routing, RefusesStreamsThatAskForNonsense) {
        {"/events", "/events?channels=a", "/channels/a?replay=x", "/channels/a?replay=-1",
         "/channels/a?replay=", "/channels/a?replay=All", "/channels/a?since=", "/channels/a?since=-1",
         "/events?channel=a&since=2026-11-30", "/channels/a?since=18446744073709551616",
-        "/channels/a?lastEventId=g1.2&since=x", "/channels/a?form=xml", "/channels/a?x=%4",
-        "/events?channel=a&channel=b&channel=c&channel=d"}) {
+        "/channels/a?lastEventId=g1.2&since=x", "/channels/a?lastEventId=g1.2&replay=x",
+        "/channels/a?replay.a=", "/channels/a?replay.a=-1", "/channels/a?lastEventId=g1.2&replay.a=x",
+        "/channels/a?form=xml", "/channels/a?x=%4", "/events?channel=a&channel=b&channel=c&channel=d"}) {
     EXPECT_EQ(ask("GET", target).status, 400) << target;
   }
   const Response response = ask("GET", "/channels/a", "Accept: application/json\r\n");
   EXPECT_EQ(response.status, 406);
   EXPECT_EQ(gateway.places, 0);
+}
+
+TEST_F(Routing, NamesTheOneChannelThatIsRefused) {
+  config.anonymous_subscribe = {"a", "b"};
+  struct Case {
+    const char* target;
+    int status;
+    const char* channel;
+  };
+  for (const auto& [target, status, channel] : {
+           Case{"/events?channel=a&channel=secret", 403, "secret"},
+           Case{"/channels/secret", 403, "secret"},
+           Case{"/channels/secret/info", 403, "secret"},
+           Case{"/events?channel=a&channel=__b", 400, "__b"},
+           Case{"/channels/__b", 400, "__b"},
+           Case{"/events?channel=a&new=b", 400, "b"},
+           Case{"/events?channel=a&new=", 400, ""},
+           Case{"/events?channel=a&channel=b&replay.c%22=1", 400, "c\\\""},
+           Case{"/events?channel=a&replay.=1", 400, ""},
+           Case{"/events?channel=a&channel=b&replay.b=x", 400, "b"},
+           Case{"/channels/a?new=b", 400, "b"},
+           Case{"/channels/a?replay.b=1", 400, "b"},
+       }) {
+    const Response response = ask("GET", target);
+    EXPECT_EQ(response.status, status) << target;
+    const std::string end = std::string(",\"channel\":\"") + channel + "\"}\n";
+    EXPECT_TRUE(response.body.ends_with(end)) << target << ": " << response.body;
+  }
+  const Response published = ask("POST", "/channels/a", "", "x");
+  EXPECT_EQ(published.status, 403);
+  EXPECT_TRUE(published.body.ends_with(",\"channel\":\"a\"}\n")) << published.body;
+  EXPECT_EQ(ask("GET", "/events?channel=a&replay=x").body.find("\"channel\""), std::string::npos);
 }
 
 TEST_F(Routing, TellsAClientOfAnEndedChannelToStop) {
@@ -117,6 +150,7 @@ TEST_F(Routing, AnswersThePreflightOfAnAllowedOrigin) {
   EXPECT_EQ(response.header("access-control-allow-methods"), "GET, POST, OPTIONS");
   EXPECT_EQ(response.header("access-control-allow-headers"),
             "authorization, last-event-id, content-type, cache-control, idempotency-key");
+  EXPECT_EQ(response.header("access-control-max-age"), "7200") << "Browsers keep it for so long.";
   EXPECT_EQ(response.header("vary"), "Origin");
 }
 
@@ -130,7 +164,57 @@ TEST_F(Routing, LetsAnAllowedOriginReadEveryAnswer) {
         ask("GET", "/channels/a/info", origin), ask("POST", "/channels/a", origin, "x"),
         ask("POST", "/channels/a", origin, std::string(11, 'x'))}) {
     EXPECT_EQ(response.header("access-control-allow-origin"), "https://app.example") << response.head;
+    EXPECT_EQ(response.header("access-control-expose-headers"), "Retry-After") << response.head;
   }
+}
+
+// Without them a refusal looks like a network that is down, and a client comes back for ever.
+TEST_F(Routing, LetsAnAllowedOriginReadEveryRefusalOfTheFront) {
+  config.cors_origin = {"https://app.example"};
+  config.head_bytes = 4'096;
+  config.head_seconds = std::chrono::seconds(1);
+  const std::string rest = " HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example\r\n";
+  struct Case {
+    std::string request;
+    int status;
+  };
+  for (const auto& [text, status] : {
+           Case{"GET /channels/%00" + rest + "\r\n", 400},
+           Case{"GET /channels/a b" + rest + "\r\n", 400},
+           Case{"GET channels" + rest + "\r\n", 400},
+           Case{"GET /channels/a" + rest + "Content-Length: x\r\n\r\n", 400},
+           Case{"GET /channels/a" + rest + "X: a\n\r\n", 400},
+           Case{"GET /channels/a" + rest + "a b: c\r\n\r\n", 400},
+           Case{"DELETE /channels/a" + rest + "\r\n", 405},
+           Case{"GET /nowhere" + rest + "\r\n", 404},
+           Case{"POST /channels/a" + rest + "Content-Length: 99999999999\r\n\r\n", 413},
+           Case{"GET /" + std::string(kPathBytesMax, 'x') + rest + "\r\n", 431},
+           Case{"POST /channels/a" + rest + "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", 415},
+           Case{"POST /channels/a" + rest + "Expect: tea\r\nContent-Length: 1\r\n\r\nx", 417},
+           Case{"GET /channels/a" + rest + "X: " + std::string(4'096, 'x'), 431},
+           Case{"PROPFIND /channels/a" + rest + "\r\n", 501},
+           Case{"POST /channels/a" + rest + "Transfer-Encoding: gzip\r\n\r\n", 501},
+           Case{"GET /channels/a HTTP/2.0\r\nOrigin: https://app.example\r\n\r\n", 505},
+           Case{"GET /channels/a" + rest + "X", 408},
+       }) {
+    HttpClient client = connect();
+    client.send(text);
+    const Response response = client.response();
+    EXPECT_EQ(response.status, status) << text.substr(0, 200) << response.body;
+    EXPECT_EQ(response.header("access-control-allow-origin"), "https://app.example") << response.head;
+    EXPECT_EQ(response.header("vary"), "Origin") << response.head;
+  }
+  HttpClient client = connect();
+  client.send("GET /channels/%00 HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n");
+  EXPECT_FALSE(client.response().has("access-control-allow-origin"));
+}
+
+TEST_F(Routing, LetsAnAllowedOriginReadThatAPathIsTooLong) {
+  config.cors_origin = {"https://app.example"};
+  const Response response =
+      ask("GET", "/" + std::string(kPathBytesMax, 'x'), "Origin: https://app.example\r\n");
+  EXPECT_EQ(response.status, 414);
+  EXPECT_EQ(response.header("access-control-allow-origin"), "https://app.example");
 }
 
 TEST_F(Routing, RefusesForeignHostsAndOrigins) {

@@ -16,6 +16,17 @@ void answer(const FakeGateway::Opened& stream, const std::string& body) {
   EXPECT_EQ(::send(stream.socket, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
 }
 
+// "3 new:all 0", by channel; empty if none begins otherwise than usual.
+std::string beginnings_of(const FakeGateway::Opened& stream) {
+  std::string text;
+  for (const Beginning& beginning : stream.request.beginnings) {
+    if (!text.empty()) text += ' ';
+    if (beginning.is_new) text += "new:";
+    text += beginning.replay == kReplayAll ? "all" : std::to_string(beginning.replay);
+  }
+  return text;
+}
+
 TEST_F(Streams, GoToTheHubWithTheirHead) {
   HttpClient client = connect();
   client.send(request("GET", "/channels/user%3A42", kEventStream));
@@ -51,11 +62,13 @@ TEST_F(Streams, CarryTheWholeAnswerForAChannelThatTheBusRefuses) {
   client.send(request("GET", "/channels/a", "Origin: https://app.example\r\n"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
-  EXPECT_EQ(stream->request.forbidden,
+  EXPECT_EQ(stream->request.forbidden("a"),
             "HTTP/1.1 403 Forbidden\r\nVary: Origin\r\n"
             "Access-Control-Allow-Origin: https://app.example\r\nAccess-Control-Allow-Credentials: true\r\n"
-            "Content-Type: application/json\r\nContent-Length: 80\r\nConnection: close\r\n\r\n"
-            "{\"error\":\"Forbidden\",\"detail\":\"the bus refuses a subscription to this channel\"}\n");
+            "Access-Control-Expose-Headers: Retry-After\r\n"
+            "Content-Type: application/json\r\nContent-Length: 94\r\nConnection: close\r\n\r\n"
+            "{\"error\":\"Forbidden\",\"detail\":\"the bus refuses a subscription to this "
+            "channel\",\"channel\":\"a\"}\n");
 }
 
 TEST_F(Streams, CarryTheAddressOfTheirClient) {
@@ -105,7 +118,7 @@ TEST_F(Streams, TakeTheHeaderBeforeTheQuery) {
   const auto* stream = gateway.wait_for_stream(1);
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(stream->request.last_event_id, "gnew00000.%41") << "A header is not percent-encoded.";
-  EXPECT_EQ(stream->request.replay, 0U);
+  EXPECT_EQ(beginnings_of(*stream), "");
   EXPECT_EQ(stream->request.encoding.form, Form::kJson);
 }
 
@@ -146,29 +159,57 @@ TEST_F(Streams, MayAskForAReplay) {
   client.send(request("GET", "/events?channel=a&replay=5&replay=7", "Accept: */*\r\n"));
   const auto* stream = gateway.wait_for_stream();
   ASSERT_NE(stream, nullptr);
-  EXPECT_EQ(stream->request.replay, 7U);
+  EXPECT_EQ(beginnings_of(*stream), "7");
 }
 
 TEST_F(Streams, MayAskForAllOfTheHistoryOrForATime) {
   struct Case {
     const char* query;
-    std::size_t replay;
+    const char* beginnings;
     std::optional<std::uint64_t> since;
   };
   std::size_t opened = 0;
-  for (const auto& [query, replay, since] :
-       {Case{"replay=all", kReplayAll, {}}, Case{"since=1795961157565", 0, 1795961157565},
-        Case{"since=0", 0, 0}, Case{"replay=0&since=5", 0, 5}, Case{"replay=2&since=5", 2, {}},
-        Case{"since=1&since=2", 0, 2}, Case{"lastEventId=1-1&since=5", 0, {}},
-        Case{"lastEventId=1-1&replay=all", 0, {}}}) {
+  for (const auto& [query, beginnings, since] :
+       {Case{"replay=all", "all", {}}, Case{"since=1795961157565", "", 1795961157565}, Case{"since=0", "", 0},
+        Case{"replay=0&since=5", "", 5}, Case{"replay=2&since=5", "2", {}}, Case{"since=1&since=2", "", 2},
+        Case{"lastEventId=1-1&since=5", "", {}}, Case{"lastEventId=1-1&replay=all", "", {}},
+        Case{"replay.a=2&since=5", "2", 5}, Case{"replay=2&replay.a=0", "", {}}}) {
     HttpClient client = connect();
     client.send(request("GET", std::string("/channels/a?") + query));
     const auto* stream = gateway.wait_for_stream(++opened);
     ASSERT_NE(stream, nullptr) << query;
-    EXPECT_EQ(stream->request.replay, replay) << query;
+    EXPECT_EQ(beginnings_of(*stream), beginnings) << query;
     EXPECT_EQ(stream->request.since, since) << query;
     EXPECT_EQ(stream->request.comments, "") << query;
   }
+}
+
+TEST_F(Streams, BeginAsEachChannelOfThemIsAskedFor) {
+  const std::string id = "lastEventId=gabc.1&";
+  std::size_t opened = 0;
+  for (const auto& [query, beginnings] : std::vector<std::pair<std::string, std::string>>{
+           {"new=a", ""},
+           {"new=a&replay.b=3", "0 3 0"},
+           {"replay=5&replay.b=3&replay.user%3A42=all", "5 3 all"},
+           {"replay.b=3&replay.b=4", "0 4 0"},
+           {id + "new=b", "0 new:0 0"},
+           {id + "new=b&new=user:42&new=b", "0 new:0 new:0"},
+           {id + "new=b&replay=5", "0 new:0 0"},
+           {id + "replay.b=20", ""},
+           {id + "replay.b=20&new=b&replay.a=3", "0 new:20 0"},
+           {id + "new=user%3A42&replay.user%3A42=all", "0 0 new:all"}}) {
+    HttpClient client = connect();
+    client.send(request("GET", "/events?channel=a&channel=b&channel=user%3A42&" + query));
+    const auto* stream = gateway.wait_for_stream(++opened);
+    ASSERT_NE(stream, nullptr) << query;
+    EXPECT_EQ(beginnings_of(*stream), beginnings) << query;
+    EXPECT_EQ(stream->request.comments, "") << query;
+  }
+  HttpClient client = connect();
+  client.send(request("GET", "/channels/a?new=a&replay.a=2", "Last-Event-ID: gabc.1\r\n"));
+  const auto* stream = gateway.wait_for_stream(++opened);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(beginnings_of(*stream), "new:2");
 }
 
 TEST_F(Streams, OfHttp10HaveNoChunks) {

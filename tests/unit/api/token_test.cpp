@@ -63,9 +63,28 @@ TEST_F(Tokens, AreAskedOfEverybody) {
 
 TEST_F(Tokens, AreAskedForWithThePlacesWhereTheyMayBe) {
   config.jwt_cookie = "session";
-  EXPECT_EQ(ask("GET", "/channels/a", kEventStream).body,
-            "{\"error\":\"Unauthorized\",\"detail\":\"subscribing to \\\"a\\\" takes a token: send it as "
-            "Authorization: Bearer TOKEN, as the cookie session, or as ?access_token=TOKEN\"}\n");
+  EXPECT_EQ(
+      ask("GET", "/channels/a", kEventStream).body,
+      "{\"error\":\"Unauthorized\",\"detail\":\"subscribing to \\\"a\\\" takes a token: send it as "
+      "Authorization: Bearer TOKEN, as the cookie session, or as ?access_token=TOKEN\",\"channel\":\"a\"}\n");
+}
+
+TEST_F(Tokens, ThatAreNotEnoughAreRefusedWithTheChannel) {
+  const std::string channel = R"("channel":"c")";
+  const std::string headers = bearer(token(R"("a","b")"));
+  for (const char* target :
+       {"/events?channel=a&channel=b&channel=c", "/channels/c", "/channels/c/messages"}) {
+    const Response response = ask("GET", target, headers);
+    EXPECT_EQ(response.status, 403) << target;
+    EXPECT_NE(response.body.find(channel), std::string::npos) << response.body;
+  }
+  const Response missing = ask("GET", "/events?channel=c");
+  EXPECT_EQ(missing.status, 401);
+  EXPECT_NE(missing.body.find(channel), std::string::npos) << missing.body;
+  const Response bad = ask("GET", "/events?channel=c", bearer("x"));
+  EXPECT_EQ(bad.status, 401);
+  EXPECT_EQ(bad.body.find(channel), std::string::npos)
+      << "It is not the channel that is refused: " << bad.body;
 }
 
 // An announcement costs its sender nothing.

@@ -140,6 +140,7 @@ anonymous-subscribe = ["s*"]
 anonymous-publish = ["p*"]
 trusted-proxy = ["10.0.0.0/8", "::1"]
 console = "off"
+clients = "off"
 max-clients = 16
 max-clients-per-address = 30
 max-connects-per-second = 31
@@ -217,6 +218,7 @@ log-format = "json"
   EXPECT_THAT(config.anonymous_subscribe, ElementsAre("s*"));
   EXPECT_THAT(config.anonymous_publish, ElementsAre("p*"));
   EXPECT_EQ(config.console, ConsoleMode::kOff);
+  EXPECT_FALSE(config.serves_clients);
   EXPECT_EQ(config.max_clients, 16);
   EXPECT_THAT(config.trusted_proxy, ElementsAre("10.0.0.0/8", "::1"));
   EXPECT_EQ(config.max_clients_per_address, 30);

@@ -112,6 +112,7 @@ struct Visit {
   std::size_t replay = 0;
   std::optional<std::chrono::system_clock::time_point> expires_at = {};
   std::string comments = {};
+  std::vector<Beginning> beginnings = {};  // In place of `replay`.
 };
 
 inline StreamReader open_stream(Shard& shard, Visit visit) {
@@ -120,11 +121,14 @@ inline StreamReader open_stream(Shard& shard, Visit visit) {
   start.channels = std::move(visit.channels);
   start.request.encoding = visit.encoding;
   start.request.last_event_id = std::move(visit.last_event_id);
-  start.request.replay = visit.replay;
+  start.request.beginnings = std::move(visit.beginnings);
+  if (visit.replay > 0) start.request.beginnings.assign(start.channels.size(), {.replay = visit.replay});
   start.request.expires_at = visit.expires_at;
   start.request.comments = std::move(visit.comments);
   start.request.head = "HTTP/1.1 200 OK\r\n\r\n";
-  start.request.forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+  start.request.forbidden = [](std::string_view channel) {
+    return "HTTP/1.1 403 Forbidden\r\nChannel: " + std::string(channel) + "\r\nContent-Length: 0\r\n\r\n";
+  };
   start.socket = reader.take_socket();
   shard.add(std::move(start));
   return reader;

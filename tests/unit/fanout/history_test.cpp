@@ -26,6 +26,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 // A birth begins with 13 digits of time.
 constexpr std::uint64_t kBirth = 1'760'000'000'000'111'111;
@@ -121,6 +122,13 @@ class HistoryTest : public ::testing::Test {
     channel->log.begin(++appended_, id);
     return channel;
   }
+  ChannelPtr followed(const std::string& name, const ChannelLog::Limits& limits) {
+    auto channel = std::make_shared<Channel>(
+        name, limits, SlowClientPolicy::kReadHistory,
+        std::make_shared<ChannelStream>(name, StreamKind::kFollowed, EnvelopeMode::kAuto));
+    channel->log.begin(++appended_, kStreamBegin);
+    return channel;
+  }
   ChannelPtr live(const std::string& name) {
     auto channel = std::make_shared<Channel>(name, few(100'000), SlowClientPolicy::kSkip);
     channel->log.begin(++appended_);
@@ -143,6 +151,12 @@ class HistoryTest : public ::testing::Test {
   void log(Channel& channel, FramePtr frame) {
     channel.log.append(std::move(frame), ++appended_, std::chrono::steady_clock::now());
   }
+  void publish_live(Channel& channel, const std::string& data) {
+    Message message;
+    message.data = data;
+    const std::string id = format_event_id(kEpoch, appended_ + 1);
+    log(channel, Frame::of_message(message, channel.name, id, counter_));
+  }
   void publish(Channel& channel, std::uint64_t first, std::uint64_t last) {
     for (std::uint64_t n = first; n <= last; ++n) log(channel, store(channel, {kBirth, n}));
   }
@@ -162,7 +176,7 @@ class HistoryTest : public ::testing::Test {
     bool has_ended = false;
   };
   std::unique_ptr<Visitor> visit(const std::vector<ChannelPtr>& channels, std::optional<std::string> last_id,
-                                 std::size_t replay = 0) {
+                                 std::size_t replay = 0, std::vector<Beginning> beginnings = {}) {
     auto visitor = std::make_unique<Visitor>();
     for (const ChannelPtr& channel : channels) {
       visitor->feeds.push_back(std::make_shared<Feed>(inbox_, channel));
@@ -172,7 +186,8 @@ class HistoryTest : public ::testing::Test {
     StreamRequest request;
     request.encoding = {channels.size() > 1 ? Form::kEvents : Form::kChannel, false};
     request.last_event_id = std::move(last_id);
-    request.replay = replay;
+    request.beginnings = std::move(beginnings);
+    if (replay > 0) request.beginnings.assign(channels.size(), {.replay = replay});
     context_.horizon = appended_;
     const Reader::Start start = visitor->reader.start(context_, request, appended_);
     take(*visitor, start.gaps);
@@ -437,6 +452,119 @@ TEST_F(HistoryTest, AChannelThatWasAddedHasNoKnownPosition) {
   const auto again = visit({a, b, c}, first->id);
   EXPECT_THAT(read_all(*again), IsEmpty());
   EXPECT_EQ(again->reader.gaps(), 1U);
+}
+
+TEST_F(HistoryTest, AChannelThatIsNewBeginsLiveBesideOthersThatGoOn) {
+  const auto a = durable("a", few(1));
+  const auto b = durable("b", few(1));
+  const auto c = followed("c", few(1));
+  const auto l = live("l");
+  for (const ChannelPtr& channel : {a, b, c}) publish(*channel, 1, 3);
+  const auto first = visit({a, l}, std::nullopt);
+  publish(*a, 4, 5);
+  publish(*b, 4, 5);
+  publish(*c, 4, 5);
+  const auto m = live("m");
+  const std::vector<Beginning> beginnings = {{}, {.is_new = true}, {.is_new = true}, {}, {.is_new = true}};
+  const auto again = visit({a, b, c, l, m}, first->id, 0, beginnings);
+  EXPECT_THAT(again->texts, IsEmpty());
+  EXPECT_THAT(read_all(*again), ElementsAre("a 4", "a 5"));
+  publish(*b, 6, 6);
+  publish(*c, 6, 6);
+  EXPECT_THAT(read_all(*again), ElementsAre("b 6", "c 6"));
+  EXPECT_EQ(again->reader.gaps(), 0U);
+  // Its id says all of them now.
+  publish(*c, 7, 7);
+  const auto later = visit({m, l, c, b, a}, again->id);
+  EXPECT_THAT(read_all(*later), ElementsAre("c 7"));
+  EXPECT_EQ(later->reader.gaps(), 0U);
+}
+
+TEST_F(HistoryTest, TheFirstIdHasThePlaceWhereANewChannelBegan) {
+  const auto a = durable("a", few(1));
+  const auto b = durable("b", few(1));
+  publish(*a, 1, 3);
+  publish(*b, 1, 3);
+  const auto l = live("l");
+  const auto first = visit({a, l, b}, visit({a, l}, std::nullopt)->id, 0, {{}, {}, {.is_new = true}});
+  publish(*b, 4, 6);
+  const auto again = visit({a, l, b}, first->id);  // It was cut before its first message.
+  EXPECT_THAT(read_all(*again), ElementsAre("b 4", "b 5", "b 6"));
+  EXPECT_EQ(first->reader.gaps() + again->reader.gaps(), 0U);
+}
+
+TEST_F(HistoryTest, ANewChannelMayBeReplayedBesideOneThatGoesOnById) {
+  const auto a = durable("a", few(1));
+  const auto b = durable("b", few(2));
+  const auto c = followed("c", few(1));
+  const auto l = live("l");
+  publish(*a, 1, 3);
+  const std::string id = visit({a, l}, std::nullopt)->id;
+  publish(*a, 4, 5);
+  publish(*b, 1, 9);
+  publish(*c, 1, 9);
+  const std::vector<Beginning> beginnings = {
+      {}, {.replay = 4, .is_new = true}, {.replay = 2, .is_new = true}, {}};
+  const auto visitor = visit({a, b, c, l}, id, 0, beginnings);
+  EXPECT_THAT(read_all(*visitor),
+              UnorderedElementsAre("a 4", "a 5", "b 6", "b 7", "b 8", "b 9", "c 8", "c 9"));
+  EXPECT_FALSE(visitor->reader.is_replaying());
+  EXPECT_EQ(visitor->reader.gaps(), 0U);
+  publish(*c, 10, 10);
+  EXPECT_THAT(read_all(*visit({a, b, c, l}, visitor->id)), ElementsAre("c 10"));
+}
+
+TEST_F(HistoryTest, ALiveChannelThatIsReplayedMovesNoPositionBackBesideOneThatGoesOn) {
+  const auto a = durable("a", few(1));
+  const auto old = live("old");
+  const auto fresh = live("fresh");
+  publish(*a, 1, 1);
+  publish_live(*fresh, "fresh 1");
+  publish_live(*old, "old 1");
+  const std::string id = visit({a, old}, std::nullopt)->id;
+  publish_live(*old, "old 2");
+  const auto visitor = visit({a, old, fresh}, id, 0, {{}, {}, {.replay = kReplayAll, .is_new = true}});
+  look(*visitor);
+  // Cut behind the first message, which is older than the id.
+  bool was_cut = false;
+  while (!was_cut) {
+    ASSERT_NE(read(
+                  *visitor, [] { return true; }, was_cut),
+              Reader::Next::kNothing);
+    history_.answer();
+  }
+  EXPECT_THAT(visitor->texts, ElementsAre("fresh 1"));
+  EXPECT_THAT(read_all(*visit({a, old, fresh}, visitor->id)), ElementsAre("old 2"));
+}
+
+// Of one channel the id is the channel's own, which says nothing of it any more.
+TEST_F(HistoryTest, ALoneChannelThatIsNewBeginsLiveAndOneThatIsNotGoesOn) {
+  const auto a = durable("a", few(1));
+  publish(*a, 1, 3);
+  const auto fresh = visit({a}, id_of(1), 0, {{.is_new = true}});
+  EXPECT_EQ(fresh->id, id_of(3));
+  EXPECT_THAT(read_all(*fresh), IsEmpty());
+  EXPECT_THAT(read_all(*visit({a}, id_of(1))), ElementsAre("a 2", "a 3"));
+  EXPECT_THAT(read_all(*visit({a}, "gother000.1")), IsEmpty());
+  EXPECT_THAT(read_all(*visit({a}, "gother000.1", 0, {{.replay = 1, .is_new = true}})), ElementsAre("a 3"));
+}
+
+TEST_F(HistoryTest, ANewChannelWhoseLogHasNotBegunBeginsWhereTheLogDoes) {
+  const auto a = durable("a", few(5));
+  auto b = std::make_shared<Channel>(
+      "b", few(5), SlowClientPolicy::kReadHistory,
+      std::make_shared<ChannelStream>("b", StreamKind::kDurable, EnvelopeMode::kAuto));
+  publish(*a, 1, 1);
+  const auto l = live("l");
+  const auto visitor = visit({a, l, b}, visit({a, l}, std::nullopt)->id, 0, {{}, {}, {.is_new = true}});
+  EXPECT_THAT(read_all(*visitor), IsEmpty());
+  for (std::uint64_t n = 1; n <= 3; ++n) store(*b, {kBirth, n});
+  b->log.begin(++appended_, {kBirth, 3});
+  EXPECT_TRUE(visitor->reader.has_newcomers());
+  EXPECT_NE(visitor->reader.place_newcomers(context_), "");
+  publish(*b, 4, 4);
+  EXPECT_THAT(read_all(*visitor), ElementsAre("b 4"));
+  EXPECT_EQ(visitor->reader.gaps(), 0U);
 }
 
 // Two durable channels and a live one, whose client is cut between any two frames and comes back with the id it has.

@@ -155,11 +155,142 @@ TEST_F(ReaderTest, ReplaysTheLastMessagesThatWereAskedFor) {
   follow(reader, news);
   look();
   StreamRequest request;
-  request.replay = 2;
+  request.beginnings = {{.replay = 2}};
   start(reader, request);
   EXPECT_TRUE(reader.is_replaying());
   EXPECT_THAT(read_all(reader), ElementsAre("b", "c", "replayed 2"));
   EXPECT_FALSE(reader.is_replaying());
+}
+
+// The channel was opened anew since: its log begins behind the client's id.
+TEST_F(ReaderTest, AChannelThatIsNewBeginsLiveWithoutAGapAndAnyOtherHasOne) {
+  const auto old = channel("old");
+  const Sequence seen = publisher_.publish(*old, "seen");
+  const auto news = channel("news");
+  publisher_.publish(*news, "before");
+  for (const bool is_new : {true, false}) {
+    Reader reader;
+    follow(reader, news);
+    look();
+    StreamRequest request;
+    request.last_event_id = id(seen);
+    if (is_new) request.beginnings = {{.is_new = true}};
+    const auto begun = start(reader, request);
+    EXPECT_EQ(begun.id, is_new ? id(publisher_.appended()) : id(seen));
+    EXPECT_EQ(begun.gaps, "");
+    const std::string gap = gap_text("news", "null", "history");
+    if (is_new) {
+      EXPECT_THAT(read_all(reader), ElementsAre("replayed 0"));
+    } else {
+      EXPECT_THAT(read_all(reader), ElementsAre(gap, "replayed 0"));
+    }
+    publisher_.publish(*news, "after");
+    look();
+    EXPECT_THAT(read_all(reader), ElementsAre("after"));
+  }
+}
+
+TEST_F(ReaderTest, ANewChannelNeedsNoIdThatThisGatewayKnows) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  publisher_.publish(*b, "before");
+  Reader reader;
+  follow(reader, a);
+  follow(reader, b);
+  look();
+  StreamRequest request;
+  request.last_event_id = format_event_id("another0", 7);
+  request.beginnings = {{}, {.is_new = true}};
+  const auto begun = start(reader, request);
+  EXPECT_EQ(begun.id, id(0)) << "a is told of its gap again if the client is cut off before it.";
+  EXPECT_EQ(begun.gaps, encode_gap("a", std::nullopt, GapReason::kHistory));
+  EXPECT_THAT(read_all(reader), ElementsAre("replayed 0"));
+}
+
+TEST_F(ReaderTest, OneChannelGoesOnWhileANewOneIsReplayed) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  for (const char* data : {"b1", "b2", "b3"}) publisher_.publish(*b, data);
+  const Sequence seen = publisher_.publish(*a, "a1");
+  publisher_.publish(*b, "b4");
+  publisher_.publish(*a, "a2");
+  Reader reader;
+  follow(reader, a);
+  follow(reader, b);
+  look();
+  StreamRequest request;
+  request.last_event_id = id(seen);
+  request.beginnings = {{}, {.replay = 3, .is_new = true}};
+  EXPECT_EQ(start(reader, request).id, id(seen));
+  EXPECT_TRUE(reader.has_own_ids());
+  EXPECT_THAT(read_all(reader), ElementsAre("b2", "b3", "b4", "a2", "replayed 4"));
+  EXPECT_FALSE(reader.has_own_ids()) << "They are for the replay alone.";
+  publisher_.publish(*b, "b5");
+  look();
+  reader.set_all_dirty();
+  EXPECT_THAT(read_all(reader), ElementsAre("b5"));
+}
+
+// Wherever the client is cut, its id is one with which `a` goes on exactly.
+TEST_F(ReaderTest, TheReplayOfANewChannelMovesNoPositionBack) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  Sequence seen = 0;
+  std::vector<Sequence> of_a;
+  for (int i = 0; i < 12; ++i) {
+    publisher_.publish(*b, "b");
+    of_a.push_back(publisher_.publish(*a, "a" + std::to_string(i)));
+    if (i == 6) seen = of_a.back();
+  }
+  for (const bool is_known : {true, false}) {
+    Reader reader;
+    follow(reader, a);
+    follow(reader, b);
+    look();
+    StreamRequest request;
+    request.encoding.form = Form::kEvents;
+    request.last_event_id = is_known ? id(seen) : format_event_id("another0", 7);
+    request.beginnings = {{}, {.replay = kReplayAll, .is_new = true}};
+    EXPECT_EQ(start(reader, request).id, is_known ? id(seen) : id(0));
+    Sequence position = is_known ? seen : publisher_.appended().load();
+    std::size_t messages = 0;
+    std::vector<Outgoing> out;
+    while (reader.read(context_, out) == Reader::Next::kEntries) {
+      for (const Outgoing& item : out) {
+        const DecodedEvent event = decode_block(
+            bytes_of(*item.entry.frame, {Form::kEvents, false}, reader.channel_name(item.subscription)));
+        const auto told = parse_event_id(event.id);
+        ASSERT_TRUE(told) << event.id;
+        EXPECT_GE(told->sequence, position) << event.data;
+        position = told->sequence;
+        if (event.type == "a") {
+          EXPECT_EQ(told->sequence, item.entry.at.sequence);
+        }
+        ++messages;
+        reader.on_sent(item.entry, item.subscription);
+      }
+      out.clear();
+    }
+    EXPECT_EQ(messages, is_known ? 12U + 5U : 12U);
+    EXPECT_EQ(reader.end_replay(context_).id, id(publisher_.appended()));
+  }
+}
+
+TEST_F(ReaderTest, EachChannelOfAFirstVisitMayHaveAReplayOfItsOwn) {
+  const auto a = channel("a");
+  const auto b = channel("b");
+  for (const char* data : {"1", "2", "3"}) {
+    publisher_.publish(*a, std::string("a") + data);
+    publisher_.publish(*b, std::string("b") + data);
+  }
+  Reader reader;
+  follow(reader, a);
+  follow(reader, b);
+  look();
+  StreamRequest request;
+  request.beginnings = {{.replay = 1}, {.replay = 2}};
+  start(reader, request);
+  EXPECT_THAT(read_all(reader), ElementsAre("b2", "a3", "b3", "replayed 3"));
 }
 
 TEST_F(ReaderTest, MergesItsChannelsBySequence) {

@@ -139,12 +139,13 @@ TEST_F(ShardTest, AHeadThatWaitedTooLongIsSentAndALateAcknowledgementComesWithAG
 TEST_F(ShardTest, ARefusedChannelIsAnsweredWith403) {
   start();
   auto refused = std::make_shared<Channel>("refused", log_limits(), SlowClientPolicy::kSkip);
-  auto reader = open_stream(*shard_, {{refused}, {}, {}, 0});
+  auto reader = open_stream(*shard_, {{channel("other"), refused}, {}, {}, 0});
   refused->is_refused = true;
   refused->leave_hint();
   shard_->wake();
   ASSERT_TRUE(read_until(reader, [&] { return !reader.head().empty(); }));
   EXPECT_THAT(reader.head(), StartsWith("HTTP/1.1 403"));
+  EXPECT_THAT(reader.head(), HasSubstr("Channel: refused"));
 }
 
 TEST_F(ShardTest, HeartbeatsAreSentInSilence) {

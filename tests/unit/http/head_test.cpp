@@ -183,6 +183,22 @@ TEST(HeadEnd, IsFoundHoweverTheBytesArrive) {
   EXPECT_EQ(end.size, text.size());
 }
 
+TEST(Head, OfARefusedRequestHasItsOriginAndHost) {
+  const auto found = [](const std::string& text) {
+    const Head head = head_of_refused(text);
+    std::string all;
+    for (const Header& header : head.headers) all += header.name + "=" + header.value + ";";
+    return all;
+  };
+  EXPECT_EQ(found("GET /a b HTTP/1.1\r\nHost: a\r\nX: y\r\nORIGIN:  https://b \r\n\r\n"),
+            "host=a;origin=https://b;");
+  EXPECT_EQ(found("x\nOrigin: https://b\nOrigin: https://c\n"), "origin=https://b;") << "The first counts.";
+  EXPECT_EQ(found("GET / HTTP/1.1\r\nOrigin: https://b"), "") << "It may go on.";
+  EXPECT_EQ(found("Origin: https://b\r\n"), "") << "That is the request line.";
+  EXPECT_EQ(found("x\r\nOrigin: a\rb\r\nOriginal: c\r\nOrigin\r\n"), "");
+  EXPECT_EQ(found(""), "");
+}
+
 TEST(HeadEnd, RefusesAtOnceWhatCanNotBecomeAHead) {
   EXPECT_EQ(find_head_end("GET / HTTP/1.1\n", 0).state, HeadEnd::State::kRefused);
   EXPECT_EQ(find_head_end("\x16\x03\x01", 0).state, HeadEnd::State::kRefused);
@@ -202,6 +218,7 @@ TEST(Head, SurvivesEveryByteInEveryPlace) {
       std::string changed = text;
       changed[i] = static_cast<char>(byte);
       accepted += parse_head(changed, head) ? 0 : 1;
+      (void)head_of_refused(changed);
     }
   }
   EXPECT_GT(accepted, static_cast<int>(text.size())) << "The text itself is good.";

@@ -74,8 +74,9 @@ class HubTest : public ::testing::Test {
     request.channels = std::move(channels);
     request.encoding.form = request.channels.size() > 1 ? Form::kEvents : Form::kChannel;
     request.last_event_id = std::move(last_event_id);
-    request.replay = replay;
+    if (replay > 0) request.beginnings.assign(request.channels.size(), {.replay = replay});
     request.head = "HTTP/1.1 200 OK\r\n\r\n";
+    request.forbidden = [](std::string_view) { return "HTTP/1.1 403 Forbidden\r\n\r\n"; };
     const int socket = reader.take_socket();
     if (!hub_->open_stream(std::move(request), std::move(*admission.place), socket)) {
       ::close(socket);

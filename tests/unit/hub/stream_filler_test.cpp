@@ -94,7 +94,7 @@ class StreamFillerTest : public ::testing::Test {
     request.encoding.form = Form::kChannel;
     request.last_event_id = std::move(last_event_id);
     request.head = "HTTP/1.1 200 OK\r\n\r\n";
-    request.forbidden = "HTTP/1.1 403 Forbidden\r\n\r\n";
+    request.forbidden = [](std::string_view) { return "HTTP/1.1 403 Forbidden\r\n\r\n"; };
     const int socket = reader.take_socket();
     if (!hub_->open_stream(std::move(request), std::move(*admission.place), socket)) {
       ::close(socket);

@@ -78,6 +78,7 @@ class StreamFrameTest : public FrameTest {
   FramePtr entry_of(const std::string& own_id, bool is_end = false) {
     Message message = is_end ? end_message() : message_of("hello", "price");
     message.id = own_id;
+    message.time = 1'700'000'000'123;
     return Frame::of_entry(message, "news", kId, counter_);
   }
   std::string id_in(const FramePtr& frame, Form form = Form::kChannel) {
@@ -126,7 +127,27 @@ TEST_F(StreamFrameTest, IsGivenAnotherPositionInEachForm) {
   const std::string json(
       block_of_chunk(with_id(entry_of("own"), "cAAAA", Form::kJson)->chunk(Form::kJson, "news")));
   EXPECT_EQ(decode_block(json).id, "cAAAA~own");
-  EXPECT_NE(decode_block(json).data.find("\"id\":\"cAAAA~own\""), std::string::npos) << json;
+  EXPECT_EQ(decode_block(json).data,
+            R"({"channel":"news","type":"price","id":"1000-7~own","time":1700000000123,"data":"hello"})")
+      << "What it is does not depend on who else a client follows.";
+}
+
+TEST_F(StreamFrameTest, KeepsItsDataWhenItIsGivenAPositionTwice) {
+  const FramePtr once = with_id(entry_of("own"), "cAAAA", Form::kJson);
+  const FramePtr twice = with_id(once, "cBBBB", Form::kJson);
+  const auto event_of = [](const FramePtr& frame) {
+    return decode_block(block_of_chunk(frame->chunk(Form::kJson, "news")));
+  };
+  EXPECT_EQ(event_of(twice).id, "cBBBB~own");
+  EXPECT_EQ(event_of(twice).data, event_of(once).data);
+}
+
+TEST_F(StreamFrameTest, HasItsTimeInTheJsonFormAlone) {
+  const FramePtr entry = entry_of("");
+  EXPECT_NE(entry->chunk(Form::kJson, "news").find("\"time\":1700000000123,"), std::string_view::npos);
+  EXPECT_EQ(entry->chunk(Form::kChannel, "news").find("1700000000123"), std::string_view::npos);
+  EXPECT_EQ(entry->chunk(Form::kEvents, "news").find("1700000000123"), std::string_view::npos);
+  EXPECT_EQ(entry_of("", true)->chunk(Form::kJson, "news").find("1700000000123"), std::string_view::npos);
 }
 
 TEST_F(StreamFrameTest, OfAGapIsGivenAnotherPosition) {

@@ -27,8 +27,9 @@ TEST(Sse, MessagesComeOutAsTheVectorsSay) {
                                              message.id, message.is_end);
       const std::string block = encode_message(message, channel, id);
       for (const auto& [name, form] : kNamedForms) {
-        EXPECT_EQ(encode_form(block, message.data_kind, channel, form),
-                  vector.at("blocks").at(name).get<std::string>());
+        EXPECT_EQ(
+            encode_form(block, message.data_kind, channel, form, vectors.at("time").get<std::uint64_t>()),
+            vector.at("blocks").at(name).get<std::string>());
       }
     }
   }
