@@ -1,12 +1,13 @@
 // The pages of examples, served from another origin than the gateway.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { hasText, launchBrowser, openPage, screenshotPath } from "./support/browser.mjs";
 import { SOURCE, servePages } from "./support/pages.mjs";
-import { PLAIN_ENVIRONMENT, run } from "./support/process.mjs";
+import { LIMIT_MS, PLAIN_ENVIRONMENT, run } from "./support/process.mjs";
 import { startBroker, startRedis } from "./support/servers.mjs";
 
 describe("the example pages", () => {
@@ -56,9 +57,12 @@ describe("the example pages", () => {
     const page = await open(pages, "feed.html", "feed:1");
     await hasText(page.getByRole("status"), /^live$/);
     await redis.publish("feed:1", '{"msg":"Anna has answered you"}');
-    await hasText(page.locator("li.message"), /Anna has answered you$/);
+    await hasText(page.locator("li.new"), /Anna has answered you$/);
     await redis.publish("feed:1", '{"title":"<b>Build 7</b> is done"}');
-    await hasText(page.locator("li.message").first(), /<b>Build 7<\/b> is done$/);
+    await hasText(page.locator("li.new").first(), /<b>Build 7<\/b> is done$/);
+    await page.reload();
+    await hasText(page.locator("li.old").first(), /<b>Build 7<\/b> is done$/);
+    assert.equal(await page.locator("li").count(), 2);
     await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
     await hasText(page.locator("li.gap"), /Some notifications were missed \(bus-down\)\.$/);
     await redis.publish("feed:1", '{"type":"weir:end"}');
@@ -71,10 +75,10 @@ describe("the example pages", () => {
     await hasText(page.getByRole("status"), /^running$/);
     const lines = Array.from({ length: 300 }, (_, n) => JSON.stringify({ msg: `[${n + 1}/300] compiling part_${n + 1}.cpp` }));
     await redis.publishAll("log:1", [...lines, JSON.stringify({ msg: "\u001b[1;31merror:\u001b[0m no such file\u001b[K" })]);
-    await hasText(page.locator("pre div").last(), /^error: no such file$/);
-    assert.equal(await page.locator("pre div").count(), 301);
+    await hasText(page.locator(".line").last(), /^error: no such file$/);
+    assert.equal(await page.locator(".line").count(), 301);
     await hasText(page.locator("span.c1.bold"), /^error:$/);
-    assert.equal(await page.locator("pre div").last().locator("span").last().getAttribute("class"), "");
+    assert.equal(await page.locator(".line").last().locator("span").count(), 1);
     await page.waitForFunction(() => {
       const box = document.scrollingElement;
       return box.scrollHeight > innerHeight && box.scrollTop + innerHeight >= box.scrollHeight - 1;
@@ -82,7 +86,7 @@ describe("the example pages", () => {
     // Who has scrolled up to read is left there.
     await page.evaluate(() => (document.scrollingElement.scrollTop = 100));
     await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
-    await hasText(page.locator("div.gap"), /^--- some lines are missing here \(bus-down\) ---$/);
+    await hasText(page.locator(".gap"), /^--- some lines are missing here \(bus-down\) ---$/);
     assert.equal(await page.evaluate(() => document.scrollingElement.scrollTop), 100);
     await redis.publish("log:1", '{"type":"weir:end"}');
     await hasText(page.getByRole("status"), /^finished$/);
@@ -90,14 +94,30 @@ describe("the example pages", () => {
     await close(page, "log");
   });
 
+  it("log.html shows a log of 100,000 lines, and stays at its end", async () => {
+    const page = await open(pages, "log.html", "build:long");
+    page.setDefaultTimeout(4 * LIMIT_MS); // It is much work for a busy machine.
+    await hasText(page.getByRole("status"), /^running$/);
+    // As build.sh does it, but faster.
+    const lines = Array.from({ length: 100 }, (_, n) => Array.from({ length: 1000 }, (_, m) => `line \u001b[32m${n * 1000 + m + 1}\u001b[0m`).join("\n"));
+    for (const text of lines) await redis.cli("XADD", "build:long", "*", "line", text);
+    await redis.cli("XADD", "build:long", "*", "line", '{"type":"weir:end"}');
+    await hasText(page.getByRole("status"), /^finished$/);
+    await page.waitForFunction(() => document.querySelector("pre").lastChild?.lastChild?.textContent === "line 100000");
+    assert.equal(await page.locator(".line").count(), 100_000);
+    assert.equal(await page.locator("pre > *").count(), 500);
+    await page.waitForFunction(() => scrollY + innerHeight >= document.scrollingElement.scrollHeight - 1);
+    await close(page, "log-long");
+  });
+
   it("log.html shows who comes later what was logged before", async () => {
     const early = await open(pages, "log.html", "log:2");
     await hasText(early.getByRole("status"), /^running$/);
     await redis.publishAll("log:2", ['{"msg":"one"}', '{"msg":"two"}']);
-    await hasText(early.locator("pre div"), /^two$/);
+    await hasText(early.locator(".line"), /^two$/);
     const late = await open(pages, "log.html", "log:2");
-    await hasText(late.locator("pre div"), /^two$/);
-    assert.deepEqual(await late.locator("pre div").allTextContents(), ["one", "two"]);
+    await hasText(late.locator(".line"), /^two$/);
+    assert.deepEqual(await late.locator(".line").allTextContents(), ["one", "two"]);
     await early.context().close();
     await late.context().close();
   });
@@ -109,8 +129,9 @@ describe("the example pages", () => {
     const args = ["--from-start", "--follow=false", "--end", "FILE"];
     await publishFile("weir-publish-log", "log:3", lines.map((line) => `${line}\n`).join(""), args);
     await hasText(page.getByRole("status"), /^finished$/);
-    const shown = await page.locator("pre div").allTextContents();
-    assert.deepEqual(shown, ["configuring", "\n", "  \u2713 12 tests <ok> & \u00fcber \u{1F30A}", lines[3]]);
+    await hasText(page.locator(".line"), /quoted/);
+    const shown = await page.locator(".line").allTextContents();
+    assert.deepEqual(shown, ["configuring", "", "  \u2713 12 tests <ok> & \u00fcber \u{1F30A}", lines[3]]);
     await hasText(page.locator("span.c2"), /^\u2713$/);
     await close(page, "log-program");
   });
@@ -138,7 +159,8 @@ describe("the example pages", () => {
     await hasText(second.locator("li.new"), /order 4$/);
     await publish(5);
     await hasText(second.locator("li.new").first(), /order 5$/);
-    assert.equal(await second.locator("li").count(), 2);
+    const shown = await second.locator("li").evaluateAll((all) => all.map((item) => `${item.className} ${item.lastChild.textContent}`));
+    assert.deepEqual(shown, ["new order 5", "new order 4", "old order 3", "old order 2", "old order 1"]);
     await second.screenshot({ path: screenshotPath("inbox") });
     await context.close();
     await again.stop();
@@ -151,68 +173,112 @@ describe("the example pages", () => {
     await run(script, ["build:1", "printf", `${lines.join("\n").replaceAll("%", "%%")}`], { env });
     const page = await open(pages, "log.html", "build:1");
     await hasText(page.getByRole("status"), /^finished$/);
-    assert.deepEqual(await page.locator("pre div").allTextContents(), ["compiling a.cpp", "ok", "no newline"]);
+    await hasText(page.locator(".line"), /^no newline$/);
+    assert.deepEqual(await page.locator(".line").allTextContents(), ["compiling a.cpp", "ok", "no newline"]);
     await close(page, "log-stream");
   });
 
-  it("chat.html writes what weir-publish-demo publishes word by word", async () => {
-    const page = await open(pages, "chat.html", "answer:3");
+  it("answer.html writes what weir-publish-demo publishes word by word", async () => {
+    const page = await open(pages, "answer.html", "answer:3");
     await hasText(page.getByRole("status"), /^writing$/);
     const text = "First, a list:\n\n  1. caf\u00e9\n  2. a \u{1F30A}\n\nThat is all.";
     await publishFile("weir-publish-demo", "answer:3", text, ["--words", "FILE", "--words-per-second", "1000", "--end"]);
     await hasText(page.getByRole("status"), /^done$/);
     assert.equal(await page.locator("#answer").textContent(), text);
-    await close(page, "chat-program");
+    await close(page, "answer-program");
   });
 
-  it("chat.html writes an answer word by word", async () => {
-    const page = await open(pages, "chat.html", "answer:1");
+  it("answer.html writes an answer word by word, and all of it after a load", async () => {
+    const page = await open(pages, "answer.html", "answer:1");
     await hasText(page.getByRole("status"), /^writing$/);
     const words = "A weir is a low dam, and lets a stream pass at the rate each side can take.".match(/\S+\s*/g);
     for (const word of words.slice(0, 7)) await redis.publish("answer:1", JSON.stringify({ msg: word }));
+    await hasText(page.locator("#answer.writing"), /^A weir is a low dam, and $/);
+    await page.reload();
     await hasText(page.locator("#answer.writing"), /^A weir is a low dam, and $/);
     await redis.publishAll("answer:1", words.slice(7).map((word) => JSON.stringify({ msg: word })));
     await redis.publish("answer:1", '{"type":"weir:end"}');
     await hasText(page.getByRole("status"), /^done$/);
     assert.equal(await page.locator("#answer").textContent(), words.join(""));
     assert.equal(await page.locator("#answer.writing").count(), 0);
-    await close(page, "chat");
+    await close(page, "answer");
   });
 
-  it("chat.html says where words are missing", async () => {
-    const page = await open(pages, "chat.html", "answer:2");
+  it("answer.html says where words are missing", async () => {
+    const page = await open(pages, "answer.html", "answer:2");
     await hasText(page.getByRole("status"), /^writing$/);
     await redis.publish("answer:2", '{"msg":"before"}');
     await hasText(page.locator("#answer"), /^before$/);
     await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
     await hasText(page.locator("#answer .gap"), /some words are missing here/);
-    await close(page, "chat-gap");
+    assert.match(await page.locator("#answer").textContent(), /^before \[/);
+    await close(page, "answer-gap");
+  });
+
+  it("file.html receives what weir-publish-file sends, in parts and in one message", async () => {
+    const content = "\u{1F30A} bytes\n".repeat(20_000);
+    for (const [channel, form] of [["file:1", ["--form", "parts", "--rate", "0"]], ["file:2", []]]) {
+      const page = await open(pages, "file.html", channel);
+      await hasText(page.getByRole("status"), /^receiving$/);
+      await publishFile("weir-publish-file", channel, content, [...form, "FILE"]);
+      await hasText(page.getByRole("status"), /^received$/);
+      assert.equal(await page.locator("a").textContent(), form.length > 0 ? "file-1" : "file:2");
+      const got = await page.locator("a").evaluate(async ({ href }) => (await fetch(href)).text());
+      assert.equal(got, content);
+      await close(page, `file-${form.length > 0 ? "parts" : "small"}`);
+    }
+  });
+
+  it("file.html says what is missing, and receives the file when it is sent again", async () => {
+    const page = await open(pages, "file.html", "file:3");
+    await hasText(page.getByRole("status"), /^receiving$/);
+    const sha256 = createHash("sha256").update("aaaabbbbcc").digest("hex");
+    const head = JSON.stringify({ type: "file", data: { name: "abc.txt", size: 10, sha256, parts: 3 } });
+    const parts = ["aaaa", "bbbb", "cc"].map((text, n) => JSON.stringify({ type: "part", data: { n, offset: n * 4, base64: btoa(text) } }));
+    const end = '{"type":"weir:end"}';
+    await redis.publishAll("file:3", [head, parts[0], end]);
+    await hasText(page.getByRole("status"), /^failed: parts 1-2 of 3 are missing$/);
+    await redis.publishAll("file:3", [head, ...parts, end]);
+    await page.getByRole("button").click();
+    await hasText(page.getByRole("status"), /^received$/);
+    await close(page, "file-missing");
   });
 
   it("the React page shows messages over CORS, a gap, and the end", async () => {
     const page = await open(react, "", "react:1");
     await hasText(page.getByRole("status"), /^open$/);
     await redis.publish("react:1", '{"msg":"aaa"}');
-    await hasText(page.locator("li.message"), /^aaa$/);
+    await hasText(page.locator("li.message"), /aaa$/);
     await redis.publish("react:1", '{"n":[1,2]}');
-    await hasText(page.locator("li.message"), /^\{"n":\[1,2\]\}$/);
+    await hasText(page.locator("li.message"), /\{"n":\[1,2\]\}$/);
     await redis.publish("react:1", "no JSON");
-    await hasText(page.locator("li.message"), /^no JSON$/);
+    await hasText(page.locator("li.message").first(), /no JSON$/);
+    await page.getByRole("button", { name: "3 new" }).click();
     await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
-    await hasText(page.locator("li.gap"), /^Some messages were missed \(bus-down\)\.$/);
+    await hasText(page.locator(".gap"), /^Some messages were missed \(bus-down\)\.$/);
     await redis.publish("react:1", '{"msg":"after"}');
-    await hasText(page.locator("li.message"), /^after$/);
+    await hasText(page.locator("li.message.new"), /after$/);
     assert.equal(await page.locator("li.message").count(), 4);
+    assert.equal(await page.locator("li.new").count(), 1);
     await redis.publish("react:1", '{"type":"weir:end"}');
-    await hasText(page.getByRole("status"), /^closed$/);
+    await hasText(page.getByRole("status"), /^ended$/);
     await close(page, "react");
+  });
+
+  it("the React page shows an answer", async () => {
+    const page = await openPage(browser, `${react.url}/?gateway=${broker.url}&answer=answer:4`);
+    await hasText(page.getByRole("status"), /^writing$/);
+    await publishFile("weir-publish-demo", "answer:4", "Word by word.\n", ["--words", "FILE", "--words-per-second", "1000", "--end"]);
+    await hasText(page.getByRole("status"), /^done$/);
+    assert.equal(await page.locator(".text").textContent(), "Word by word.\n");
+    await close(page, "react-answer");
   });
 
   it("the React page stays without messages from a gateway that does not allow its origin", async () => {
     const stranger = await startBroker({ redis, args: ["--cors-origin", pages.url] });
     const url = `${react.url}/?gateway=${stranger.url}&channel=react:2`;
     const page = await openPage(browser, url, { expected: /CORS|ERR_FAILED/ });
-    await hasText(page.getByRole("status"), /^closed$/);
+    await hasText(page.getByRole("status"), /^reconnecting$/);
     await close(page, "react-refused");
     await stranger.stop();
   });
