@@ -41,6 +41,7 @@ export function joinTabs(name: string | undefined, on: TabEvents): Tabs {
   const { signal } = closing;
   const known = new Set([id]);
   let leader = "";
+  let isThere = false;
 
   const post = (letter: Omit<Letter, "from">) => mail?.postMessage({ from: id, ...letter });
   // Resolves when the lock was stolen, or the tab has left.
@@ -78,7 +79,12 @@ export function joinTabs(name: string | undefined, on: TabEvents): Tabs {
       if (!news) on.ask();
       else if (leader === from) on.news(...news); // A tab that was frozen may believe that it still leads.
     };
-    lock(id, untilLeft);
+    // The leader takes a tab for gone when it gets this lock. So the tab must have it before it says a word.
+    lock(id, () => {
+      isThere = true;
+      on.ask();
+      return untilLeft();
+    });
     lead();
   } else {
     leader = id;
@@ -88,7 +94,7 @@ export function joinTabs(name: string | undefined, on: TabEvents): Tabs {
     id,
     want(want) {
       onWant(id, want);
-      if (leader !== id) post({ want });
+      if (leader !== id && isThere) post({ want });
     },
     send(...news) {
       if (leader !== id) return;
