@@ -1,20 +1,41 @@
 // Debian's Chromium without a window, and what tests need on a page.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { LIMIT_MS, within } from "./process.mjs";
+import { LIMIT_MS, Program, within } from "./process.mjs";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
 ];
 
+function chromiumPath() {
+  const path = process.env.WEIR_CHROMIUM ?? "/usr/bin/chromium";
+  if (!existsSync(path)) throw new Error(`${path} is missing (Debian package chromium)`);
+  return path;
+}
+
 // The profile is a new empty folder, removed again by playwright.
-export async function launchBrowser() {
-  const executablePath = process.env.WEIR_CHROMIUM ?? "/usr/bin/chromium";
-  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing (Debian package chromium)`);
-  return chromium.launch({ executablePath, args: FLAGS, timeout: LIMIT_MS });
+export async function launchBrowser(options = {}) {
+  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS, timeout: LIMIT_MS, ...options });
+}
+
+// A browser with one context in which tabs are hidden and frozen as a person's are: playwright makes each page that it
+// starts itself believe that it is seen. stop() ends it.
+export async function launchPlainBrowser() {
+  const profile = mkdtempSync(join(tmpdir(), "weir-e2e-chromium-"));
+  const program = new Program(chromiumPath(), [...FLAGS, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"]);
+  const [, address] = await program.printed(/DevTools listening on (ws:\S+)/);
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true, timeout: LIMIT_MS });
+  return {
+    context: browser.contexts()[0],
+    async stop() {
+      await browser.close();
+      await program.stop();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
 }
 
 // A new page in a context of its own. `page.problems` gathers uncaught exceptions, and what the browser complained

@@ -21,7 +21,8 @@ export async function startLogin() {
   const secretFile = join(folder, "secret");
   writeFileSync(secretFile, `${secret}\n`);
   const login = { secretFile, seconds: 600, weir: { subscribe: [], publish: [] } };
-  login.token = () => makeToken(secret, login.weir, login.seconds);
+  login.tokenFor = (weir, seconds) => makeToken(secret, weir, seconds);
+  login.token = () => login.tokenFor(login.weir, login.seconds);
   const server = createServer((request, response) => {
     if (request.method === "POST" && request.url === "/login") {
       const attributes = `HttpOnly; SameSite=Lax; Path=/; Max-Age=${login.seconds}`;

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PLAIN_ENVIRONMENT, Program, run, within } from "./process.mjs";
 
-export async function startRedis() {
+// `port`: where one was before that is gone.
+export async function startRedis({ port: wanted } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "weir-e2e-redis-"));
   // Redis takes port 0 for "no TCP": a free port is asked for, and should it be taken meanwhile, another one.
   for (let tries = 0; ; tries++) {
-    const port = await freePort();
+    const port = wanted ?? (await freePort());
     const program = new Program("redis-server", [
       "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder,
     ]);
