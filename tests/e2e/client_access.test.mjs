@@ -99,6 +99,18 @@ describe("a token", () => {
     assert.deepEqual(await tab.told(channel, "refused"), []);
   });
 
+  it("is renewed before it expires: no stream is ended for it", async () => {
+    own = await startBroker({ redis, args: [...CORS(), "--jwt-secret-file", login.secretFile] });
+    proxy.target = own.url;
+    const tab = await following({ seconds: [20, 600] });
+    await proxy.begun(2);
+    assert.deepEqual(proxy.asked.map(({ headers }) => headers.authorization), tab.given.map((token) => `Bearer ${token}`));
+    const metrics = await (await fetch(`${own.admin}/metrics`)).text();
+    assert.match(metrics, /weir_streams_closed_total\{reason="token-expired"\} 0\n/);
+    await redis.publish(channel, "0");
+    await hasAll(tab, 1);
+  });
+
   it("that can't be renewed at first is renewed later, and nothing is missing", async () => {
     const tokens = [2, 0, 0, 600]; // In s; 0: the login is away.
     let asked = 0;

@@ -456,7 +456,7 @@ describe("a client whose gateway loses Redis", () => {
   it("keeps its stream, and is told when Redis is back, and that there may be a gap", async () => {
     assert.equal((await tab.call("publish", channel, 1)).value.subscribers, 1);
     await tab.wait(channel, "message", 1);
-    await own.program.stop();
+    await own.stop();
     await tab.waitState({ state: "open", bus: "down" });
     const before = (await tab.states()).length;
     own = await startRedis({ port: own.port });
