@@ -17,7 +17,7 @@ import { minify } from "terser";
 const here = dirname(fileURLToPath(import.meta.url));
 const { version } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 // The most bytes of each program, gzipped: what a page pays. file.js and react.js come on top of weir.js.
-const LIMITS = { "weir.js": 5_500, "file.js": 1024, "react.js": 1024 };
+const LIMITS = { "weir.js": 5_600, "file.js": 1024, "react.js": 1024 };
 
 async function write(folder) {
   mkdirSync(folder, { recursive: true });

@@ -279,6 +279,7 @@ export function openClient(gateway: string, options: ConnectOptions): Weir {
     try {
       owner = ownerOf(options.key, await link.token());
     } catch (error) {
+      if (signal.aborted) return;
       setStatus({ ...weir.status, error: { status: 0, detail: `${error}` } });
       setTimeout(start, TOKEN_RETRY_MS);
       return;
@@ -378,6 +379,7 @@ export function openClient(gateway: string, options: ConnectOptions): Weir {
           await new Promise<void>((resolve) => (wake = resolve));
         }
       } finally {
+        stop?.removeEventListener("abort", cancel);
         leave();
       }
     },

@@ -2,7 +2,7 @@
 import { RefusedError, type ConnectOptions } from "./weir.ts";
 
 export interface Link {
-  readonly timeout: number; // How long the head of a response may take, in ms.
+  readonly timeout: number; // How long the head of a response may take, and a token, in ms.
   // Fetches a path of the gateway. After a 401 it asks for the token once more, and tries again.
   request(path: string, init: RequestInit): Promise<Response>;
   // The token now; undefined if cookies go along.
@@ -15,11 +15,17 @@ export function openLink(gateway: string, { token: ask, credentials = "include",
   let known: Promise<string> | undefined; // In memory alone.
   const token = async () => {
     if (!ask) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(reject, timeout, new Error("no token in time"));
+    });
     try {
-      return await (known ??= (async () => ask())());
+      return await Promise.race([(known ??= (async () => ask())()), late]);
     } catch (error) {
       known = undefined;
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   };
   const renew = () => {

@@ -44,6 +44,7 @@ export interface Stream {
 }
 
 const WAIT_MAX = 30_000;
+const RETRY_AFTER_MAX = 3_600_000;
 const SILENCE_MAX = 180_000; // If no first comment has told the interval of the heartbeat.
 
 // `emit` is called for each piece of the stream that comes, with what is in it (which may be nothing) and the position
@@ -113,7 +114,6 @@ export function openStream(link: Link, emit: (items: Item[], spot: Spot) => void
       isOpen = true;
       failures = 0;
       change = { state: "open", bus: "up" };
-      for (const channel of covered) if (!channels.has(channel)) covered.delete(channel);
       for (const [channel, began] of channels) {
         const isFresh = !covered.has(channel);
         items.push({ kind: "began", channel, value: isFresh ? began : { from } });
@@ -195,7 +195,8 @@ export function openStream(link: Link, emit: (items: Item[], spot: Spot) => void
         if (mine !== current) return;
         if (code >= 400 && code < 500 && ![408, 425, 429].includes(code)) return refuse(refusal);
         error = refusal;
-        wait = +headers.get("Retry-After")! * 1_000 || undefined; // A date is taken for nothing.
+        // A date is taken for nothing. A timer of more than 24 days would fire at once.
+        wait = Math.min(+headers.get("Retry-After")! * 1_000, RETRY_AFTER_MAX) || undefined;
       }
     } catch (thrown) {
       error = { status: 0, detail: `${thrown}` };
@@ -225,7 +226,8 @@ export function openStream(link: Link, emit: (items: Item[], spot: Spot) => void
     follow(wanted) {
       const isSame = channels.size === wanted.size && [...channels.keys()].every((channel) => wanted.has(channel));
       if (isSame && (timer || current)) return;
-      channels.clear();
+      // What is left out now begins anew when it comes back.
+      [...channels.keys()].filter((channel) => !wanted.has(channel)).forEach(leave);
       for (const [channel, began] of wanted) channels.set(channel, began);
       tell([], { state: wanted.size ? "connecting" : "ended" });
       connect();

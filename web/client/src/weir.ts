@@ -85,7 +85,7 @@ export interface ConnectOptions {
   resume?: boolean;
   /** False: this tab has a stream of its own. Default: true in a page of a browser that has Web Locks. */
   share?: boolean;
-  /** How long the head of a response may take, in ms. Default: 30,000. */
+  /** How long the head of a response may take, and a token, in ms. Default: 30,000. */
   timeout?: number;
 }
 

@@ -355,6 +355,26 @@ describe("a client", () => {
     assert.deepEqual(a.all, [["live", { replayed: 0 }]]);
   });
 
+  it("asks for no token once it is closed", async () => {
+    weir.close();
+    let asked = 0;
+    let refuse;
+    const options = { token: () => new Promise((_, reject) => ++asked && (refuse = reject)) };
+    const { setTimeout: real } = globalThis;
+    const timers = [];
+    weir = connect(gateway.url, options);
+    await new Promise(setImmediate);
+    weir.close();
+    globalThis.setTimeout = (...args) => timers.push(args[1]) && real(...args);
+    try {
+      refuse(new Error("away"));
+      await new Promise(setImmediate);
+    } finally {
+      globalThis.setTimeout = real;
+    }
+    assert.deepEqual([asked, timers], [1, []]);
+  });
+
   it("asks again where the token can't be had at first", async () => {
     weir.close();
     let asked = 0;

@@ -154,6 +154,39 @@ describe("a stream", () => {
     });
   }
 
+  it("keeps to a Retry-After of any length", async () => {
+    const { setTimeout: real } = globalThis;
+    const waits = [];
+    globalThis.setTimeout = (handler, ms, ...args) => waits.push(ms) && real(handler, ms, ...args);
+    try {
+      open({ a: undefined });
+      (await gateway.request(0)).reply(503, { "Retry-After": "9999999999" });
+      await items.until(() => values("status").at(-1)?.error, "error");
+    } finally {
+      globalThis.setTimeout = real;
+    }
+    // Longer ones fire at once.
+    assert.ok(Math.max(...waits) < 2 ** 31, `${waits}`);
+    assert.ok(waits.includes(3_600_000), `${waits}`);
+  });
+
+  it("begins a channel anew that was left out, though it has had no response since", async () => {
+    open({ a: undefined });
+    const first = await gateway.request(0);
+    first.stream({ id: "g1.5" });
+    await state("open");
+    follow({});
+    await first.closed;
+    follow({ a: undefined });
+    assert.deepEqual(queryOf(await gateway.request(1)), { form: "json", channel: "a" });
+  });
+
+  it("asks for another token where one does not come in time", async () => {
+    let asked = 0;
+    open({ a: undefined }, { options: { timeout: 50, token: () => (++asked === 1 ? new Promise(() => {}) : "t") } });
+    assert.equal((await gateway.request(0)).headers.authorization, "Bearer t");
+  });
+
   it("tries again where a page comes in place of a stream", async () => {
     open({ a: undefined });
     (await gateway.request(0)).reply(200, { "Content-Type": "text/html", "Retry-After": "0.01" }, "<p>Log in");
