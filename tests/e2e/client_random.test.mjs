@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { launchBrowser } from "./support/browser.mjs";
 import { startBroker, startRedis } from "./support/servers.mjs";
+import { Watchers } from "./support/watchers.mjs";
 import { openTab, serveClient } from "./support/weir_page.mjs";
 
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1e6));
@@ -23,28 +24,22 @@ function generator(seed) {
 function startCounting(broker, channel) {
   let count = 0;
   let isStopped = false;
-  const watchers = new Set();
+  const watchers = new Watchers();
   const loop = (async () => {
     while (!isStopped) {
       const { status } = await fetch(`${broker.url}/channels/${channel}`, { method: "POST", body: String(++count) });
       assert.equal(status, 202);
-      for (const watcher of [...watchers]) watcher();
+      watchers.changed();
       await new Promise((resolve) => setTimeout(resolve, 5)); // The rate.
     }
     return count;
   })();
   return {
     // Waits until so many more were published.
-    more: (number) =>
-      new Promise((resolve) => {
-        const goal = count + number;
-        const watcher = () => {
-          if (count < goal) return;
-          watchers.delete(watcher);
-          resolve();
-        };
-        watchers.add(watcher);
-      }),
+    more(number) {
+      const goal = count + number;
+      return watchers.until(() => count >= goal, `message ${goal} of ${channel}`);
+    },
     stop() {
       isStopped = true;
       return loop;

@@ -8,30 +8,23 @@ import { EventSource as UndiciEventSource } from "undici";
 import { openPage } from "./browser.mjs";
 import { parseEventStream } from "./event_stream.mjs";
 import { SOURCE } from "./pages.mjs";
-import { Program, within } from "./process.mjs";
+import { Program } from "./process.mjs";
+import { Watchers } from "./watchers.mjs";
 
 // The events of a client, in the order in which they came: {type, data, id}.
 class Events {
   seen = [];
-  #watchers = new Set();
+  #watchers = new Watchers();
 
   add(type, data, id) {
     this.seen.push({ type, data, id });
-    for (const watcher of [...this.#watchers]) watcher();
+    this.#watchers.changed();
   }
   // All events, as soon as `condition` is true of them.
   until(condition, what) {
-    let watcher;
-    const done = new Promise((resolve) => {
-      watcher = () => condition(this.seen) && resolve(this.seen);
-      this.#watchers.add(watcher);
-      watcher();
+    return this.#watchers.until(() => condition(this.seen) && this.seen, what).catch((error) => {
+      throw new Error(`${error.message}; ${this.seen.length} came, the last: ${JSON.stringify(this.seen.at(-1))}`);
     });
-    return within(done, what)
-      .catch((error) => {
-        throw new Error(`${error.message}; ${this.seen.length} came, the last: ${JSON.stringify(this.seen.at(-1))}`);
-      })
-      .finally(() => this.#watchers.delete(watcher));
   }
 }
 

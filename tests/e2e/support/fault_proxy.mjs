@@ -1,7 +1,7 @@
 // An HTTP proxy in front of the gateway that fails when it is told to: with answers of its own, with silence, with half a
 // response. It remembers what was asked. What a browser asks before a cross-origin request (a preflight) always passes.
 import { createServer, request as ask } from "node:http";
-import { within } from "./process.mjs";
+import { Watchers } from "./watchers.mjs";
 
 // What may become of a request; else it is {status, headers, body}, an answer of the proxy.
 export const SILENT = "silent"; // It is taken, and never answered.
@@ -26,7 +26,7 @@ class FaultProxy {
   #streams = new Set(); // The responses of the gateway that pass now: {request, response, began, isMute}.
   #begun = 0; // Streams whose first block has passed, since the start.
   #held = null; // While holding: requests that wait for release().
-  #watchers = new Set();
+  #watchers = new Watchers();
 
   constructor(target) {
     this.target = target; // May be changed: later requests go to the new one.
@@ -84,29 +84,14 @@ class FaultProxy {
   }
   // Resolved with what `condition` returns, as soon as that is true.
   until(condition, what, limit) {
-    let watcher;
-    const done = new Promise((resolve) => {
-      watcher = () => {
-        const value = condition();
-        if (value) resolve(value);
-      };
-      this.#watchers.add(watcher);
-      watcher();
+    return this.#watchers.until(condition, what, limit).catch((error) => {
+      throw new Error(`${error.message}; ${this.requests.length} requests came, the last: ${this.requests.at(-1)?.url}`);
     });
-    return within(done, what, limit)
-      .catch((error) => {
-        throw new Error(`${error.message}; ${this.requests.length} requests came, the last: ${this.requests.at(-1)?.url}`);
-      })
-      .finally(() => this.#watchers.delete(watcher));
   }
   async stop() {
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
     await closed;
-  }
-
-  #changed() {
-    for (const watcher of [...this.#watchers]) watcher();
   }
 
   #accept(incoming, response) {
@@ -121,7 +106,7 @@ class FaultProxy {
     this.requests.push(request);
     const entry = this.#faults.find(({ matches, left }) => left > 0 && matches(request));
     if (entry) entry.left -= 1;
-    this.#changed();
+    this.#watchers.changed();
     const go = () => this.#answer(incoming, request, response, entry?.fault);
     this.#held ? this.#held.push(go) : go();
   }
@@ -149,7 +134,7 @@ class FaultProxy {
     response.on("close", () => {
       upstream.destroy();
       this.#streams.delete(stream);
-      this.#changed();
+      this.#watchers.changed();
     });
     incoming.pipe(upstream);
     upstream.on("response", (answer) => {
@@ -163,7 +148,7 @@ class FaultProxy {
         response.write(bytes, () => {
           if (!stream.began && request.path === "/events") this.#begun += 1;
           stream.began = true;
-          this.#changed();
+          this.#watchers.changed();
         });
       });
       answer.on("end", () => stream.isMute || response.end());

@@ -1,7 +1,7 @@
 // A TCP proxy in front of the gateway that can cut connections, as a train in a tunnel does. It reads along: which
 // requests were made, and when the first block of a stream has passed.
 import { connect, createServer } from "node:net";
-import { within } from "./process.mjs";
+import { Watchers } from "./watchers.mjs";
 
 export async function startProxy(target) {
   const proxy = new CutProxy(target);
@@ -16,7 +16,7 @@ class CutProxy {
   #sockets = new Set();
   #bytesLeft = Infinity;
   #held = null; // While holding: what waits for release().
-  #watchers = new Set();
+  #watchers = new Watchers();
 
   constructor(target) {
     this.target = target; // May be changed: later connections go to the new one.
@@ -42,31 +42,15 @@ class CutProxy {
   }
   // The request with this number (from 0), once it was made.
   request(index, limit) {
-    return this.#await(() => this.requests[index], `request ${index + 1}`, limit);
+    return this.#watchers.until(() => this.requests[index], `request ${index + 1}`, limit);
   }
   // Resolved once `count` streams have got their first block.
   streams(count) {
-    return this.#await(() => this.#streams.length >= count, `stream ${count}`);
+    return this.#watchers.until(() => this.#streams.length >= count, `stream ${count}`);
   }
   async stop() {
     this.cut();
     await new Promise((resolve) => this.server.close(resolve));
-  }
-
-  #await(condition, what, limit) {
-    let watcher;
-    const done = new Promise((resolve) => {
-      watcher = () => {
-        const value = condition();
-        if (value) resolve(value);
-      };
-      this.#watchers.add(watcher);
-      watcher();
-    });
-    return within(done, what, limit).finally(() => this.#watchers.delete(watcher));
-  }
-  #changed() {
-    for (const watcher of [...this.#watchers]) watcher();
   }
 
   #accept(client) {
@@ -111,7 +95,7 @@ class CutProxy {
       client.write(bytes, () => {
         if (!now) return;
         this.#streams.push(true);
-        this.#changed();
+        this.#watchers.changed();
       });
     });
     client.resume();
@@ -121,6 +105,6 @@ class CutProxy {
     const [method, path] = head.split(" ");
     const lastEventId = /^last-event-id: *(.*?)\s*$/im.exec(head)?.[1];
     this.requests.push({ method, path, lastEventId });
-    this.#changed();
+    this.#watchers.changed();
   }
 }
